@@ -1,0 +1,136 @@
+// Command keeper-lab boots real Linux hosts to try keeper on.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keeper/internal/lab"
+)
+
+func main() {
+	lab.Hook()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := root().ExecuteContext(ctx)
+	stop()
+	os.Exit(report(err))
+}
+
+// report prints the error and returns the exit status: that of the command
+// that ran inside a host, where one did.
+func report(err error) int {
+	var inner commandFailed
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &inner):
+		return inner.status
+	}
+	fmt.Fprintln(os.Stderr, "keeper-lab:", err)
+	return 1
+}
+
+// commandFailed is the exit status of a command inside a host. What there was
+// to say about it, the command said.
+type commandFailed struct{ status int }
+
+func (e commandFailed) Error() string { return fmt.Sprintf("exit status %d", e.status) }
+
+func root() *cobra.Command {
+	c := &cobra.Command{
+		Use:           "keeper-lab",
+		Short:         "Boot real Linux hosts to try keeper on",
+		Long:          "keeper-lab boots Debian 13 hosts with systemd and rootless Podman on this machine,\nas root, each in a container of its own. They share nothing but a read-only root.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	c.AddCommand(up(), execute(), down(), list())
+	return c
+}
+
+// nameFlag adds --name.
+func nameFlag(c *cobra.Command) *string {
+	return c.Flags().String("name", "lab", "name of the host")
+}
+
+// say prints progress with the time since the program started.
+func say() func(string, ...any) {
+	start := time.Now()
+	return func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(start).Seconds(), fmt.Sprintf(format, args...))
+	}
+}
+
+func up() *cobra.Command {
+	c := &cobra.Command{Use: "up", Short: "Boot a host", Args: cobra.NoArgs}
+	name := nameFlag(c)
+	stack := c.Flags().Bool("stack", false, "also start the demo stack and wait until it answers")
+	images := c.Flags().Bool("images", false, "also put the demo stack's images there, without starting it")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		say := say()
+		h, err := lab.Up(c.Context(), lab.Options{Name: *name, Stack: *stack, Images: *images, Say: say})
+		if err == nil {
+			say("host %s is up", h.Name)
+		}
+		return err
+	}
+	return c
+}
+
+func execute() *cobra.Command {
+	c := &cobra.Command{Use: "exec -- COMMAND…", Short: "Run a command inside a host", Args: cobra.MinimumNArgs(1)}
+	name := nameFlag(c)
+	user := c.Flags().String("user", "", "account to run as (default root)")
+	login := c.Flags().Bool("login", false, "run in a login session of its own")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		h, err := lab.Find(*name)
+		if err != nil {
+			return err
+		}
+		e := lab.Exec{User: *user, Login: *login, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+		err = h.Run(c.Context(), e, args...)
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return commandFailed{exitStatus(exit)}
+		}
+		return err
+	}
+	return c
+}
+
+// exitStatus is what a shell makes of it: a signal counts from 128.
+func exitStatus(e *exec.ExitError) int {
+	if ws, ok := e.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return e.ExitCode()
+}
+
+func down() *cobra.Command {
+	c := &cobra.Command{Use: "down", Short: "End a host and remove all of it", Args: cobra.NoArgs}
+	name := nameFlag(c)
+	c.RunE = func(*cobra.Command, []string) error { return lab.Down(*name) }
+	return c
+}
+
+func list() *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "Show the hosts that are up", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			hosts, err := lab.List()
+			if err != nil {
+				return err
+			}
+			for _, h := range hosts {
+				fmt.Println(h.Name)
+			}
+			return nil
+		}}
+}

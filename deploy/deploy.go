@@ -1,0 +1,10 @@
+// Package deploy carries the files that put keeper and the demo stack on a
+// host, so that a program can bring them along.
+package deploy
+
+import "embed"
+
+// Files holds the demo stack.
+//
+//go:embed all:demo
+var Files embed.FS

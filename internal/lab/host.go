@@ -1,0 +1,372 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Host is a booted test host.
+type Host struct {
+	Name string
+	// Leader is the host's PID 1 as this machine numbers it. It changes when
+	// the host reboots.
+	Leader int
+
+	dir    string
+	cgroup string
+	lease  io.Closer
+}
+
+// Options say what Up boots.
+type Options struct {
+	// Name tells hosts apart; "lab" if empty.
+	Name string
+	// Stack also deploys the demo stack and waits until it answers.
+	Stack bool
+	// Images puts the stack's images into the account's container storage, as
+	// Stack does, without deploying anything.
+	Images bool
+	// Tied ends the host with this process, however that ends.
+	Tied bool
+	// Say receives progress.
+	Say func(format string, args ...any)
+
+	// What the build of the stack's images needs and nothing else does.
+	home     string
+	internet bool
+}
+
+// spec is what the supervisor of a host is started with, and what others read
+// to find the host: hosts/NAME/host.json.
+type spec struct {
+	Name     string `json:"name"`
+	Rootfs   string `json:"rootfs"`
+	Home     string `json:"home"`
+	Cgroup   string `json:"cgroup"`
+	Internet bool   `json:"internet,omitempty"`
+
+	Supervisor int `json:"supervisor,omitempty"`
+	Leader     int `json:"leader,omitempty"`
+	Boots      int `json:"boots,omitempty"`
+}
+
+const defaultName = "lab"
+
+var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+
+func hostDir(name string) (string, error) {
+	if name == "" {
+		name = defaultName
+	}
+	if !nameRule.MatchString(name) {
+		return "", fmt.Errorf("host name %q: use up to 40 of a-z, 0-9 and -, starting with a letter or digit", name)
+	}
+	dir, err := cacheDir()
+	return filepath.Join(dir, "hosts", name), err
+}
+
+// Up boots a host and returns when systemd inside says that it is running.
+func Up(ctx context.Context, o Options) (*Host, error) {
+	if o.Say == nil {
+		o.Say = func(string, ...any) {}
+	}
+	dir, err := hostDir(o.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := ensureTools(o.Say); err != nil {
+		return nil, err
+	}
+	base, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	c := &cache{dir: base, say: o.Say}
+	rootfs, rootfsKey, err := ensureRootfs(c)
+	if err != nil {
+		return nil, err
+	}
+	home := filepath.Join(rootfs, "home")
+	if o.Stack || o.Images {
+		stack, err := ensureStack(ctx, c, rootfsKey)
+		if err != nil {
+			return nil, err
+		}
+		home = filepath.Join(stack, "home")
+	}
+	s := spec{Name: filepath.Base(dir), Rootfs: rootfs, Home: filepath.Join(dir, "home"), Internet: o.internet}
+	if o.home != "" {
+		s.Home, home = o.home, ""
+	}
+	h, err := start(ctx, dir, s, home, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Stack {
+		if err := h.DeployStack(ctx, o.Say); err != nil {
+			return nil, errors.Join(err, h.Down())
+		}
+	}
+	return h, nil
+}
+
+// start lays out the host's directory and boots it under a supervisor.
+func start(ctx context.Context, dir string, s spec, home string, o Options) (*Host, error) {
+	cg, err := cgroupRoot()
+	if err != nil {
+		return nil, err
+	}
+	s.Cgroup = filepath.Join(cg, "keeper-lab", s.Name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := lockFile(filepath.Join(dir, "lock"), false)
+	if errors.Is(err, errLocked) {
+		return nil, fmt.Errorf("host %s is up already; take it down with: keeper-lab down --name %s", s.Name, s.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	// What a host of this name left behind if it and its janitor were killed.
+	if err := clean(dir, s.Cgroup, "lock"); err != nil {
+		return nil, err
+	}
+	for _, d := range []string{"upper", "work", "root"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	if home != "" {
+		if err := quiet(exec.CommandContext(ctx, "cp", "--archive", "--reflink=auto", home, s.Home)); err != nil {
+			return nil, err
+		}
+	}
+	if err := writeSpec(dir, s); err != nil {
+		return nil, err
+	}
+	o.Say("booting host %s", s.Name)
+	h := &Host{Name: s.Name, dir: dir, cgroup: s.Cgroup}
+	if err := h.supervise(lock); err != nil {
+		return nil, err
+	}
+	if err := h.waitRunning(ctx); err != nil {
+		console, _ := os.ReadFile(filepath.Join(dir, "console.log"))
+		return nil, errors.Join(fmt.Errorf("host %s did not come up: %w\n%s", s.Name, err, tail(string(console), 30)), h.Down())
+	}
+	if !o.Tied {
+		return h, h.release()
+	}
+	return h, nil
+}
+
+// supervise starts the supervisor. It gets the host's lock, and the reading
+// end of a pipe that tells it when this process ends before letting go.
+func (h *Host) supervise(lock *os.File) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	log, err := os.Create(filepath.Join(h.dir, "supervisor.log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(self, superviseArg, h.dir)
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{lock, r}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		w.Close()
+		return fmt.Errorf("cannot start the host's supervisor: %w", err)
+	}
+	// Reaped whenever it ends, if this process is still there by then.
+	go func() { _ = cmd.Wait() }()
+	h.lease = w
+	return nil
+}
+
+// release lets the host outlive this process.
+func (h *Host) release() error {
+	w := h.lease.(io.WriteCloser)
+	_, err := w.Write([]byte{1})
+	return errors.Join(err, w.Close())
+}
+
+// waitRunning waits until the host has booted, and notes its leader. A host
+// that is degraded has not: the failed units are in the error.
+func (h *Host) waitRunning(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	defer cancel()
+	var last error
+	for {
+		last = h.checkRunning(ctx)
+		if last == nil || errors.Is(last, errDegraded) {
+			return last
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return fmt.Errorf("%w; last: %w", err, last)
+		}
+	}
+}
+
+var errDegraded = errors.New("the host booted degraded")
+
+func (h *Host) checkRunning(ctx context.Context) error {
+	s, err := readSpec(h.dir)
+	if err != nil {
+		return err
+	}
+	if s.Leader == 0 {
+		if !locked(h.dir) {
+			log, _ := os.ReadFile(filepath.Join(h.dir, "supervisor.log"))
+			return fmt.Errorf("%w: the supervisor ended: %s", errDegraded, tail(string(log), 5))
+		}
+		return errors.New("not started yet")
+	}
+	h.Leader = s.Leader
+	out, err := h.Output(ctx, "systemctl", "is-system-running", "--wait")
+	switch state := strings.TrimSpace(out); state {
+	case "running":
+		return nil
+	case "degraded":
+		failed, _ := h.Output(ctx, "systemctl", "--failed", "--no-legend", "--plain")
+		return fmt.Errorf("%w: %s", errDegraded, failed)
+	default:
+		return fmt.Errorf("system is %q: %w", state, err)
+	}
+}
+
+// Find returns the running host of that name.
+func Find(name string) (*Host, error) {
+	dir, err := hostDir(name)
+	if err != nil {
+		return nil, err
+	}
+	s, err := readSpec(dir)
+	if err != nil || !locked(dir) {
+		return nil, fmt.Errorf("no host %s is up; boot it with: keeper-lab up --name %s", filepath.Base(dir), filepath.Base(dir))
+	}
+	return &Host{Name: s.Name, Leader: s.Leader, dir: dir, cgroup: s.Cgroup}, nil
+}
+
+// List returns the hosts that are up. It clears away what is left of a host
+// that was killed together with its janitor.
+func List() ([]*Host, error) {
+	base, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(filepath.Join(base, "hosts"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var hosts []*Host
+	for _, e := range entries {
+		if h, err := Find(e.Name()); err == nil {
+			hosts = append(hosts, h)
+			continue
+		}
+		if err := Down(e.Name()); err != nil {
+			return nil, err
+		}
+	}
+	return hosts, nil
+}
+
+// Down ends the host and removes all of it. It is no error if it is not up.
+func Down(name string) error {
+	dir, err := hostDir(name)
+	if err != nil {
+		return err
+	}
+	s, err := readSpec(dir)
+	if err != nil {
+		s = spec{Name: filepath.Base(dir)}
+	}
+	return (&Host{Name: s.Name, dir: dir, cgroup: s.Cgroup}).Down()
+}
+
+// Down ends the host at once, as a power cut would, and removes all of it.
+func (h *Host) Down() error {
+	if h.lease != nil {
+		_ = h.lease.Close()
+	}
+	if !exists(h.dir) {
+		return nil
+	}
+	s, err := readSpec(h.dir)
+	if err == nil && s.Supervisor != 0 && locked(h.dir) {
+		// The janitor sees the supervisor end and clears up.
+		if err := syscall.Kill(s.Supervisor, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("cannot end host %s: %w", h.Name, err)
+		}
+	}
+	lock, err := lockFile(filepath.Join(h.dir, "lock"), true)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	return clean(h.dir, h.cgroup)
+}
+
+// locked says whether a supervisor or its janitor holds the host.
+func locked(dir string) bool {
+	lock, err := lockFile(filepath.Join(dir, "lock"), false)
+	if err == nil {
+		lock.Close()
+	}
+	return errors.Is(err, errLocked)
+}
+
+func readSpec(dir string) (spec, error) {
+	var s spec
+	data, err := os.ReadFile(filepath.Join(dir, "host.json"))
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(data, &s)
+}
+
+func writeSpec(dir string, s spec) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(dir, "host.json.tmp")
+	if err := os.WriteFile(tmp, data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(tmp, filepath.Join(dir, "host.json"))
+}
+
+// pause waits for d, or less if the context ends first, which is an error.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,118 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// The account that the stack lives under, in every host.
+const (
+	User = "flowstate"
+	UID  = 1000
+)
+
+const suite = "trixie"
+
+// hostPackages is what a host has. Debian 13 with these is the generation of
+// Oracle Linux 10: systemd 257, Podman 5.4.
+var hostPackages = []string{
+	"systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "polkitd",
+	"podman", "crun", "passt", "uidmap", "fuse-overlayfs", "aardvark-dns", "netavark", "nftables",
+	"iproute2", "procps", "ca-certificates", "sudo", "curl", "login", "passwd", "util-linux",
+}
+
+// imagePackages is the Debian layer that the images of the stack share.
+var imagePackages = []string{"ca-certificates", "netbase", "tzdata"}
+
+// noDocs keeps out of a root file system what no test reads.
+var noDocs = []string{
+	"--dpkgopt=path-exclude=/usr/share/man/*",
+	"--dpkgopt=path-exclude=/usr/share/doc/*",
+	"--dpkgopt=path-exclude=/usr/share/locale/*",
+	"--dpkgopt=path-exclude=/usr/share/info/*",
+}
+
+// hostFiles are written into the root file system of a host. The reasons are
+// those of a host inside a container: device nodes, cgroup controllers and a
+// network that are not there.
+var hostFiles = map[string]string{
+	// pasta and fuse-overlayfs open these, and nspawn does not make them.
+	"/etc/tmpfiles.d/lab-devices.conf": "c! /dev/net/tun 0666 root root - 10:200\nc! /dev/fuse 0666 root root - 10:229\n",
+	// No controller is available in the host's cgroup tree; Podman's default
+	// pids limit would make it refuse every container.
+	"/etc/containers/containers.conf.d/50-lab.conf": "[containers]\npids_limit = 0\n",
+	// Podman's own unit for waiting on the network holds Quadlets for 90 s
+	// where nothing ever reaches network-online.target.
+	"/etc/systemd/system/lab-online.service": "[Unit]\nDescription=The lab's network is its loopback\nWants=network-online.target\nBefore=network-online.target\n" +
+		"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n",
+	"/etc/sudoers.d/lab": "Defaults !fqdn\n",
+	// Nobody answers there, at once; Podman insists on a resolver.
+	"/etc/resolv.conf": "nameserver 127.0.0.1\n",
+	"/etc/hosts":       "127.0.0.1 localhost\n::1 localhost\n",
+}
+
+// hostSetup runs in the new root. The account has a real password, so that
+// locking it is a change that can be seen.
+var hostSetup = []string{
+	"systemctl enable lab-online.service",
+	"systemctl mask systemd-modules-load.service systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer systemd-networkd.service systemd-firstboot.service",
+	"systemctl set-default multi-user.target",
+	fmt.Sprintf("useradd --create-home --uid %d --shell /bin/bash %s", UID, User),
+	fmt.Sprintf("echo %s:lab | chpasswd", User),
+	"mkdir -p /var/log/journal",
+	"rm -f /etc/hostname /etc/machine-id && touch /etc/machine-id",
+	"mkdir -p /cache",
+}
+
+// ensureRootfs returns the read-only root file system that every host stands on.
+func ensureRootfs(c *cache) (dir, key string, err error) {
+	inputs := append([]string{suite}, hostPackages...)
+	inputs = append(inputs, noDocs...)
+	for _, path := range sortedKeys(hostFiles) {
+		inputs = append(inputs, path, hostFiles[path])
+	}
+	inputs = append(inputs, hostSetup...)
+	key = digest(inputs...)
+	dir, err = c.ensure("rootfs", key, func(dir string) error {
+		c.say("building the host's root file system: Debian %s with systemd and Podman (about a minute)", suite)
+		args := append([]string{"--quiet", "--variant=minbase", "--include=" + strings.Join(hostPackages, ",")}, noDocs...)
+		if err := quiet(exec.Command("mmdebstrap", append(args, suite, dir)...)); err != nil {
+			return err
+		}
+		for _, path := range sortedKeys(hostFiles) {
+			if err := writeInto(dir, path, hostFiles[path]); err != nil {
+				return err
+			}
+		}
+		for _, line := range hostSetup {
+			if err := quiet(exec.Command("chroot", dir, "/bin/sh", "-ec", line)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return dir, key, err
+}
+
+// ensureBaseImage returns a directory with base.tar, the Debian layer of the
+// stack's images.
+func ensureBaseImage(c *cache) (dir, key string, err error) {
+	key = digest(append(append([]string{suite}, imagePackages...), noDocs...)...)
+	dir, err = c.ensure("base", key, func(dir string) error {
+		c.say("building the images' Debian layer")
+		args := append([]string{"--quiet", "--variant=minbase", "--include=" + strings.Join(imagePackages, ",")}, noDocs...)
+		return quiet(exec.Command("mmdebstrap", append(args, suite, filepath.Join(dir, "base.tar"))...))
+	})
+	return dir, key, err
+}
+
+func writeInto(root, path, content string) error {
+	full := filepath.Join(root, path)
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(full, []byte(content), 0o644)
+}
