@@ -1,0 +1,99 @@
+// Package core is the part of keeper that decides. It is pure: it takes events
+// and the time as arguments, returns a new state and the actions that follow,
+// each with its reason, and imports nothing that could touch the world.
+package core
+
+import "time"
+
+// Linger is what is known of the account's linger.
+type Linger string
+
+// What linger can be. LingerUnknown holds until logind was asked.
+const (
+	LingerUnknown Linger = "unknown"
+	LingerOn      Linger = "on"
+	LingerOff     Linger = "off"
+)
+
+// Cause names why keeper stands down.
+type Cause string
+
+// The ways to make keeper stand down, strongest first.
+const (
+	CauseMark     Cause = "mark"     // the administrator's mark
+	CauseRemoved  Cause = "removed"  // the account is gone
+	CauseExpired  Cause = "expired"  // the account has expired
+	CauseLocked   Cause = "locked"   // the account was locked
+	CausePaused   Cause = "paused"   // keeper pause
+	CauseDisabled Cause = "disabled" // keeper-session.service is disabled
+)
+
+// StandDown says why keeper must not act for the account. The zero value means
+// that it may.
+type StandDown struct {
+	Cause  Cause     `json:"cause,omitempty"`
+	Detail string    `json:"detail,omitempty"`
+	Until  time.Time `json:"until,omitzero"`
+}
+
+// InForce says whether keeper stands down.
+func (s StandDown) InForce() bool { return s.Cause != "" }
+
+// Unit is what the user manager says of one unit that Quadlet made
+// (org.freedesktop.systemd1.Unit and .Service).
+type Unit struct {
+	Name string `json:"name"`
+	// Kind is the type of the Quadlet file: container, volume, network, …
+	Kind   string `json:"kind"`
+	Source string `json:"source"`
+	Active string `json:"active"`
+	Sub    string `json:"sub"`
+	Result string `json:"result,omitempty"`
+	// Since is when the unit entered its present state (StateChangeTimestamp).
+	Since    time.Time `json:"since,omitzero"`
+	Restarts uint32    `json:"restarts"`
+	// Invocation changes with every start (InvocationID).
+	Invocation string `json:"invocation,omitempty"`
+	// Entered and Left are when the unit last became and last ceased to be
+	// active, on CLOCK_MONOTONIC; zero means never in this life.
+	Entered time.Duration `json:"-"`
+	Left    time.Duration `json:"-"`
+}
+
+// IsService says whether the unit is something that runs, and not a volume or
+// a network that only has to exist.
+func (u Unit) IsService() bool {
+	switch u.Kind {
+	case "container", "pod", "kube":
+		return true
+	}
+	return false
+}
+
+// Decision is one thing that keeper decided, done or left undone, and why.
+type Decision struct {
+	At     time.Time `json:"at"`
+	What   string    `json:"what"`
+	Reason string    `json:"reason"`
+}
+
+// Kind names an action.
+type Kind string
+
+// The actions. Note does nothing: it is a decision to be kept.
+const (
+	SetLinger  Kind = "set-linger"
+	LookLinger Kind = "look-linger"
+	LookUnits  Kind = "look-units"
+	Note       Kind = "note"
+)
+
+// Action is something for an edge to do, or a decision to keep.
+type Action struct {
+	Kind   Kind
+	What   string
+	Reason string
+}
+
+// Decided says whether the action is worth showing to a person: looking is not.
+func (a Action) Decided() bool { return a.Kind == SetLinger || a.Kind == Note }

@@ -1,0 +1,88 @@
+package core
+
+import "time"
+
+// Event is something that happened, as an edge saw it.
+type Event interface{ event() }
+
+type (
+	// LogindUp says that logind can be reached: at start, and when it comes back.
+	LogindUp struct{ Restarted bool }
+	// LogindDown says that logind left the bus, or the bus is gone.
+	LogindDown struct{ Err string }
+	// LingerHint says that something touched the account's linger.
+	LingerHint struct{}
+	// LingerSeen is the answer to LookLinger.
+	LingerSeen struct {
+		On  bool
+		Err string
+	}
+	// LingerSet is the outcome of SetLinger. Denied means that polkit said no.
+	LingerSet struct {
+		Err    string
+		Denied bool
+	}
+	// StandDownSeen is what the stand-down marks say now.
+	StandDownSeen struct{ StandDown StandDown }
+	// SessionNew and the next three are logind's signals of these names.
+	SessionNew     struct{ ID string }
+	SessionRemoved struct{ ID string }
+	UserNew        struct{ UID uint32 }
+	UserRemoved    struct{ UID uint32 }
+	// PrepareForShutdown is logind's signal: the machine goes down, or not
+	// after all.
+	PrepareForShutdown struct{ Active bool }
+	// UnitsSeen is the whole list of Quadlet-made units.
+	UnitsSeen struct {
+		Units []Unit
+		// Armed says that keeper-session.service is active.
+		Armed bool
+		Err   string
+	}
+	// UnitSeen is the new state of one of them.
+	UnitSeen struct{ Unit Unit }
+	// ManagerDown says that the user manager cannot be reached.
+	ManagerDown struct{ Err string }
+	// Rearmed is what the last `keeper rearm` of this boot left behind.
+	Rearmed struct{ Rearm Rearm }
+	// Wake is the timer that State.Next asked for.
+	Wake struct{}
+)
+
+func (LogindUp) event()           {}
+func (LogindDown) event()         {}
+func (LingerHint) event()         {}
+func (LingerSeen) event()         {}
+func (LingerSet) event()          {}
+func (StandDownSeen) event()      {}
+func (SessionNew) event()         {}
+func (SessionRemoved) event()     {}
+func (UserNew) event()            {}
+func (UserRemoved) event()        {}
+func (PrepareForShutdown) event() {}
+func (UnitsSeen) event()          {}
+func (UnitSeen) event()           {}
+func (ManagerDown) event()        {}
+func (Rearmed) event()            {}
+func (Wake) event()               {}
+
+// Rearm is the record of one run of `keeper rearm`.
+type Rearm struct {
+	At time.Time `json:"at"`
+	// Boot is the boot the record belongs to: Mono means nothing in another.
+	Boot string        `json:"boot"`
+	Mono time.Duration `json:"mono"`
+	// Done says that logind was asked to bring the account back.
+	Done   bool   `json:"done"`
+	Cause  string `json:"cause"`
+	Reason string `json:"reason"`
+	Err    string `json:"error,omitempty"`
+	// Down is what was running when the stop began, and when it ceased.
+	Down []Down `json:"down,omitempty"`
+}
+
+// Down is a service that a stop of the user manager took down.
+type Down struct {
+	Name string        `json:"name"`
+	Left time.Duration `json:"left"`
+}

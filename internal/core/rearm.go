@@ -1,0 +1,103 @@
+package core
+
+import (
+	"fmt"
+	"time"
+)
+
+// RearmFacts is what `keeper rearm` finds when keeper-session.service stops.
+// An empty string is a fact that could not be had.
+type RearmFacts struct {
+	// ManagerState and SystemState are SystemState of the user's own and of
+	// the system's manager.
+	ManagerState, SystemState string
+	// PreparingForShutdown is logind's property.
+	PreparingForShutdown bool
+	StandDown            StandDown
+	// UserState is logind's User.State.
+	UserState string
+	// Sessions are the account's open sessions that keep it in logind's books.
+	Sessions []string
+	// Now and Started are on CLOCK_MONOTONIC: now, and the last start of
+	// user@UID.service. Interval is that unit's StartLimitIntervalUSec.
+	Now, Started, Interval time.Duration
+	// Earlier are the times of the earlier rearms of this boot.
+	Earlier []time.Duration
+}
+
+// RearmPlan is what `keeper rearm` is to do.
+type RearmPlan struct {
+	// Act says whether to ask logind for anything at all.
+	Act bool
+	// Clear says that linger must be cleared before it is set: logind believes
+	// that the user is up, and would do nothing.
+	Clear bool
+	// Hold is how long to wait first.
+	Hold   time.Duration
+	Cause  string
+	Reason string
+}
+
+const (
+	// RearmBudget revivals within RearmWindow are the limit. Something that
+	// keeps killing the user manager is a loop for a person to look at.
+	RearmBudget = 10
+	RearmWindow = 10 * time.Minute
+	// holdMargin is added to the start limit's interval.
+	holdMargin = 100 * time.Millisecond
+)
+
+// PlanRearm decides what the last act of the user manager is.
+//
+// Each revival costs user@UID.service up to three of the five starts that its
+// start limit allows within ten seconds: PID 1 counts a queued start again at
+// each state that the unit goes through while it stops. A second revival
+// within the interval of the first would leave the unit failed, and only root
+// could bring it back. So a life shorter than the interval is held until the
+// interval is over.
+func PlanRearm(f RearmFacts) RearmPlan {
+	p := RearmPlan{Cause: "the user manager was stopped"}
+	if f.UserState == "closing" {
+		p.Cause = "logind was told to stop the user"
+	}
+	switch {
+	case f.ManagerState != "" && f.ManagerState != "stopping":
+		return p.no("only this unit stops: the user manager is " + f.ManagerState)
+	case f.SystemState == "stopping" || f.PreparingForShutdown:
+		return p.no("the machine goes down")
+	case f.SystemState == "":
+		return p.no("cannot tell whether the machine goes down, and it must never be turned back")
+	case f.StandDown.InForce():
+		return p.no("keeper stands down: " + f.StandDown.Detail)
+	}
+	recent := 0
+	for _, t := range f.Earlier {
+		if f.Now-t < RearmWindow {
+			recent++
+		}
+	}
+	if recent >= RearmBudget {
+		return p.no(fmt.Sprintf("the user manager died %d times within %s: that is a loop, and a person must look at it",
+			recent+1, RearmWindow))
+	}
+	p.Act = true
+	p.Reason = p.Cause + ": logind's mark is taken back and a start queued"
+	if f.UserState != "closing" && f.ManagerState == "stopping" {
+		if len(f.Sessions) > 0 {
+			p.Reason = fmt.Sprintf("%s, but session %s is open: logind will not start the user manager while it believes that the user is up",
+				p.Cause, f.Sessions[0])
+			return p
+		}
+		p.Clear = true
+		p.Reason = p.Cause + " behind logind's back: linger is cleared and set, which queues a start"
+	}
+	if age := f.Now - f.Started; f.Started > 0 && age < f.Interval {
+		p.Hold = f.Interval - age + holdMargin
+	}
+	return p
+}
+
+func (p RearmPlan) no(reason string) RearmPlan {
+	p.Reason = reason
+	return p
+}

@@ -1,0 +1,154 @@
+// Package engine is the one loop: events come in through a bounded mailbox,
+// core.Decide turns each into actions, and workers carry those out. The loop
+// never waits for anything but its mailbox and its one timer.
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"keeper/internal/core"
+)
+
+// Linger sets and reads the account's linger. SetLinger reports with denied
+// that polkit does not allow it.
+type Linger interface {
+	SetLinger(ctx context.Context) (denied bool, err error)
+	Linger(ctx context.Context) (bool, error)
+}
+
+// Marks reads what forbids keeper to act.
+type Marks interface {
+	Read(ctx context.Context, now time.Time) core.StandDown
+}
+
+// Units looks at every Quadlet-made unit.
+type Units interface {
+	Look(ctx context.Context) core.UnitsSeen
+}
+
+// Recorder is told of every decision, and of every new state. It must not block.
+type Recorder interface {
+	Record(s core.State, decided []core.Decision)
+}
+
+// Engine is the loop and what it needs.
+type Engine struct {
+	Linger   Linger
+	Marks    Marks
+	Units    Units
+	Recorder Recorder
+	// Alive is called from the loop every AliveEvery, if that is not 0: the
+	// watchdog's food.
+	Alive      func()
+	AliveEvery time.Duration
+
+	mailbox chan core.Event
+	asks    chan chan core.State
+}
+
+// mailboxSize is far above what a burst of unit changes makes. A full mailbox
+// makes its senders wait, never the loop.
+const mailboxSize = 256
+
+// actionTimeout ends what an edge failed to end by itself.
+const actionTimeout = 10 * time.Second
+
+// New returns an engine without edges; the caller fills them in.
+func New() *Engine {
+	return &Engine{mailbox: make(chan core.Event, mailboxSize), asks: make(chan chan core.State)}
+}
+
+// Deliver puts an event into the mailbox, waiting for room until the context
+// ends.
+func (e *Engine) Deliver(ctx context.Context, ev core.Event) {
+	select {
+	case e.mailbox <- ev:
+	case <-ctx.Done():
+	}
+}
+
+// State asks the loop for its state. Its maps must not be changed.
+func (e *Engine) State(ctx context.Context) (core.State, error) {
+	reply := make(chan core.State, 1)
+	select {
+	case e.asks <- reply:
+	case <-ctx.Done():
+		return core.State{}, errors.Join(errors.New("the main loop does not answer"), ctx.Err())
+	}
+	return <-reply, nil
+}
+
+// Run is the loop. It returns when the context ends and all its workers have.
+func (e *Engine) Run(ctx context.Context) {
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	s := core.State{Linger: core.LingerUnknown}
+	timer := time.NewTimer(core.LookEvery)
+	defer timer.Stop()
+	alive := make(<-chan time.Time)
+	if e.AliveEvery > 0 {
+		t := time.NewTicker(e.AliveEvery)
+		defer t.Stop()
+		alive = t.C
+	}
+	for {
+		var ev core.Event
+		select {
+		case <-ctx.Done():
+			return
+		case reply := <-e.asks:
+			reply <- s
+			continue
+		case <-alive:
+			e.Alive()
+			continue
+		case <-timer.C:
+			ev = core.Wake{}
+		case ev = <-e.mailbox:
+		}
+		now := time.Now()
+		var actions []core.Action
+		s, actions = core.Decide(s, ev, now)
+		var decided []core.Decision
+		for _, a := range actions {
+			if a.Decided() {
+				decided = append(decided, core.Decision{At: now, What: a.What, Reason: a.Reason})
+			}
+			if a.Kind != core.Note {
+				workers.Go(func() { e.act(ctx, a) })
+			}
+		}
+		e.Recorder.Record(s, decided)
+		timer.Reset(max(0, s.Next.Sub(now)))
+	}
+}
+
+// act carries one action out; its outcome is an event. Decide has at most one
+// of each kind under way, so no order has to be kept here.
+func (e *Engine) act(ctx context.Context, a core.Action) {
+	actx, cancel := context.WithTimeout(ctx, actionTimeout)
+	defer cancel()
+	switch a.Kind {
+	case core.SetLinger:
+		denied, err := e.Linger.SetLinger(actx)
+		e.Deliver(ctx, core.LingerSet{Err: text(err), Denied: denied})
+	case core.LookLinger:
+		// The marks first: whether linger may be set is decided on what they
+		// say now, not on what they said before somebody took it away.
+		e.Deliver(ctx, core.StandDownSeen{StandDown: e.Marks.Read(actx, time.Now())})
+		on, err := e.Linger.Linger(actx)
+		e.Deliver(ctx, core.LingerSeen{On: on, Err: text(err)})
+	case core.LookUnits:
+		e.Deliver(ctx, e.Units.Look(actx))
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

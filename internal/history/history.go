@@ -1,0 +1,117 @@
+// Package history keeps on disk what keeper did and why, so that it can be
+// read without the daemon. Each file has one writer.
+package history
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"keeper/internal/atomicfile"
+	"keeper/internal/core"
+)
+
+// Store is the directory of the history.
+type Store struct{ Dir string }
+
+// How many of each are kept.
+const (
+	maxRearms    = 50
+	maxSurvivals = 50
+	maxDecisions = 100
+)
+
+// State is what the daemon keeps: state.json.
+type State struct {
+	Survivals []core.Survival `json:"survivals"`
+	Decisions []core.Decision `json:"decisions"`
+	// Status is the last status that the daemon knew, as it served it.
+	Status json.RawMessage `json:"status,omitempty"`
+}
+
+func (s Store) rearmsPath() string { return filepath.Join(s.Dir, "rearm.json") }
+func (s Store) statePath() string  { return filepath.Join(s.Dir, "state.json") }
+
+// Rearms returns the records of `keeper rearm`, oldest first. A file that is
+// missing is an empty history; one that cannot be read is an error.
+func (s Store) Rearms() ([]core.Rearm, error) {
+	var r []core.Rearm
+	return r, read(s.rearmsPath(), &r)
+}
+
+// AddRearm appends a record. A history that cannot be read is set aside first.
+func (s Store) AddRearm(r core.Rearm) error {
+	all, err := s.Rearms()
+	if err != nil {
+		err = setAside(s.rearmsPath(), err, r.At)
+		all = nil
+	}
+	all = last(append(all, r), maxRearms)
+	return errors.Join(err, atomicfile.WriteJSON(s.rearmsPath(), all))
+}
+
+// Forgive makes the rearms so far not count against the budget, by removing
+// their records.
+func (s Store) Forgive() error {
+	err := os.Remove(s.rearmsPath())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Load returns what the daemon kept. If it cannot be read, it is set aside and
+// the history begins anew; the error says so.
+func (s Store) Load(now time.Time) (State, error) {
+	st, err := s.Peek()
+	if err != nil {
+		return State{}, setAside(s.statePath(), err, now)
+	}
+	return st, nil
+}
+
+// Peek returns what the daemon kept and changes nothing.
+func (s Store) Peek() (State, error) {
+	var st State
+	return st, read(s.statePath(), &st)
+}
+
+// Save replaces what the daemon keeps, bounded to the newest.
+func (s Store) Save(st State) error {
+	st.Survivals = last(st.Survivals, maxSurvivals)
+	st.Decisions = last(st.Decisions, maxDecisions)
+	return atomicfile.WriteJSON(s.statePath(), st)
+}
+
+func last[T any](list []T, n int) []T {
+	if len(list) > n {
+		return list[len(list)-n:]
+	}
+	return list
+}
+
+func read(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	return nil
+}
+
+// setAside renames a damaged file and returns the error with that added.
+func setAside(path string, err error, now time.Time) error {
+	to := fmt.Sprintf("%s.damaged-%s", path, now.UTC().Format("20060102T150405"))
+	if rerr := os.Rename(path, to); rerr != nil {
+		return errors.Join(err, rerr)
+	}
+	return fmt.Errorf("%w; it was set aside as %s and a new one begun", err, to)
+}

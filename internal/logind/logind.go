@@ -1,0 +1,204 @@
+// Package logind talks to systemd-logind over the system bus, as
+// org.freedesktop.login1(5) has it. It believes signals from the owner of
+// org.freedesktop.login1 and from nobody else: any peer on the bus may send a
+// signal that looks right.
+package logind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+const (
+	busName   = "org.freedesktop.login1"
+	objPath   = dbus.ObjectPath("/org/freedesktop/login1")
+	managerIf = "org.freedesktop.login1.Manager"
+	userIf    = "org.freedesktop.login1.User"
+	sessionIf = "org.freedesktop.login1.Session"
+
+	pid1Name = "org.freedesktop.systemd1"
+	pid1Path = dbus.ObjectPath("/org/freedesktop/systemd1")
+)
+
+// CallTimeout is the deadline of each call.
+const CallTimeout = 2 * time.Second
+
+// ErrDenied is returned where polkit does not let the account do it.
+var ErrDenied = errors.New("polkit does not allow it")
+
+// Conn is a connection to the system bus. It is not made again when it breaks:
+// whoever holds it dials anew.
+type Conn struct {
+	bus     *dbus.Conn
+	signals chan *dbus.Signal
+	cancel  context.CancelFunc
+}
+
+// Dial connects to the bus at the address; an empty address means the system
+// bus. The connection ends with the context.
+func Dial(ctx context.Context, address string) (*Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	// A bus that accepts and says nothing must not hang the handshake.
+	timer := time.AfterFunc(CallTimeout, cancel)
+	c := &Conn{signals: make(chan *dbus.Signal, 128), cancel: cancel}
+	var err error
+	opts := []dbus.ConnOption{
+		dbus.WithContext(ctx),
+		// The default handler loses the order of signals when its channel fills.
+		dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()),
+	}
+	if address == "" {
+		c.bus, err = dbus.SystemBusPrivate(opts...)
+	} else {
+		c.bus, err = dbus.Dial(address, opts...)
+	}
+	if err == nil {
+		err = c.hello()
+	}
+	if !timer.Stop() && err == nil {
+		err = context.DeadlineExceeded
+	}
+	if err != nil {
+		cancel()
+		if c.bus != nil {
+			_ = c.bus.Close()
+		}
+		return nil, fmt.Errorf("cannot reach the system bus: %w", err)
+	}
+	return c, nil
+}
+
+func (c *Conn) hello() error {
+	if err := c.bus.Auth(nil); err != nil {
+		return err
+	}
+	return c.bus.Hello()
+}
+
+// Close ends the connection.
+func (c *Conn) Close() {
+	c.cancel()
+	_ = c.bus.Close()
+}
+
+func (c *Conn) call(ctx context.Context, dest string, path dbus.ObjectPath, method string, args ...any) *dbus.Call {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	return c.bus.Object(dest, path).CallWithContext(ctx, method, 0, args...)
+}
+
+// property reads one property into v, a pointer.
+func (c *Conn) property(ctx context.Context, dest string, path dbus.ObjectPath, iface, name string, v any) error {
+	var got dbus.Variant
+	err := c.call(ctx, dest, path, "org.freedesktop.DBus.Properties.Get", iface, name).Store(&got)
+	if err == nil {
+		err = got.Store(v)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read %s of %s: %w", name, dest, err)
+	}
+	return nil
+}
+
+// SetLinger is Manager.SetUserLinger without interaction. The error is
+// ErrDenied where polkit says no.
+func (c *Conn) SetLinger(ctx context.Context, uid uint32, on bool) error {
+	err := c.call(ctx, busName, objPath, managerIf+".SetUserLinger", uid, on, false).Err
+	if err == nil {
+		return nil
+	}
+	var de dbus.Error
+	if errors.As(err, &de) {
+		switch de.Name {
+		case "org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired":
+			err = fmt.Errorf("%w: %w", ErrDenied, err)
+		}
+	}
+	return fmt.Errorf("logind did not set linger: %w", err)
+}
+
+// User is what logind knows of a user.
+type User struct {
+	// State is User.State: active, online, lingering, opening, closing, or
+	// empty where logind does not know the user.
+	State  string
+	Linger bool
+	// Sessions are the ids of the sessions that keep the user in logind's
+	// books: all but those of class manager or background-light.
+	Sessions []string
+}
+
+// User asks logind about the user.
+func (c *Conn) User(ctx context.Context, uid uint32) (User, error) {
+	var u User
+	var path dbus.ObjectPath
+	err := c.call(ctx, busName, objPath, managerIf+".GetUser", uid).Store(&path)
+	var de dbus.Error
+	if errors.As(err, &de) && de.Name == "org.freedesktop.login1.NoSuchUser" {
+		return u, nil
+	}
+	if err != nil {
+		return u, fmt.Errorf("cannot ask logind about user %d: %w", uid, err)
+	}
+	if err := c.property(ctx, busName, path, userIf, "State", &u.State); err != nil {
+		return u, err
+	}
+	if err := c.property(ctx, busName, path, userIf, "Linger", &u.Linger); err != nil {
+		return u, err
+	}
+	var sessions []struct {
+		ID   string
+		Path dbus.ObjectPath
+	}
+	if err := c.property(ctx, busName, path, userIf, "Sessions", &sessions); err != nil {
+		return u, err
+	}
+	for _, s := range sessions {
+		var class string
+		if err := c.property(ctx, busName, s.Path, sessionIf, "Class", &class); err != nil {
+			continue // it ended meanwhile
+		}
+		switch class {
+		case "manager", "manager-early", "background-light":
+		default:
+			u.Sessions = append(u.Sessions, s.ID)
+		}
+	}
+	return u, nil
+}
+
+// PreparingForShutdown is the Manager's property of this name.
+func (c *Conn) PreparingForShutdown(ctx context.Context) (bool, error) {
+	var v bool
+	return v, c.property(ctx, busName, objPath, managerIf, "PreparingForShutdown", &v)
+}
+
+// SystemState is PID 1's SystemState: running, degraded, stopping, …
+func (c *Conn) SystemState(ctx context.Context) (string, error) {
+	var v string
+	return v, c.property(ctx, pid1Name, pid1Path, pid1Name+".Manager", "SystemState", &v)
+}
+
+// StartLimit returns when PID 1 last began to start user@UID.service, on
+// CLOCK_MONOTONIC, and the interval of that unit's start limit.
+func (c *Conn) StartLimit(ctx context.Context, uid uint32) (started, interval time.Duration, err error) {
+	var path dbus.ObjectPath
+	unit := fmt.Sprintf("user@%d.service", uid)
+	if err := c.call(ctx, pid1Name, pid1Path, pid1Name+".Manager.GetUnit", unit).Store(&path); err != nil {
+		return 0, 0, fmt.Errorf("cannot ask PID 1 about %s: %w", unit, err)
+	}
+	var s, i uint64
+	if err := c.property(ctx, pid1Name, path, pid1Name+".Unit", "InactiveExitTimestampMonotonic", &s); err != nil {
+		return 0, 0, err
+	}
+	if err := c.property(ctx, pid1Name, path, pid1Name+".Unit", "StartLimitIntervalUSec", &i); err != nil {
+		return 0, 0, err
+	}
+	// An interval without end reads as the highest number there is.
+	const hour = uint64(time.Hour / time.Microsecond)
+	return time.Duration(s) * time.Microsecond, time.Duration(min(i, hour)) * time.Microsecond, nil
+}

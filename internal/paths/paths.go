@@ -1,0 +1,45 @@
+// Package paths knows where things are on a host: docs/architecture.md has the
+// table.
+package paths
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Paths are the places of one account.
+type Paths struct {
+	// State is ~/.local/state/keeper: what must survive a reboot.
+	State string
+	// Runtime is $XDG_RUNTIME_DIR, and Socket keeper's socket below it.
+	Runtime string
+	Socket  string
+	// Marks holds the administrator's stand-down marks, one file a uid.
+	Marks string
+	// LingerDir is where logind notes who lingers.
+	LingerDir string
+}
+
+// Of returns the places of the account that runs this process.
+func Of(uid int) (Paths, error) {
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return Paths{}, fmt.Errorf("cannot tell where keeper's state is: %w", err)
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	runtime := os.Getenv("XDG_RUNTIME_DIR")
+	if !filepath.IsAbs(runtime) {
+		runtime = fmt.Sprintf("/run/user/%d", uid)
+	}
+	return Paths{
+		State:     filepath.Join(state, "keeper"),
+		Runtime:   runtime,
+		Socket:    filepath.Join(runtime, "keeper", "keeper.sock"),
+		Marks:     "/etc/keeper/stand-down",
+		LingerDir: "/var/lib/systemd/linger",
+	}, nil
+}

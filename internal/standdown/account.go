@@ -1,0 +1,119 @@
+package standdown
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"keeper/internal/atomicfile"
+	"keeper/internal/core"
+)
+
+// toolTimeout is the deadline of each program that is asked.
+const toolTimeout = time.Second
+
+// account tells whether the account is gone, expired or locked. Only root may
+// read /etc/shadow; getent(1), chage(1) and passwd(1) say of one's own account
+// what is needed. What they do not say is taken as well.
+func (m Marks) account(ctx context.Context, now time.Time) core.StandDown {
+	uid := strconv.FormatUint(uint64(m.UID), 10)
+	line, err := m.run(ctx, "getent", "passwd", uid)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 2 {
+		return core.StandDown{Cause: core.CauseRemoved, Detail: "there is no account with uid " + uid + " any more"}
+	}
+	name, _, _ := strings.Cut(line, ":")
+	if err != nil || name == "" {
+		return core.StandDown{}
+	}
+	aging, err := m.run(ctx, "chage", "-l", name)
+	if err == nil && expired(aging, now) {
+		return core.StandDown{Cause: core.CauseExpired, Detail: "the account " + name + " has expired (chage -l " + name + ")"}
+	}
+	if m.password(ctx, name) == locked && m.hadPassword() {
+		return core.StandDown{Cause: core.CauseLocked,
+			Detail: "the account " + name + " was locked (passwd -S); if it is to live without a password: keeper resume"}
+	}
+	return core.StandDown{}
+}
+
+// expired reads what chage -l prints in the C locale.
+func expired(aging string, now time.Time) bool {
+	for _, line := range strings.Split(aging, "\n") {
+		key, value, ok := strings.Cut(line, ":")
+		if !ok || strings.TrimSpace(key) != "Account expires" {
+			continue
+		}
+		day, err := time.Parse("Jan 02, 2006", strings.TrimSpace(value))
+		return err == nil && !now.Before(day)
+	}
+	return false
+}
+
+// What passwd -S says in its second field. RHEL before 10 says PS and LK.
+const (
+	usable = "P"
+	locked = "L"
+)
+
+func (m Marks) password(ctx context.Context, name string) string {
+	out, err := m.run(ctx, "passwd", "-S", name)
+	fields := strings.Fields(out)
+	if err != nil || len(fields) < 2 {
+		return ""
+	}
+	return fields[1][:1]
+}
+
+// A service account that never had a password reads as locked too, and is not.
+// So keeper remembers having seen a usable one; only then is a lock a change
+// that somebody made.
+func (m Marks) passwordPath() string { return filepath.Join(m.StateDir, "password-seen") }
+
+func (m Marks) hadPassword() bool {
+	_, err := os.Stat(m.passwordPath())
+	return err == nil
+}
+
+// Remember notes whether the account has a usable password.
+func (m Marks) Remember(ctx context.Context) error {
+	if m.hadPassword() {
+		return nil
+	}
+	line, err := m.run(ctx, "getent", "passwd", strconv.FormatUint(uint64(m.UID), 10))
+	name, _, _ := strings.Cut(line, ":")
+	if err != nil || name == "" || m.password(ctx, name) != usable {
+		return nil // unknown, or none: then a lock cannot be told
+	}
+	return atomicfile.Write(m.passwordPath(), nil)
+}
+
+// Accept takes the account as it is: a lock seen now is no reason any more.
+func (m Marks) Accept() error {
+	err := os.Remove(m.passwordPath())
+	if isNotExist(err) {
+		return nil
+	}
+	return err
+}
+
+func (m Marks) run(ctx context.Context, name string, args ...string) (string, error) {
+	if m.Run != nil {
+		return m.Run(ctx, name, args...)
+	}
+	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.WaitDelay = 100 * time.Millisecond
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	err := cmd.Run()
+	return out.String(), err
+}

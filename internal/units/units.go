@@ -1,0 +1,200 @@
+// Package units talks to the account's own service manager, as
+// org.freedesktop.systemd1(5) has it, over the manager's private socket: that
+// one works with the user bus dead, and to the end of the manager's life.
+package units
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+
+	"keeper/internal/core"
+)
+
+// CallTimeout is the deadline of each call.
+const CallTimeout = 2 * time.Second
+
+// Session is the unit that carries `keeper rearm`.
+const Session = "keeper-session.service"
+
+// Conn is a connection to the user manager. It is not made again when it
+// breaks: whoever holds it dials anew.
+type Conn struct {
+	sd     *sd.Conn
+	sig    *dbus.Conn
+	cancel context.CancelFunc
+}
+
+// Dial connects to the manager whose runtime directory ($XDG_RUNTIME_DIR) is
+// given. The connection ends with the context.
+func Dial(ctx context.Context, runtimeDir string) (*Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(CallTimeout, cancel)
+	dial := func() (*dbus.Conn, error) { return dialPrivate(ctx, runtimeDir) }
+	c := &Conn{cancel: cancel}
+	var err error
+	if c.sig, err = dial(); err == nil {
+		c.sd, err = sd.NewConnection(dial)
+	}
+	if !timer.Stop() && err == nil {
+		err = context.DeadlineExceeded
+	}
+	if err != nil {
+		c.Close()
+		return nil, fmt.Errorf("cannot reach the user manager: %w", err)
+	}
+	return c, nil
+}
+
+func dialPrivate(ctx context.Context, runtimeDir string) (*dbus.Conn, error) {
+	bus, err := dbus.Dial("unix:path="+dbus.EscapeBusAddressValue(filepath.Join(runtimeDir, "systemd", "private")),
+		dbus.WithContext(ctx), dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
+	if err != nil {
+		return nil, err
+	}
+	// The peer is the manager itself, not a bus: there is no Hello.
+	if err := bus.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err != nil {
+		_ = bus.Close()
+		return nil, err
+	}
+	return bus, nil
+}
+
+// Close ends the connection.
+func (c *Conn) Close() {
+	c.cancel()
+	if c.sd != nil {
+		c.sd.Close()
+	}
+	if c.sig != nil {
+		_ = c.sig.Close()
+	}
+}
+
+// State is the manager's SystemState: running, degraded, stopping, …
+func (c *Conn) State(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	p, err := c.sd.SystemStateContext(ctx)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the user manager's state: %w", err)
+	}
+	s, _ := p.Value.Value().(string)
+	return s, nil
+}
+
+// Unit returns the properties of the Unit interface of the named unit, which
+// need not be loaded.
+func (c *Conn) properties(ctx context.Context, name string) (map[string]any, error) {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	p, err := c.sd.GetUnitPropertiesContext(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the properties of %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// SessionUnit tells whether keeper-session.service is active, and whether it
+// is enabled (UnitFileState).
+func (c *Conn) SessionUnit(ctx context.Context) (active, enabled bool, err error) {
+	p, err := c.properties(ctx, Session)
+	if err != nil {
+		return false, false, err
+	}
+	switch text(p, "UnitFileState") {
+	case "enabled", "enabled-runtime", "static", "generated":
+		enabled = true
+	}
+	return text(p, "ActiveState") == "active", enabled, nil
+}
+
+// List returns every unit that Quadlet made, running or not.
+func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
+	lctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	files, err := c.sd.ListUnitFilesByPatternsContext(lctx, []string{"generated"}, []string{"*.service"})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the generated units: %w", err)
+	}
+	var list []core.Unit
+	for _, f := range files {
+		name := path.Base(f.Path)
+		if strings.HasSuffix(name, "@.service") {
+			continue // a template; its instances are units of their own
+		}
+		u, ok, err := c.Get(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			list = append(list, u)
+		}
+	}
+	return list, nil
+}
+
+// kinds are the types of Quadlet files.
+var kinds = map[string]bool{
+	"container": true, "pod": true, "kube": true, "volume": true, "network": true,
+	"image": true, "build": true, "artifact": true,
+}
+
+// Get returns the unit; ok is false if Quadlet did not make it.
+func (c *Conn) Get(ctx context.Context, name string) (u core.Unit, ok bool, err error) {
+	p, err := c.properties(ctx, name)
+	if err != nil {
+		return u, false, err
+	}
+	source := text(p, "SourcePath")
+	kind := strings.TrimPrefix(path.Ext(source), ".")
+	if !kinds[kind] || text(p, "LoadState") != "loaded" {
+		return u, false, nil
+	}
+	u = core.Unit{
+		Name: name, Kind: kind, Source: source,
+		Active: text(p, "ActiveState"), Sub: text(p, "SubState"),
+		Since:   realtime(p, "StateChangeTimestamp"),
+		Entered: monotonic(p, "ActiveEnterTimestampMonotonic"),
+		Left:    monotonic(p, "ActiveExitTimestampMonotonic"),
+	}
+	if id, _ := p["InvocationID"].([]byte); len(id) > 0 {
+		u.Invocation = fmt.Sprintf("%x", id)
+	}
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	s, err := c.sd.GetUnitTypePropertiesContext(ctx, name, "Service")
+	if err != nil {
+		return u, false, fmt.Errorf("cannot read the properties of %s: %w", name, err)
+	}
+	u.Result = text(s, "Result")
+	u.Restarts, _ = s["NRestarts"].(uint32)
+	return u, true, nil
+}
+
+func text(p map[string]any, key string) string {
+	s, _ := p[key].(string)
+	return s
+}
+
+// realtime reads a time in µs since 1970; systemd says "never" with 0.
+func realtime(p map[string]any, key string) time.Time {
+	us, _ := p[key].(uint64)
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(us))
+}
+
+func monotonic(p map[string]any, key string) time.Duration {
+	us, _ := p[key].(uint64)
+	return time.Duration(us) * time.Microsecond
+}
