@@ -4,7 +4,7 @@ package deploy
 
 import "embed"
 
-// Files holds the demo stack.
+// Files holds the installer and the demo stack.
 //
-//go:embed all:demo
+//go:embed all:demo install.sh
 var Files embed.FS

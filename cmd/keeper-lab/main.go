@@ -52,7 +52,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(up(), execute(), down(), list())
+	c.AddCommand(up(), execute(), install(), down(), list())
 	return c
 }
 
@@ -102,6 +102,21 @@ func execute() *cobra.Command {
 			return commandFailed{exitStatus(exit)}
 		}
 		return err
+	}
+	return c
+}
+
+func install() *cobra.Command {
+	c := &cobra.Command{Use: "install", Short: "Install keeper on a host as a user would", Args: cobra.NoArgs}
+	name := nameFlag(c)
+	system := c.Flags().Bool("system", false, "install as root for the account")
+	binary := c.Flags().String("binary", "", "the program to install (default: keeper beside keeper-lab)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		h, err := lab.Find(*name)
+		if err != nil {
+			return err
+		}
+		return h.Install(c.Context(), *binary, *system, os.Stdout)
 	}
 	return c
 }

@@ -54,10 +54,9 @@ type Unit struct {
 	Restarts uint32    `json:"restarts"`
 	// Invocation changes with every start (InvocationID).
 	Invocation string `json:"invocation,omitempty"`
-	// Entered and Left are when the unit last became and last ceased to be
-	// active, on CLOCK_MONOTONIC; zero means never in this life.
+	// Entered is when the unit last became active, on CLOCK_MONOTONIC; zero
+	// means never in this life.
 	Entered time.Duration `json:"-"`
-	Left    time.Duration `json:"-"`
 }
 
 // IsService says whether the unit is something that runs, and not a volume or

@@ -197,6 +197,9 @@ func (d *decider) standDownSeen(s StandDown) {
 	first := !d.standSeen
 	was := d.StandDown
 	d.StandDown, d.standSeen = s, true
+	if s.Until.After(d.now) {
+		d.retryAt = s.Until
+	}
 	switch {
 	case s.InForce() && was.Cause != s.Cause:
 		d.note("stand down", s.Detail)
@@ -238,11 +241,7 @@ func (d *decider) unitsSeen(e UnitsSeen) {
 func (d *decider) wake() {
 	if !d.retryAt.IsZero() && !d.now.Before(d.retryAt) {
 		d.retryAt = time.Time{}
-		if d.Linger == LingerOff {
-			d.set("linger is still off")
-		} else {
-			d.look()
-		}
+		d.look()
 	}
 	if !d.lookAt.IsZero() && !d.now.Before(d.lookAt) {
 		d.lookAt = time.Time{}

@@ -18,9 +18,12 @@ type RearmFacts struct {
 	UserState string
 	// Sessions are the account's open sessions that keep it in logind's books.
 	Sessions []string
-	// Now and Started are on CLOCK_MONOTONIC: now, and the last start of
-	// user@UID.service. Interval is that unit's StartLimitIntervalUSec.
-	Now, Started, Interval time.Duration
+	// Now is on CLOCK_MONOTONIC, as all times here are.
+	Now time.Duration
+	// Started is the last start of user@UID.service, FirstLife that it had
+	// none before in this boot; Interval is its StartLimitIntervalUSec.
+	Started, Interval time.Duration
+	FirstLife         bool
 	// Earlier are the times of the earlier rearms of this boot.
 	Earlier []time.Duration
 }
@@ -54,7 +57,7 @@ const (
 // each state that the unit goes through while it stops. A second revival
 // within the interval of the first would leave the unit failed, and only root
 // could bring it back. So a life shorter than the interval is held until the
-// interval is over.
+// interval is over; not the first one, which cost a single start.
 func PlanRearm(f RearmFacts) RearmPlan {
 	p := RearmPlan{Cause: "the user manager was stopped"}
 	if f.UserState == "closing" {
@@ -91,7 +94,7 @@ func PlanRearm(f RearmFacts) RearmPlan {
 		p.Clear = true
 		p.Reason = p.Cause + " behind logind's back: linger is cleared and set, which queues a start"
 	}
-	if age := f.Now - f.Started; f.Started > 0 && age < f.Interval {
+	if age := f.Now - f.Started; !f.FirstLife && f.Started > 0 && age < f.Interval {
 		p.Hold = f.Interval - age + holdMargin
 	}
 	return p
@@ -100,4 +103,24 @@ func PlanRearm(f RearmFacts) RearmPlan {
 func (p RearmPlan) no(reason string) RearmPlan {
 	p.Reason = reason
 	return p
+}
+
+// WhyNotArmed returns why the stack would not come back if the user manager
+// were stopped now, or nothing if it would.
+func (s State) WhyNotArmed() string {
+	switch {
+	case s.StandDown.InForce():
+		return "keeper stands down: " + s.StandDown.Detail
+	case !s.ManagerUp:
+		return "the user manager cannot be reached: " + s.ManagerErr
+	case !s.Armed:
+		return "keeper-session.service is not enabled and active"
+	case !s.LogindUp:
+		return "logind cannot be reached"
+	case s.Denied:
+		return "polkit does not let the account set its own linger (org.freedesktop.login1.set-self-linger)"
+	case s.LingerErr != "":
+		return s.LingerErr
+	}
+	return ""
 }

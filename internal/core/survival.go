@@ -11,8 +11,8 @@ import (
 type Survival struct {
 	At    time.Time `json:"at"`
 	Cause string    `json:"cause"`
-	// Outage runs from the first service that ceased to be active to the last
-	// that is active again, as systemd saw them.
+	// Outage runs from the begin of the stop to the last service that is
+	// active again, as systemd saw them.
 	Outage   time.Duration `json:"outage"`
 	Services []Outage      `json:"services"`
 }
@@ -77,4 +77,17 @@ func (s State) Waiting() []string {
 		}
 	}
 	return names
+}
+
+// TakenDown returns the services that a stop of the user manager took down: of
+// those the daemon saw last, all that ran. The stop began at the given time.
+func TakenDown(last []Unit, began time.Duration) []Down {
+	var down []Down
+	for _, u := range last {
+		// The daemon may have seen the stop begin.
+		if u.IsService() && u.Active != "inactive" && u.Active != "failed" {
+			down = append(down, Down{Name: u.Name, Left: began})
+		}
+	}
+	return down
 }

@@ -30,6 +30,11 @@ type State struct {
 	Decisions []core.Decision `json:"decisions"`
 	// Status is the last status that the daemon knew, as it served it.
 	Status json.RawMessage `json:"status,omitempty"`
+	// Units are what it saw last. Boot is the boot they belong to, and Ended
+	// when the daemon was told to end, on CLOCK_MONOTONIC; zero while it runs.
+	Units []core.Unit   `json:"units,omitempty"`
+	Boot  string        `json:"boot,omitempty"`
+	Ended time.Duration `json:"ended,omitempty"`
 }
 
 func (s Store) rearmsPath() string { return filepath.Join(s.Dir, "rearm.json") }

@@ -183,22 +183,42 @@ func (c *Conn) SystemState(ctx context.Context) (string, error) {
 	return v, c.property(ctx, pid1Name, pid1Path, pid1Name+".Manager", "SystemState", &v)
 }
 
-// StartLimit returns when PID 1 last began to start user@UID.service, on
-// CLOCK_MONOTONIC, and the interval of that unit's start limit.
-func (c *Conn) StartLimit(ctx context.Context, uid uint32) (started, interval time.Duration, err error) {
+// Manager is what PID 1 says of user@UID.service. Times are on CLOCK_MONOTONIC.
+type Manager struct {
+	// Started is when its present life began, Stopping when the stop of that
+	// life did; zero where PID 1 did not order one.
+	Started, Stopping time.Duration
+	// First says that it had no life before in this boot.
+	First bool
+	// Interval is the interval of its start limit.
+	Interval time.Duration
+}
+
+// Manager asks PID 1 about user@UID.service.
+func (c *Conn) Manager(ctx context.Context, uid uint32) (Manager, error) {
 	var path dbus.ObjectPath
 	unit := fmt.Sprintf("user@%d.service", uid)
 	if err := c.call(ctx, pid1Name, pid1Path, pid1Name+".Manager.GetUnit", unit).Store(&path); err != nil {
-		return 0, 0, fmt.Errorf("cannot ask PID 1 about %s: %w", unit, err)
+		return Manager{}, fmt.Errorf("cannot ask PID 1 about %s: %w", unit, err)
 	}
-	var s, i uint64
-	if err := c.property(ctx, pid1Name, path, pid1Name+".Unit", "InactiveExitTimestampMonotonic", &s); err != nil {
-		return 0, 0, err
-	}
-	if err := c.property(ctx, pid1Name, path, pid1Name+".Unit", "StartLimitIntervalUSec", &i); err != nil {
-		return 0, 0, err
+	var started, stopping, ended, interval uint64
+	for name, v := range map[string]*uint64{
+		"InactiveExitTimestampMonotonic":  &started,
+		"ActiveExitTimestampMonotonic":    &stopping,
+		"InactiveEnterTimestampMonotonic": &ended,
+		"StartLimitIntervalUSec":          &interval,
+	} {
+		if err := c.property(ctx, pid1Name, path, pid1Name+".Unit", name, v); err != nil {
+			return Manager{}, err
+		}
 	}
 	// An interval without end reads as the highest number there is.
 	const hour = uint64(time.Hour / time.Microsecond)
-	return time.Duration(s) * time.Microsecond, time.Duration(min(i, hour)) * time.Microsecond, nil
+	m := Manager{Started: micros(started), First: ended == 0, Interval: micros(min(interval, hour))}
+	if stopping > started {
+		m.Stopping = micros(stopping)
+	}
+	return m, nil
 }
+
+func micros(us uint64) time.Duration { return time.Duration(us) * time.Microsecond }

@@ -164,7 +164,6 @@ func (c *Conn) Get(ctx context.Context, name string) (u core.Unit, ok bool, err 
 		Active: text(p, "ActiveState"), Sub: text(p, "SubState"),
 		Since:   realtime(p, "StateChangeTimestamp"),
 		Entered: monotonic(p, "ActiveEnterTimestampMonotonic"),
-		Left:    monotonic(p, "ActiveExitTimestampMonotonic"),
 	}
 	if id, _ := p["InvocationID"].([]byte); len(id) > 0 {
 		u.Invocation = fmt.Sprintf("%x", id)

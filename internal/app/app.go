@@ -1,0 +1,153 @@
+// Package app wires the rooms together: the daemon, and the last act of the
+// user manager.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"keeper/internal/control"
+	"keeper/internal/core"
+	"keeper/internal/engine"
+	"keeper/internal/history"
+	"keeper/internal/logind"
+	"keeper/internal/paths"
+	"keeper/internal/standdown"
+)
+
+// Run is the daemon. It returns when the context ends; an error means that it
+// could not start.
+func Run(ctx context.Context, release string, log *slog.Logger) error {
+	uid := os.Getuid()
+	if uid == 0 {
+		return fmt.Errorf("keeper run is for an account that runs containers, not for root; see keeper --help")
+	}
+	p, err := paths.Of(uid)
+	if err != nil {
+		return err
+	}
+	store := history.Store{Dir: p.State}
+	kept, err := store.Load(time.Now())
+	if err != nil {
+		log.Error("the history could not be read", "error", err)
+	}
+	marks := standdown.Marks{UID: uint32(uid), StateDir: p.State, MarkDir: p.Marks}
+	if err := marks.Remember(ctx); err != nil {
+		log.Warn("cannot note the state of the account", "error", err)
+	}
+	socket, err := control.Listen(p.Socket)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var actors sync.WaitGroup
+	defer actors.Wait()
+	defer cancel()
+
+	rec := newRecorder(store, kept, log, identity{uid: uid, release: release, since: time.Now()})
+	lingers := &logindLink{uid: uint32(uid)}
+	manager := &unitsLink{runtime: p.Runtime}
+	e := engine.New()
+	e.Linger, e.Marks, e.Units, e.Recorder = lingers, marks, manager, rec
+	e.Alive, e.AliveEvery = watchdog()
+	deliver := func(ev core.Event) { e.Deliver(ctx, ev) }
+
+	if r, ok := unaccounted(store, kept, log); ok {
+		deliver(core.Rearmed{Rearm: r})
+	}
+	actors.Go(func() { rec.run(ctx) })
+	actors.Go(func() { e.Run(ctx) })
+	actors.Go(func() { lingers.run(ctx, deliver) })
+	actors.Go(func() { manager.run(ctx, deliver) })
+	actors.Go(func() { watchLinger(ctx, p, rec.id.user(), deliver, log) })
+	actors.Go(func() { watchMarks(ctx, marks, deliver, log) })
+
+	srv := control.Server{UID: uid, Status: func(ctx context.Context) (control.Status, error) {
+		s, err := e.State(ctx)
+		if err != nil {
+			return control.Status{}, err
+		}
+		return rec.status(s, time.Now()), nil
+	}}
+	actors.Go(func() { rec.ready(ctx) })
+	log.Info("keeper runs", "release", release, "socket", p.Socket)
+	err = srv.Serve(ctx, socket)
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+	return err
+}
+
+// readyLimit bounds how long the daemon waits for its first look at things
+// before it calls itself ready all the same: logind may be down.
+const readyLimit = 5 * time.Second
+
+// ready tells systemd that the daemon is up once a status has something to say.
+func (r *recorder) ready(ctx context.Context) {
+	t := time.NewTimer(readyLimit)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-t.C:
+	case <-r.first:
+	}
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		r.log.Warn("cannot tell systemd that the daemon is ready", "error", err)
+	}
+}
+
+// watchdog returns what feeds systemd's watchdog, and how often: three times
+// within WATCHDOG_USEC. Nothing is due where no watchdog is set.
+func watchdog() (func(), time.Duration) {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval == 0 {
+		return nil, 0
+	}
+	return func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) }, interval / 3
+}
+
+// unaccounted returns the last rearm of this boot if no survival tells of it.
+func unaccounted(store history.Store, kept history.State, log *slog.Logger) (core.Rearm, bool) {
+	all, err := store.Rearms()
+	if err != nil {
+		log.Error("the record of the last rearm cannot be read", "error", err)
+	}
+	if len(all) == 0 {
+		return core.Rearm{}, false
+	}
+	last := all[len(all)-1]
+	if last.Boot != bootID() {
+		return core.Rearm{}, false
+	}
+	for _, s := range kept.Survivals {
+		if s.At.Equal(last.At) {
+			return core.Rearm{}, false
+		}
+	}
+	return last, true
+}
+
+func watchLinger(ctx context.Context, p paths.Paths, user string, deliver func(core.Event), log *slog.Logger) {
+	keepUp(ctx, func() (bool, error) {
+		return false, logind.WatchLinger(ctx, p.LingerDir, user, func() { deliver(core.LingerHint{}) })
+	}, func(err error) {
+		log.Warn("linger is looked at now and then only", "error", err, "every", core.LookEvery)
+	})
+}
+
+// watchMarks hears of a pause and of the administrator's mark as they come and
+// go.
+func watchMarks(ctx context.Context, m standdown.Marks, deliver func(core.Event), log *slog.Logger) {
+	look := func() { deliver(core.StandDownSeen{StandDown: m.Read(ctx, time.Now())}) }
+	keepUp(ctx, func() (bool, error) { return false, m.Watch(ctx, look) }, func(err error) {
+		log.Warn("the stand-down marks are looked at now and then only", "error", err, "every", core.LookEvery)
+	})
+}

@@ -1,0 +1,147 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"keeper/internal/core"
+	"keeper/internal/logind"
+	"keeper/internal/units"
+)
+
+// errNoLink is returned by an edge whose connection is being made again.
+var errNoLink = errors.New("not connected at the moment")
+
+// A link that breaks is made again after retryFirst, then later and later.
+const (
+	retryFirst = 100 * time.Millisecond
+	retryMost  = 10 * time.Second
+)
+
+// keepUp runs connect again and again until the context ends. connect returns
+// when the connection broke, and says whether it had been a good one. failed
+// hears of the first failure in a row.
+func keepUp(ctx context.Context, connect func() (bool, error), failed func(error)) {
+	wait := retryFirst
+	told := false
+	for ctx.Err() == nil {
+		good, err := connect()
+		if good {
+			wait, told = retryFirst, false
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if !told {
+			failed(err)
+			told = true
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
+		wait = min(2*wait, retryMost)
+	}
+}
+
+// logindLink is the engine's view of logind, whatever connection there is.
+type logindLink struct {
+	uid uint32
+
+	mu   sync.Mutex
+	conn *logind.Conn
+}
+
+func (l *logindLink) set(c *logind.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conn = c
+}
+
+func (l *logindLink) get() (*logind.Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == nil {
+		return nil, errNoLink
+	}
+	return l.conn, nil
+}
+
+// run connects, watches and delivers until the context ends.
+func (l *logindLink) run(ctx context.Context, deliver func(core.Event)) {
+	keepUp(ctx, func() (bool, error) {
+		c, err := logind.Dial(ctx, "")
+		if err != nil {
+			return false, err
+		}
+		defer c.Close()
+		l.set(c)
+		defer l.set(nil)
+		return true, c.Watch(ctx, deliver)
+	}, func(err error) { deliver(core.LogindDown{Err: err.Error()}) })
+}
+
+// SetLinger is engine.Linger.
+func (l *logindLink) SetLinger(ctx context.Context) (denied bool, err error) {
+	c, err := l.get()
+	if err != nil {
+		return false, err
+	}
+	err = c.SetLinger(ctx, l.uid, true)
+	return errors.Is(err, logind.ErrDenied), err
+}
+
+// Linger is engine.Linger.
+func (l *logindLink) Linger(ctx context.Context) (bool, error) {
+	c, err := l.get()
+	if err != nil {
+		return false, err
+	}
+	u, err := c.User(ctx, l.uid)
+	if err == nil && u.State == "" {
+		return false, errors.New("logind does not know the user")
+	}
+	return u.Linger, err
+}
+
+// unitsLink is the engine's view of the user manager.
+type unitsLink struct {
+	runtime string
+
+	mu   sync.Mutex
+	conn *units.Conn
+}
+
+func (l *unitsLink) set(c *units.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conn = c
+}
+
+func (l *unitsLink) run(ctx context.Context, deliver func(core.Event)) {
+	keepUp(ctx, func() (bool, error) {
+		c, err := units.Dial(ctx, l.runtime)
+		if err != nil {
+			return false, err
+		}
+		defer c.Close()
+		l.set(c)
+		defer l.set(nil)
+		return true, c.Watch(ctx, deliver)
+	}, func(err error) { deliver(core.ManagerDown{Err: err.Error()}) })
+}
+
+// Look is engine.Units.
+func (l *unitsLink) Look(ctx context.Context) core.UnitsSeen {
+	l.mu.Lock()
+	c := l.conn
+	l.mu.Unlock()
+	if c == nil {
+		return core.UnitsSeen{Err: errNoLink.Error()}
+	}
+	return c.Look(ctx)
+}

@@ -1,0 +1,212 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"keeper/internal/core"
+	"keeper/internal/history"
+	"keeper/internal/logind"
+	"keeper/internal/paths"
+	"keeper/internal/standdown"
+	"keeper/internal/units"
+)
+
+// setTries is how often the last act tries to set linger: after it was cleared
+// it must not stay so.
+const setTries = 3
+
+// Rearm is the last act of the user manager: it decides whether the account is
+// to come back, asks logind for it, and leaves a record. Every call has a
+// deadline of its own; whatever fails, the stop goes on.
+func Rearm(ctx context.Context, log *slog.Logger) error {
+	p, err := paths.Of(os.Getuid())
+	if err != nil {
+		return err
+	}
+	r := rearmer{
+		uid: uint32(os.Getuid()), paths: p, log: log, boot: bootID(),
+		store: history.Store{Dir: p.State},
+		marks: standdown.Marks{UID: uint32(os.Getuid()), StateDir: p.State, MarkDir: p.Marks},
+	}
+	bus, err := logind.Dial(ctx, "")
+	if err != nil {
+		log.Error("not rearmed", "error", err)
+	} else {
+		defer bus.Close()
+		r.bus = bus
+	}
+	facts := r.facts(ctx)
+	plan := core.PlanRearm(facts)
+	if plan.Act && plan.Hold > 0 {
+		log.Info("hold the stop", "wait", plan.Hold, "reason", "another start so soon would hit the start limit of the user manager")
+		time.Sleep(plan.Hold)
+		// Much may have changed meanwhile, the machine's fate above all.
+		facts = r.facts(ctx)
+		plan = core.PlanRearm(facts)
+	}
+	rec := core.Rearm{At: time.Now(), Boot: r.boot, Mono: monotonic(), Cause: plan.Cause, Reason: plan.Reason, Down: r.down}
+	if plan.Act {
+		err = r.carryOut(ctx, plan)
+		rec.Done = err == nil
+	}
+	if err != nil {
+		rec.Err = err.Error()
+	}
+	if rec.Done {
+		log.Info("rearmed", "reason", rec.Reason)
+	} else {
+		log.Warn("not rearmed", "reason", rec.Reason, "error", rec.Err)
+	}
+	if facts.ManagerState != "" && facts.ManagerState != "stopping" {
+		return nil // nothing died, so there is nothing to keep
+	}
+	return errors.Join(err, r.store.AddRearm(rec))
+}
+
+// stopSpan is how long the stop of a user manager may have taken so far: the
+// stop timeout of user@.service is two minutes.
+const stopSpan = 3 * time.Minute
+
+// rearmer is one run of `keeper rearm`.
+type rearmer struct {
+	uid   uint32
+	paths paths.Paths
+	log   *slog.Logger
+	store history.Store
+	marks standdown.Marks
+	boot  string
+	bus   *logind.Conn // nil if the system bus is out of reach
+	down  []core.Down
+}
+
+// facts asks everybody at once: each moment here is outage.
+func (r *rearmer) facts(ctx context.Context) core.RearmFacts {
+	f := core.RearmFacts{Now: monotonic()}
+	var wait sync.WaitGroup
+	wait.Go(func() { f.StandDown = r.marks.Read(ctx, time.Now()) })
+	var disabled bool
+	wait.Go(func() { f.ManagerState, disabled = r.askManager(ctx) })
+	var life logind.Manager
+	if r.bus != nil {
+		wait.Go(func() { life = r.askLogind(ctx, &f) })
+	}
+	earlier, err := r.store.Rearms()
+	if err != nil {
+		r.log.Warn("the earlier rearms cannot be counted", "error", err)
+	}
+	for _, e := range earlier {
+		if e.Boot == r.boot && e.Done {
+			f.Earlier = append(f.Earlier, e.Mono)
+		}
+	}
+	wait.Wait()
+	f.Started, f.FirstLife, f.Interval = life.Started, life.First, life.Interval
+	if disabled && !f.StandDown.InForce() {
+		f.StandDown = core.StandDown{Cause: core.CauseDisabled, Detail: units.Session + " is disabled"}
+	}
+	if r.down == nil {
+		r.down = r.takenDown(life, f.Now)
+	}
+	if r.bus != nil {
+		// Last: it is the one that must not be old.
+		if f.SystemState, err = r.bus.SystemState(ctx); err != nil {
+			r.log.Error("the system's state is unknown", "error", err)
+		}
+	}
+	return f
+}
+
+// askManager asks the user's own manager for its state, and whether
+// keeper-session.service was disabled.
+func (r *rearmer) askManager(ctx context.Context) (state string, disabled bool) {
+	m, err := units.Dial(ctx, r.paths.Runtime)
+	if err != nil {
+		r.log.Error("the user manager does not answer", "error", err)
+		return "", false
+	}
+	defer m.Close()
+	if state, err = m.State(ctx); err != nil {
+		r.log.Error("the user manager does not answer", "error", err)
+	}
+	_, enabled, err := m.SessionUnit(ctx)
+	return state, err == nil && !enabled
+}
+
+// askLogind fills in what logind says, and returns what PID 1 does.
+func (r *rearmer) askLogind(ctx context.Context, f *core.RearmFacts) logind.Manager {
+	u, err := r.bus.User(ctx, r.uid)
+	f.UserState, f.Sessions = u.State, u.Sessions
+	if err == nil {
+		f.PreparingForShutdown, err = r.bus.PreparingForShutdown(ctx)
+	}
+	if err != nil {
+		r.log.Error("logind does not answer", "error", err)
+	}
+	life, err := r.bus.Manager(ctx, r.uid)
+	if err != nil {
+		r.log.Warn("the start limit of the user manager is unknown", "error", err)
+	}
+	return life
+}
+
+// takenDown returns what ran when the stop began. The manager has forgotten
+// its units by now; the daemon kept what it saw last, and when it had to end.
+func (r *rearmer) takenDown(life logind.Manager, now time.Duration) []core.Down {
+	kept, err := r.store.Peek()
+	if err != nil || kept.Boot != r.boot {
+		return nil
+	}
+	began := life.Stopping
+	if began == 0 {
+		began = now
+		if now-kept.Ended < stopSpan {
+			began = kept.Ended
+		}
+	}
+	return core.TakenDown(kept.Units, began)
+}
+
+// carryOut does what the plan says. Between clearing and setting nothing else
+// may come.
+func (r *rearmer) carryOut(ctx context.Context, plan core.RearmPlan) error {
+	var cleared error
+	if plan.Clear {
+		cleared = r.bus.SetLinger(ctx, r.uid, false)
+	}
+	var err error
+	for range setTries {
+		if err = r.bus.SetLinger(ctx, r.uid, true); err == nil {
+			return cleared
+		}
+		if errors.Is(err, logind.ErrDenied) {
+			break
+		}
+	}
+	return errors.Join(cleared, err)
+}
+
+// monotonic is CLOCK_MONOTONIC, the clock of systemd's timestamps.
+func monotonic() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return 0
+	}
+	return time.Duration(ts.Nano())
+}
+
+// bootID tells one boot from another; empty if the kernel does not say.
+func bootID() string {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}

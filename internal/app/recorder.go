@@ -1,0 +1,166 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"keeper/internal/control"
+	"keeper/internal/core"
+	"keeper/internal/history"
+)
+
+// identity is what does not change while the daemon runs.
+type identity struct {
+	uid     int
+	release string
+	since   time.Time
+}
+
+func (i identity) user() string {
+	if u, err := user.LookupId(strconv.Itoa(i.uid)); err == nil {
+		return u.Username
+	}
+	// Names from the network are not in /etc/passwd; systemd sets this.
+	return os.Getenv("USER")
+}
+
+// saveDelay gathers changes, so that a storm of them is one write.
+const saveDelay = 500 * time.Millisecond
+
+// recorder keeps what the engine decides: in the journal, in memory for the
+// status, and on disk.
+type recorder struct {
+	store history.Store
+	log   *slog.Logger
+	id    identity
+	name  string
+	dirty chan struct{}
+	// first is closed once linger and the units have been seen.
+	first     chan struct{}
+	firstOnce sync.Once
+
+	mu    sync.Mutex
+	kept  history.State
+	state core.State
+	last  *core.Rearm
+	saved string
+}
+
+// newRecorder begins with what the last daemon kept.
+func newRecorder(store history.Store, kept history.State, log *slog.Logger, id identity) *recorder {
+	kept.Ended = 0
+	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), first: make(chan struct{})}
+	if all, err := store.Rearms(); err == nil && len(all) > 0 {
+		r.last = &all[len(all)-1]
+	}
+	return r
+}
+
+// Record is engine.Recorder.
+func (r *recorder) Record(s core.State, decided []core.Decision) {
+	for _, d := range decided {
+		r.log.Info(d.What, "reason", d.Reason)
+	}
+	r.mu.Lock()
+	r.state = s
+	// Always a new slice: a status that was handed out keeps the old one.
+	r.kept.Decisions = append(slices.Clip(r.kept.Decisions), decided...)
+	if n := len(r.kept.Decisions); n > shownDecisions {
+		r.kept.Decisions = r.kept.Decisions[n-shownDecisions:]
+	}
+	if v := s.Survival; v != nil && !slices.ContainsFunc(r.kept.Survivals, func(k core.Survival) bool { return k.At.Equal(v.At) }) {
+		r.kept.Survivals = append(slices.Clip(r.kept.Survivals), *v)
+	}
+	r.mu.Unlock()
+	if s.ManagerUp && s.Linger != core.LingerUnknown {
+		r.firstOnce.Do(func() { close(r.first) })
+	}
+	select {
+	case r.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// run saves what changed until the context ends, and then once more.
+func (r *recorder) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			r.mu.Lock()
+			r.kept.Ended = monotonic()
+			r.mu.Unlock()
+			r.saved = ""
+			r.save()
+			return
+		case <-r.dirty:
+		}
+		t := time.NewTimer(saveDelay)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+			r.save()
+		}
+		t.Stop()
+	}
+}
+
+// save writes state.json if anything but the time has changed in it.
+func (r *recorder) save() {
+	r.mu.Lock()
+	kept, s := r.kept, r.state
+	r.mu.Unlock()
+	st := r.status(s, time.Time{})
+	same, err := json.Marshal(st)
+	if err == nil && string(same) == r.saved {
+		return
+	}
+	r.saved = string(same)
+	st.At = time.Now()
+	kept.Units, kept.Boot = st.Units, bootID()
+	if kept.Status, err = json.Marshal(st); err == nil {
+		err = r.store.Save(kept)
+	}
+	if err != nil {
+		r.saved = ""
+		r.log.Error("the state could not be kept", "error", err)
+	}
+}
+
+// shownDecisions is how many decisions a status has.
+const shownDecisions = 100
+
+// status puts together what `keeper status` shows.
+func (r *recorder) status(s core.State, now time.Time) control.Status {
+	r.mu.Lock()
+	kept := r.kept
+	r.mu.Unlock()
+	st := control.Status{
+		Version: control.WireVersion, At: now, User: r.name, UID: r.id.uid,
+		Daemon:    control.Daemon{Release: r.id.release, PID: os.Getpid(), Since: r.id.since},
+		Linger:    control.Linger{State: s.Linger, Since: s.LingerSince, Error: s.LingerErr},
+		Rearm:     control.Rearm{WhyNot: s.WhyNotArmed(), Last: r.last},
+		Units:     []core.Unit{},
+		Survivals: control.Survivals(kept.Survivals),
+		Decisions: slices.Clone(kept.Decisions),
+	}
+	slices.Reverse(st.Decisions)
+	st.Rearm.Armed = st.Rearm.WhyNot == ""
+	if s.StandDown.InForce() {
+		st.StandDown = &s.StandDown
+	}
+	for _, u := range s.Units {
+		st.Units = append(st.Units, u)
+	}
+	slices.SortFunc(st.Units, func(a, b core.Unit) int { return strings.Compare(a.Name, b.Name) })
+	st.Problems = control.Problems(st)
+	st.Well = len(st.Problems) == 0
+	return st
+}

@@ -1,0 +1,124 @@
+// Package cli is keeper's command line: one file a command, data on stdout,
+// talk on stderr.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"keeper/internal/paths"
+	"keeper/internal/standdown"
+)
+
+// Exit codes, as docs and --help have them.
+const (
+	ExitOK          = 0
+	ExitError       = 1
+	ExitUsage       = 2
+	ExitDegraded    = 3
+	ExitUnreachable = 4
+)
+
+// Release is the version of this build; the linker sets it.
+var Release = "dev"
+
+// exitError ends the program with a code other than 1. An empty text prints
+// nothing: what there was to say has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+// IO is where a command reads and writes.
+type IO struct {
+	Out, Err io.Writer
+}
+
+// Main runs the command line and returns the exit code.
+func Main(ctx context.Context, args []string, io IO) int {
+	root := newRoot(io)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	var ee exitError
+	if !errors.As(err, &ee) {
+		ee = exitError{code: ExitError, err: err}
+	}
+	if ee.err != nil {
+		fmt.Fprintln(io.Err, "keeper:", ee.err)
+	}
+	return ee.code
+}
+
+func newRoot(io IO) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "keeper",
+		Short: "Keep a rootless Podman stack alive beyond its sessions",
+		Long: `keeper makes a rootless Podman stack outlive its sessions. It keeps linger on,
+watches logind and the user manager, and brings the stack back after
+"loginctl terminate-user" and its kin.
+
+  systemctl --user enable --now keeper
+  keeper status
+
+Exit codes: 0 all well, 1 error, 2 wrong use, 3 degraded, 4 daemon not reachable.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	c.SetOut(io.Out)
+	c.SetErr(io.Err)
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return exitError{ExitUsage, fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
+	})
+	c.AddCommand(runCommand(io), rearmCommand(io), statusCommand(io), pauseCommand(io), resumeCommand(io), versionCommand(io))
+	for _, sub := range c.Commands() {
+		wrong := sub.Args
+		sub.Args = func(c *cobra.Command, args []string) error {
+			if wrong == nil {
+				wrong = cobra.NoArgs
+			}
+			if err := wrong(c, args); err != nil {
+				return exitError{ExitUsage, fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
+			}
+			return nil
+		}
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return exitError{ExitUsage, fmt.Errorf("there is no command %q; see: keeper --help", args[0])}
+		}
+		return nil
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	return c
+}
+
+func versionCommand(io IO) *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Show the version", RunE: func(*cobra.Command, []string) error {
+		_, err := fmt.Fprintln(io.Out, "keeper", Release)
+		return err
+	}}
+}
+
+// here returns the account's places and its stand-down marks.
+func here() (paths.Paths, standdown.Marks, error) {
+	uid := os.Getuid()
+	p, err := paths.Of(uid)
+	return p, standdown.Marks{UID: uint32(uid), StateDir: p.State, MarkDir: p.Marks}, err
+}

@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"keeper/internal/app"
+)
+
+func runCommand(io IO) *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon (keeper.service does this)",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return app.Run(c.Context(), Release, journal(io.Err))
+		},
+	}
+}
+
+func rearmCommand(io IO) *cobra.Command {
+	return &cobra.Command{
+		Use:   "rearm",
+		Short: "Ask logind to bring the account back (keeper-session.service does this)",
+		Long: `The last act of the user manager. When the manager is being stopped and the
+machine is not, rearm asks logind to start it again. It does nothing where
+somebody told keeper to stand down, and nothing when run by hand.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return app.Rearm(c.Context(), journal(io.Err))
+		},
+	}
+}
+
+// journal is a log for the journal: systemd reads the level from the prefix
+// (sd-daemon(3)) and adds the time itself.
+func journal(w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+			return slog.Attr{}
+		}
+		return a
+	}}
+	if os.Getenv("JOURNAL_STREAM") == "" {
+		return slog.New(slog.NewTextHandler(w, nil))
+	}
+	return slog.New(&prefixed{w: w, opts: opts})
+}

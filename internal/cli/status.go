@@ -1,0 +1,238 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keeper/internal/control"
+	"keeper/internal/history"
+)
+
+func statusCommand(io IO) *cobra.Command {
+	c := &cobra.Command{Use: "status", Short: "Show whether the stack would survive, and what keeper did"}
+	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		st, err := getStatus(c.Context())
+		if err != nil && !errors.Is(err, control.ErrUnreachable) {
+			return err
+		}
+		if perr := printStatus(io.Out, st, *asJSON, err); perr != nil {
+			return perr
+		}
+		switch {
+		case err != nil:
+			return exitError{code: ExitUnreachable}
+		case !st.Well:
+			return exitError{code: ExitDegraded}
+		}
+		return nil
+	}
+	return c
+}
+
+// getStatus asks the daemon. Where it does not answer, it returns the last
+// status that was kept, marked stale, together with control.ErrUnreachable.
+func getStatus(ctx context.Context) (control.Status, error) {
+	p, marks, err := here()
+	if err != nil {
+		return control.Status{}, err
+	}
+	st, err := control.Get(ctx, p.Socket)
+	if err == nil || !errors.Is(err, control.ErrUnreachable) {
+		return st, err
+	}
+	kept, kerr := history.Store{Dir: p.State}.Peek()
+	if kerr == nil && len(kept.Status) > 0 {
+		kerr = json.Unmarshal(kept.Status, &st)
+	}
+	if kerr != nil {
+		err = fmt.Errorf("%w; and the last known state cannot be read: %w", err, kerr)
+	}
+	st.Stale, st.Well, st.Version, st.UID = true, false, control.WireVersion, os.Getuid()
+	// A pause is known without the daemon.
+	st.StandDown = nil
+	if s := marks.Read(ctx, time.Now()); s.InForce() {
+		st.StandDown = &s
+	}
+	st.Problems = append([]control.Problem{{
+		What: "the daemon does not answer", Try: "systemctl --user status keeper; systemctl --user enable --now keeper",
+	}}, control.Problems(st)...)
+	return st, err
+}
+
+func printStatus(w io.Writer, st control.Status, asJSON bool, err error) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(st)
+	}
+	r := renderer{now: time.Now(), paint: colours(w)}
+	var b strings.Builder
+	if err != nil {
+		fmt.Fprintf(&b, "%s\n", r.bad("The keeper daemon does not answer."))
+		if st.At.IsZero() {
+			fmt.Fprintf(&b, "  nothing is known from before\n  type: %s\n", st.Problems[0].Try)
+			_, werr := io.WriteString(w, b.String())
+			return werr
+		}
+		fmt.Fprintf(&b, "  what follows is its last known state, %s old: STALE\n\n", r.ago(st.At))
+	}
+	r.status(&b, st)
+	_, werr := io.WriteString(w, b.String())
+	return werr
+}
+
+// renderer turns a status into text.
+type renderer struct {
+	now   time.Time
+	paint bool
+}
+
+func (r renderer) status(b *strings.Builder, st control.Status) {
+	head := r.good("all is well")
+	if !st.Well {
+		head = r.bad("not all is well")
+	}
+	fmt.Fprintf(b, "%s of %s (uid %d)\n\n", head, st.User, st.UID)
+	for _, p := range st.Problems {
+		fmt.Fprintf(b, "  %s %s\n", r.bad("!"), p.What)
+		if p.Try != "" {
+			fmt.Fprintf(b, "    type: %s\n", p.Try)
+		}
+	}
+	if len(st.Problems) > 0 {
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(b, "linger  %s%s\n", r.mark(st.Linger.State == "on", string(st.Linger.State)), r.since(st.Linger.Since))
+	if st.Rearm.Armed {
+		fmt.Fprintf(b, "rearm   %s\n", r.good("armed"))
+	} else {
+		fmt.Fprintf(b, "rearm   %s: %s\n", r.bad("not armed"), st.Rearm.WhyNot)
+	}
+	if !st.Stale {
+		fmt.Fprintf(b, "daemon  %s, pid %d%s\n", st.Daemon.Release, st.Daemon.PID, r.since(st.Daemon.Since))
+	}
+	r.units(b, st)
+	r.survivals(b, st.Survivals)
+	r.decisions(b, st)
+}
+
+func (r renderer) units(b *strings.Builder, st control.Status) {
+	if len(st.Units) == 0 {
+		b.WriteString("\nno units made by Quadlet (~/.config/containers/systemd)\n")
+		return
+	}
+	b.WriteString("\n")
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "UNIT\tKIND\tSTATE\tSINCE\tRESTARTS")
+	for _, u := range st.Units {
+		state := u.Active
+		if u.Sub != "" && u.Sub != u.Active {
+			state += " (" + u.Sub + ")"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\n", strings.TrimSuffix(u.Name, ".service"), u.Kind, state, r.ago(u.Since), u.Restarts)
+	}
+	_ = t.Flush() // into memory
+}
+
+const shown = 5
+
+func (r renderer) survivals(b *strings.Builder, list []control.Survival) {
+	if len(list) == 0 {
+		return
+	}
+	b.WriteString("\nsurvived\n")
+	for i, s := range list {
+		if i == shown {
+			fmt.Fprintf(b, "  and %d more: keeper status --json\n", len(list)-shown)
+			break
+		}
+		fmt.Fprintf(b, "  %s  %s; back after %.2f s", r.when(s.At), s.Cause, float64(s.OutageMS)/1000)
+		for j, o := range s.Services {
+			sep := ", "
+			if j == 0 {
+				sep = " ("
+			}
+			fmt.Fprintf(b, "%s%s %.2f", sep, strings.TrimSuffix(o.Name, ".service"), float64(o.OutageMS)/1000)
+		}
+		b.WriteString(")\n")
+	}
+}
+
+func (r renderer) decisions(b *strings.Builder, st control.Status) {
+	if last := st.Rearm.Last; last != nil && !last.Done {
+		fmt.Fprintf(b, "\nlast rearm  %s  %s: %s %s\n", r.when(last.At), r.bad("not done"), last.Reason, last.Err)
+	}
+	if len(st.Decisions) == 0 {
+		return
+	}
+	b.WriteString("\ndecided\n")
+	for i, d := range st.Decisions {
+		if i == shown {
+			break
+		}
+		fmt.Fprintf(b, "  %s  %s: %s\n", r.when(d.At), d.What, d.Reason)
+	}
+}
+
+func (r renderer) when(t time.Time) string { return t.Local().Format(time.DateTime) }
+
+func (r renderer) since(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return ", for " + r.ago(t)
+}
+
+// ago is how long ago t was, to the unit a person would say.
+func (r renderer) ago(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	d := max(0, r.now.Sub(t))
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd", int(d.Hours())/24)
+}
+
+func (r renderer) colour(code, s string) string {
+	if !r.paint {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func (r renderer) good(s string) string { return r.colour("32", s) }
+func (r renderer) bad(s string) string  { return r.colour("1;31", s) }
+
+func (r renderer) mark(ok bool, s string) string {
+	if ok {
+		return r.good(s)
+	}
+	return r.bad(s)
+}
+
+// colours says whether w is a terminal whose user did not ask for plain text.
+func colours(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	fi, err := f.Stat()
+	return err == nil && fi.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,92 @@
+// Package control is how the command line talks to the daemon: HTTP over a unix
+// socket that only the account and root may use.
+package control
+
+import (
+	"time"
+
+	"keeper/internal/core"
+)
+
+// WireVersion is Status.Version. It grows when a field changes its meaning or
+// goes; new fields do not change it.
+const WireVersion = 1
+
+// Status is what `keeper status --json` prints. Durations are in milliseconds,
+// times in RFC 3339.
+type Status struct {
+	Version int `json:"version"`
+	// At is when this was true.
+	At   time.Time `json:"at"`
+	User string    `json:"user"`
+	UID  int       `json:"uid"`
+	// Stale means that the daemon does not answer and this is the last it kept.
+	Stale bool `json:"stale"`
+	// Well means that nothing is wrong; otherwise Problems say what, and what
+	// to type.
+	Well     bool      `json:"well"`
+	Problems []Problem `json:"problems"`
+
+	Daemon    Daemon          `json:"daemon"`
+	Linger    Linger          `json:"linger"`
+	Rearm     Rearm           `json:"rearm"`
+	StandDown *core.StandDown `json:"stand_down,omitempty"`
+	Units     []core.Unit     `json:"units"`
+	Survivals []Survival      `json:"survivals"`
+	Decisions []core.Decision `json:"decisions"`
+}
+
+// Problem is something that a person should know, and what to type about it.
+type Problem struct {
+	What string `json:"what"`
+	Try  string `json:"try,omitempty"`
+}
+
+// Daemon is the process that answers.
+type Daemon struct {
+	Release string    `json:"release"`
+	PID     int       `json:"pid"`
+	Since   time.Time `json:"since"`
+}
+
+// Linger is the account's linger.
+type Linger struct {
+	State core.Linger `json:"state"`
+	Since time.Time   `json:"since,omitzero"`
+	Error string      `json:"error,omitempty"`
+}
+
+// Rearm says whether the stack would come back, and what the last run of
+// `keeper rearm` did.
+type Rearm struct {
+	Armed  bool        `json:"armed"`
+	WhyNot string      `json:"why_not,omitempty"`
+	Last   *core.Rearm `json:"last,omitempty"`
+}
+
+// Survival is a death of the user manager that the stack came back from.
+type Survival struct {
+	At       time.Time `json:"at"`
+	Cause    string    `json:"cause"`
+	OutageMS int64     `json:"outage_ms"`
+	Services []Outage  `json:"services"`
+}
+
+// Outage is how long one service was away.
+type Outage struct {
+	Name     string `json:"name"`
+	OutageMS int64  `json:"outage_ms"`
+}
+
+// Survivals converts what the history holds, newest first.
+func Survivals(list []core.Survival) []Survival {
+	out := make([]Survival, 0, len(list))
+	for i := len(list) - 1; i >= 0; i-- {
+		s := Survival{At: list[i].At, Cause: list[i].Cause, OutageMS: list[i].Outage.Milliseconds()}
+		for _, o := range list[i].Services {
+			s.Services = append(s.Services, Outage{Name: o.Name, OutageMS: o.Outage.Milliseconds()})
+		}
+		out = append(out, s)
+	}
+	return out
+}
