@@ -52,7 +52,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(up(), execute(), install(), down(), list())
+	c.AddCommand(up(), execute(), install(), down(), list(), demo())
 	return c
 }
 
@@ -133,6 +133,16 @@ func down() *cobra.Command {
 	c := &cobra.Command{Use: "down", Short: "End a host and remove all of it", Args: cobra.NoArgs}
 	name := nameFlag(c)
 	c.RunE = func(*cobra.Command, []string) error { return lab.Down(*name) }
+	return c
+}
+
+func demo() *cobra.Command {
+	c := &cobra.Command{Use: "demo", Short: "Show the founding incident and what follows", Args: cobra.NoArgs}
+	without := c.Flags().Bool("without-keeper", false, "strike with linger alone")
+	binary := c.Flags().String("binary", "", "the program to install (default: keeper beside keeper-lab)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return lab.Demo(c.Context(), lab.DemoOptions{WithoutKeeper: *without, Binary: *binary, Out: os.Stdout})
+	}
 	return c
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -154,8 +155,10 @@ func (h *Host) Ledger(ctx context.Context) (map[string][]int64, error) {
 
 // Writer posts to the ledger without pause and remembers what was acknowledged.
 type Writer struct {
-	stop  context.CancelFunc
-	done  chan struct{}
+	stop context.CancelFunc
+	done chan struct{}
+
+	mu    sync.Mutex
 	acked []int64
 	// failed counts the requests that were not acknowledged.
 	failed int
@@ -169,18 +172,35 @@ func (h *Host) StartWriter(ctx context.Context) *Writer {
 		defer close(w.done)
 		for i := 0; ctx.Err() == nil; i++ {
 			n, err := h.Post(ctx, Entry{Text: fmt.Sprintf("entry %d", i)})
+			w.mu.Lock()
 			switch {
 			case err == nil:
 				w.acked = append(w.acked, n)
 			case ctx.Err() == nil:
 				w.failed++
 			}
+			w.mu.Unlock()
 			if pause(ctx, 10*time.Millisecond) != nil {
 				return
 			}
 		}
 	}()
 	return w
+}
+
+// WaitAcked waits until n entries were acknowledged.
+func (w *Writer) WaitAcked(ctx context.Context, n int) error {
+	for {
+		w.mu.Lock()
+		have := len(w.acked)
+		w.mu.Unlock()
+		if have >= n {
+			return nil
+		}
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return fmt.Errorf("only %d entries were acknowledged: %w", have, err)
+		}
+	}
 }
 
 // Stop ends the writer and returns the acknowledged numbers and how many

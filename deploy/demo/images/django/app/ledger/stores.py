@@ -1,5 +1,7 @@
 """The three stores of the ledger. A write returns when it is durable."""
 
+import threading
+
 import boto3
 import botocore.config
 import redis
@@ -38,7 +40,7 @@ def prepare():
 
 
 def put(number, text):
-    """Store the entry in all three, under a new number if it has none yet.
+    """Store the entry in PostgreSQL, under a new number if it has none yet.
 
     Doing it again with the same number and text is harmless: that is how a
     client settles an entry whose answer it never saw.
@@ -51,6 +53,7 @@ def put(number, text):
 
 
 def put_copies(number, text):
+    """Store the entry in Redis and MinIO."""
     _redis.hset(KEY, str(number), text)
     _s3.put_object(Bucket=_bucket, Key=f"entry/{number}", Body=text.encode())
 
@@ -80,16 +83,24 @@ def numbers():
     }
 
 
+def _probe_name():
+    # One for each thread of the pool: two probes at once must not read each
+    # other's values, and names without end must not pile up.
+    return "readyz-" + threading.current_thread().name
+
+
 def probe_postgres(value):
-    Probe.objects.update_or_create(name="readyz", defaults={"value": value})
-    return Probe.objects.get(name="readyz").value
+    name = _probe_name()
+    Probe.objects.update_or_create(name=name, defaults={"value": value})
+    return Probe.objects.get(name=name).value
 
 
 def probe_redis(value):
-    _redis.set("readyz", value)
-    return _redis.get("readyz")
+    _redis.set(_probe_name(), value)
+    return _redis.get(_probe_name())
 
 
 def probe_minio(value):
-    _s3.put_object(Bucket=_bucket, Key="readyz", Body=value.encode())
-    return _s3.get_object(Bucket=_bucket, Key="readyz")["Body"].read().decode()
+    name = _probe_name()
+    _s3.put_object(Bucket=_bucket, Key=name, Body=value.encode())
+    return _s3.get_object(Bucket=_bucket, Key=name)["Body"].read().decode()
