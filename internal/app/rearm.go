@@ -45,6 +45,13 @@ func Rearm(ctx context.Context, log *slog.Logger) error {
 	}
 	facts := r.facts(ctx)
 	plan := core.PlanRearm(facts)
+	// What killed the manager may have hit the sessions too: they get a moment
+	// to be gone.
+	for end := time.Now().Add(sessionWait); plan.Blocked && time.Now().Before(end); {
+		time.Sleep(sessionLook)
+		facts = r.facts(ctx)
+		plan = core.PlanRearm(facts)
+	}
 	if plan.Act && plan.Hold > 0 {
 		log.Info("hold the stop", "wait", plan.Hold, "reason", "another start so soon would hit the start limit of the user manager")
 		time.Sleep(plan.Hold)
@@ -74,6 +81,13 @@ func Rearm(ctx context.Context, log *slog.Logger) error {
 // stopSpan is how long the stop of a user manager may have taken so far: the
 // stop timeout of user@.service is two minutes.
 const stopSpan = 3 * time.Minute
+
+// sessionWait is how long an open session that forbids a revival is waited
+// for, looking every sessionLook.
+const (
+	sessionWait = 3 * time.Second
+	sessionLook = 100 * time.Millisecond
+)
 
 // rearmer is one run of `keeper rearm`.
 type rearmer struct {

@@ -81,6 +81,9 @@ func printStatus(w io.Writer, st control.Status, asJSON bool, err error) error {
 		fmt.Fprintf(&b, "%s\n", r.bad("The keeper daemon does not answer."))
 		if st.At.IsZero() {
 			fmt.Fprintf(&b, "  nothing is known from before\n  type: %s\n", st.Problems[0].Try)
+			if st.StandDown != nil {
+				fmt.Fprintf(&b, "keeper stands down: %s\n", st.StandDown.Detail)
+			}
 			_, werr := io.WriteString(w, b.String())
 			return werr
 		}

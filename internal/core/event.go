@@ -24,11 +24,14 @@ type (
 	}
 	// StandDownSeen is what the stand-down marks say now.
 	StandDownSeen struct{ StandDown StandDown }
-	// SessionNew and the next three are logind's signals of these names.
-	SessionNew     struct{ ID string }
+	// SessionNew is logind's signal of this name.
+	SessionNew struct{ ID string }
+	// SessionRemoved is logind's signal of this name.
 	SessionRemoved struct{ ID string }
-	UserNew        struct{ UID uint32 }
-	UserRemoved    struct{ UID uint32 }
+	// UserNew is logind's signal of this name.
+	UserNew struct{ UID uint32 }
+	// UserRemoved is logind's signal of this name.
+	UserRemoved struct{ UID uint32 }
 	// PrepareForShutdown is logind's signal: the machine goes down, or not
 	// after all.
 	PrepareForShutdown struct{ Active bool }

@@ -36,15 +36,19 @@ type RearmPlan struct {
 	// that the user is up, and would do nothing.
 	Clear bool
 	// Hold is how long to wait first.
-	Hold   time.Duration
-	Cause  string
-	Reason string
+	Hold time.Duration
+	// Blocked says that it is an open session that forbids it, which may be
+	// about to end.
+	Blocked bool
+	Cause   string
+	Reason  string
 }
 
 const (
-	// RearmBudget revivals within RearmWindow are the limit. Something that
-	// keeps killing the user manager is a loop for a person to look at.
+	// RearmBudget is how many revivals there may be within RearmWindow.
+	// Something that keeps killing the user manager is for a person to look at.
 	RearmBudget = 10
+	// RearmWindow is the time that RearmBudget is counted over.
 	RearmWindow = 10 * time.Minute
 	// holdMargin is added to the start limit's interval.
 	holdMargin = 100 * time.Millisecond
@@ -83,15 +87,17 @@ func PlanRearm(f RearmFacts) RearmPlan {
 		return p.no(fmt.Sprintf("the user manager died %d times within %s: that is a loop, and a person must look at it",
 			recent+1, RearmWindow))
 	}
-	p.Act = true
-	p.Reason = p.Cause + ": logind's mark is taken back and a start queued"
 	if f.UserState != "closing" && f.ManagerState == "stopping" {
 		if len(f.Sessions) > 0 {
-			p.Reason = fmt.Sprintf("%s, but session %s is open: logind will not start the user manager while it believes that the user is up",
-				p.Cause, f.Sessions[0])
-			return p
+			p.Blocked = true
+			return p.no(fmt.Sprintf("%s behind logind's back, and session %s is open: logind starts no user manager for a user that it believes to be up",
+				p.Cause, f.Sessions[0]))
 		}
 		p.Clear = true
+	}
+	p.Act = true
+	p.Reason = p.Cause + ": its mark is taken back and a start queued"
+	if p.Clear {
 		p.Reason = p.Cause + " behind logind's back: linger is cleared and set, which queues a start"
 	}
 	if age := f.Now - f.Started; !f.FirstLife && f.Started > 0 && age < f.Interval {

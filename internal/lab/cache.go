@@ -1,3 +1,6 @@
+// Package lab boots real Linux hosts on a development machine, as root, to try
+// keeper on: Debian with systemd, logind and rootless Podman, and the demo
+// stack in it.
 package lab
 
 import (
@@ -138,7 +141,7 @@ func lockFile(path string, wait bool) (*os.File, error) {
 		}
 	}
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("%s: %w", path, errLocked)
 		}

@@ -143,7 +143,7 @@ func (d *demo) strike(ctx context.Context, plain time.Duration) error {
 		journal.Stop()
 		return err
 	}
-	back, err := ready.WaitBack(ctx)
+	back, err := ready.WaitBack(ctx, d.blow)
 	if err != nil {
 		return fmt.Errorf("the stack did not survive: %w", err)
 	}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Exec says how a command runs inside a host.
@@ -72,7 +74,23 @@ func (h *Host) start(ctx context.Context, e Exec, argv ...string) (*exec.Cmd, er
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("cannot enter host %s: %w", h.Name, err)
 	}
+	go keepGoing(cmd.Process.Pid)
 	return cmd, nil
+}
+
+// keepGoing continues nsenter whenever it stops itself, until it ends. A
+// machine that goes down stops all processes before it kills them; nsenter
+// would follow its child's example, never bury it, and hold up the shutdown.
+func keepGoing(pid int) {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || syscall.Kill(pid, syscall.SIGCONT) != nil {
+			return
+		}
+	}
 }
 
 // wrap returns the command line that becomes the wanted user.

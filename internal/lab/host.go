@@ -193,7 +193,7 @@ func (h *Host) supervise(lock *os.File) error {
 	cmd.ExtraFiles = []*os.File{lock, r}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		w.Close()
+		_ = w.Close()
 		return fmt.Errorf("cannot start the host's supervisor: %w", err)
 	}
 	// Reaped whenever it ends, if this process is still there by then.
@@ -333,7 +333,7 @@ func (h *Host) Down() error {
 func locked(dir string) bool {
 	lock, err := lockFile(filepath.Join(dir, "lock"), false)
 	if err == nil {
-		lock.Close()
+		_ = lock.Close()
 	}
 	return errors.Is(err, errLocked)
 }

@@ -46,10 +46,12 @@ func (h *Host) Install(ctx context.Context, binary string, system bool, out io.W
 	return nil
 }
 
-// Uninstall takes keeper out again, as the account.
-func (h *Host) Uninstall(ctx context.Context, args ...string) (string, error) {
-	line := append([]string{"sh", "/home/" + User + "/keeper/deploy/install.sh", "--uninstall"}, args...)
-	return h.output(ctx, Exec{User: User}, line)
+// Uninstall takes keeper out again, in the way it was put in.
+func (h *Host) Uninstall(ctx context.Context, system bool) (string, error) {
+	if system {
+		return h.Output(ctx, "sh", "/root/keeper/deploy/install.sh", "--uninstall", "--user", User)
+	}
+	return h.UserOutput(ctx, "sh", "/home/"+User+"/keeper/deploy/install.sh", "--uninstall")
 }
 
 // tarKeeper packs what install.sh needs, laid out as in the repository.

@@ -161,7 +161,7 @@ func boot(dir string, s *spec) (again bool, err error) {
 	if err != nil {
 		return false, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
 	}
-	err = cmd.Wait()
+	_ = cmd.Wait() // how it ended is in its exit status
 	s.Leader = 0
 	if werr := writeSpec(dir, *s); werr != nil {
 		return false, werr

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -118,9 +119,10 @@ type Outage struct {
 	stop context.CancelFunc
 	done chan struct{}
 
-	mu         sync.Mutex
-	gone, back time.Time
-	failures   int
+	mu sync.Mutex
+	// lastFailed and back are when it last did not answer, and when it
+	// answered first after that.
+	lastFailed, back time.Time
 }
 
 // WatchReady asks /readyz again and again. show is called when it ceases to
@@ -158,38 +160,34 @@ func (o *Outage) saw(ready bool) {
 	defer o.mu.Unlock()
 	switch {
 	case !ready:
-		o.failures++
-		o.back = time.Time{}
-		if o.gone.IsZero() {
-			o.gone = time.Now()
-		}
-	case o.back.IsZero() && !o.gone.IsZero():
+		o.lastFailed, o.back = time.Now(), time.Time{}
+	case o.back.IsZero():
 		o.back = time.Now()
 	}
 }
 
-// Landed says whether /readyz ceased to answer at all.
-func (o *Outage) Landed() bool {
+// Landed says whether /readyz failed since then.
+func (o *Outage) Landed(since time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return !o.gone.IsZero()
+	return o.lastFailed.After(since)
 }
 
-// WaitBack waits until /readyz ceased to answer and answers again, and returns
-// when that was.
-func (o *Outage) WaitBack(ctx context.Context) (time.Time, error) {
+// WaitBack waits until /readyz has failed after a blow and answers again, and
+// returns when that was.
+func (o *Outage) WaitBack(ctx context.Context, blow time.Time) (time.Time, error) {
 	for {
 		o.mu.Lock()
-		back, gone := o.back, o.gone
+		back, landed := o.back, o.lastFailed.After(blow)
 		o.mu.Unlock()
-		if !back.IsZero() {
+		if landed && !back.IsZero() {
 			return back, nil
 		}
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
-			if gone.IsZero() {
-				return back, fmt.Errorf("the blow did not land: /readyz answered all the time")
+			if !landed {
+				return back, errors.New("the blow did not land: /readyz answered all the time")
 			}
-			return back, fmt.Errorf("the stack is not back %s after it went", time.Since(gone).Round(time.Second))
+			return back, fmt.Errorf("the stack is not back %s after the blow", time.Since(blow).Round(time.Second))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"keeper/internal/atomicfile"
@@ -110,5 +111,5 @@ func (m Marks) Resume() (bool, error) {
 
 // isNotExist also holds where a parent is no directory.
 func isNotExist(err error) bool {
-	return errors.Is(err, os.ErrNotExist)
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }

@@ -1,0 +1,144 @@
+# make help lists the targets. Everything works in a fresh clone on Debian 12
+# or 13 with Go, make, git and apt; the lab and apt need root.
+
+GO        ?= go
+GOLANGCI  := v2.12.2
+FUZZTIME  ?= 10s
+BENCH     ?= .
+BENCHTIME ?= 1s
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# The targets that test lists run in that order, even with -j: the lab measures
+# time, and nothing may build beside it.
+.NOTPARALLEL:
+
+RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X keeper/internal/cli.Release=$(RELEASE)
+TOOLS   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/keeper-lab/tools
+SCRIPTS := deploy/install.sh $(wildcard deploy/demo/*.sh deploy/demo/images/*/*.sh) .ci/run
+
+# Everything but the suite that boots hosts.
+UNIT_PACKAGES = $$($(GO) list ./... | grep -v '/internal/lab$$')
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/keeper and bin/keeper-lab
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+
+# tool:package. The race detector is the only thing here that needs a C compiler.
+NEEDS := dbus-daemon:dbus-daemon dbus-run-session:dbus-daemon shellcheck:shellcheck \
+	mmdebstrap:mmdebstrap systemd-nspawn:systemd-container nsenter:util-linux gcc:gcc
+
+.PHONY: setup
+setup: ## Install with apt what the tests need and this machine lacks
+	@missing=; \
+	for need in $(NEEDS); do \
+		command -v "$${need%:*}" >/dev/null || missing+=" $${need#*:}"; \
+	done; \
+	case "$$missing" in *gcc*) missing+=" libc6-dev";; esac; \
+	missing=$$(printf '%s\n' $$missing | sort -u | tr '\n' ' '); \
+	[ -n "$${missing// /}" ] || exit 0; \
+	if [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "setup: missing here: $$missing"; \
+		echo "setup: only root can install that, with apt-get; tests that need it are skipped"; \
+		exit 0; \
+	fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	install() { apt-get install --yes --no-install-recommends $$missing; }; \
+	echo "setup: installing with apt-get: $$missing"; \
+	if ! install >/dev/null 2>&1; then \
+		echo "setup: the package lists are missing or old: apt-get update"; \
+		if ! { apt-get --quiet=2 update && install >/dev/null; }; then \
+			echo "setup: apt-get failed, see above; tests that need $$missing are skipped"; \
+		fi; \
+	fi
+
+.PHONY: test
+test: setup build vet test-unit check-scripts check-units test-lab ## Run every test, the lab suite last (root)
+
+.PHONY: vet
+vet: ## Run go vet
+	$(GO) vet ./...
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no host, with the race detector
+	@race=-race; cgo=1; \
+	command -v gcc >/dev/null || { race=; cgo=0; echo "test-unit: no gcc here, so without the race detector"; }; \
+	packages=$(UNIT_PACKAGES); \
+	echo "go test $$race -count=1, all packages but internal/lab"; \
+	CGO_ENABLED=$$cgo $(GO) test $$race -count=1 $$packages
+
+.PHONY: test-lab
+test-lab: build ## Boot real hosts and try keeper on them (root; the first run builds them)
+	$(GO) test ./internal/lab/... -count=1 -timeout 60m -v | sed -u '/^=== \(PAUSE\|CONT\|NAME\)/d'
+
+.PHONY: check-scripts
+check-scripts: ## Run shellcheck on the shell scripts
+	@if ! command -v shellcheck >/dev/null; then \
+		echo "check-scripts: no shellcheck here, so the scripts are not checked (make setup)"; \
+		[ -z "$${KEEPER_TEST_REQUIRE:-}" ]; exit; \
+	fi; \
+	set -x; shellcheck $(SCRIPTS)
+
+# The units name /usr/bin/keeper, which install.sh replaces; here it is the
+# program that was just built. A drop-in can only be read as part of a unit.
+.PHONY: check-units
+check-units: build ## Have systemd read the user units, if it is here
+	@if ! systemd-analyze verify --help 2>/dev/null | grep -q recursive-errors; then \
+		echo "check-units: no systemd-analyze of 250 or later here; the lab's hosts load the units all the same"; \
+		exit 0; \
+	fi; \
+	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	mkdir "$$dir/helper.service.d"; \
+	printf '[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/bin/true\n' >"$$dir/helper.service"; \
+	cp systemd/podman-helper.conf "$$dir/helper.service.d/"; \
+	for unit in systemd/*.service; do \
+		sed 's|/usr/bin/keeper|$(CURDIR)/bin/keeper|' "$$unit" >"$$dir/$${unit##*/}"; \
+	done; \
+	echo "systemd-analyze verify --user systemd/*"; \
+	XDG_RUNTIME_DIR=$$dir systemd-analyze verify --user --man=no --recursive-errors=one "$$dir"/*.service
+
+.PHONY: demo
+demo: build ## Show the incident and what follows (root; WITHOUT_KEEPER=1 strikes with linger alone)
+	bin/keeper-lab demo $(if $(WITHOUT_KEEPER),--without-keeper)
+
+LINT = $(TOOLS)/golangci-lint-$(GOLANGCI)-$(shell $(GO) env GOVERSION)
+
+.PHONY: lint
+lint: ## Run golangci-lint (built once, kept outside the repository)
+	@if [ ! -x "$(LINT)" ]; then \
+		echo "lint: building golangci-lint $(GOLANGCI) (two minutes, once)"; \
+		mkdir -p "$(TOOLS)"; tmp=$$(mktemp -d "$(TOOLS)/lint.XXXXXX"); trap 'rm -rf "$$tmp"' EXIT; \
+		GOBIN="$$tmp" CGO_ENABLED=0 $(GO) install -trimpath -ldflags "-s -w" \
+			github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI); \
+		mv "$$tmp/golangci-lint" "$(LINT)"; \
+	fi
+	$(LINT) run
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	gofmt -l -w cmd deploy internal systemd
+
+.PHONY: bench
+bench: ## Run the benchmarks (BENCH=regexp BENCHTIME=1s)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(UNIT_PACKAGES)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for a while (FUZZTIME=10s)
+	@files=$$(grep -rlE --include='*_test.go' '^func Fuzz' . || true); \
+	[ -n "$$files" ] || echo "fuzz: there are no fuzz targets"; \
+	for file in $$files; do \
+		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+			echo "fuzz: $$target in $${file%/*}"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$${file%/*}"; \
+		done; \
+	done
+
+.PHONY: clean
+clean: ## Remove bin/ (hosts and caches stay: keeper-lab down, ~/.cache/keeper-lab)
+	rm -rf bin

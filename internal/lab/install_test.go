@@ -1,0 +1,106 @@
+package lab
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+// homeListing is every file of the account with its checksum, but for what the
+// shell and systemd write by themselves.
+func homeListing(t *testing.T, h *Host) string {
+	t.Helper()
+	out, err := h.Output(within(t, 20*time.Second), "sh", "-ec",
+		`cd /home/`+User+`; find . -path ./keeper -prune -o -type f -exec sha256sum {} + -o -print | sort`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestInstall installs, installs again, edits, and takes out: as the account,
+// and as root for it.
+func TestInstall(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name          string
+		system        bool
+		lingersBefore bool
+	}{{name: "by the account"}, {name: "by root for the account, which lingers", system: true, lingersBefore: true}} {
+		t.Run(c.name, func(t *testing.T) {
+			h := testHost(t, Options{Name: "install"})
+			ctx := within(t, 2*time.Minute)
+			if c.lingersBefore {
+				if err := h.Linger(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// A person's own things, which must still be there at the end.
+			if _, err := h.UserOutput(ctx, "sh", "-ec", `mkdir -p .local/bin .config/systemd/user
+				echo mine >.local/bin/mine; echo '[Unit]' >.config/systemd/user/mine.service`); err != nil {
+				t.Fatal(err)
+			}
+			before := homeListing(t, h)
+			run := func() string {
+				var out strings.Builder
+				if err := h.Install(ctx, testKeeper(t), c.system, &out); err != nil {
+					t.Fatal(err)
+				}
+				return out.String()
+			}
+			run()
+			if _, err := keeper(ctx, h, "status"); err != nil {
+				t.Errorf("not well after the installation: %v", err)
+			}
+			if out, err := h.UserOutput(ctx, "sh", "-c", "systemd-analyze --user verify .config/systemd/user/keeper*.service 2>&1"); err != nil || out != "" {
+				t.Errorf("systemd does not like the units: %s %v", out, err)
+			}
+			owner, err := h.Output(ctx, "sh", "-c", "find /home/"+User+" ! -user "+User)
+			if err != nil || strings.TrimSpace(owner) != "/home/"+User && strings.TrimSpace(owner) != "" {
+				t.Errorf("root left files of its own in the home: %s %v", owner, err)
+			}
+			pid := status(t, h).Daemon.PID
+			if out := run(); !strings.Contains(out, "nothing had to be changed") {
+				t.Errorf("the second installation changed something:\n%s", out)
+			}
+			if now := status(t, h).Daemon.PID; now != pid {
+				t.Error("the second installation restarted the daemon")
+			}
+			refusesEdited(ctx, t, h, c.system)
+
+			out, err := h.Uninstall(ctx, c.system)
+			if err != nil {
+				t.Fatal(err)
+			}
+			await(t, 15*time.Second, "the account's manager and linger are as before", func(ctx context.Context) bool {
+				return lingers(ctx, h) == c.lingersBefore && (managerState(ctx, h) == "active") == c.lingersBefore
+			})
+			if after := homeListing(t, h); after != before {
+				t.Errorf("the home is not as before. Uninstall said:\n%s\nbefore:\n%s\nafter:\n%s", out, before, after)
+			}
+		})
+	}
+}
+
+// refusesEdited edits a unit, and sees that it is left alone and nothing else
+// changed either.
+func refusesEdited(ctx context.Context, t *testing.T, h *Host, system bool) {
+	t.Helper()
+	const unit = ".config/systemd/user/keeper.service"
+	if _, err := h.UserOutput(ctx, "sh", "-ec", "cp "+unit+" /tmp/kept; echo '# mine' >>"+unit); err != nil {
+		t.Fatal(err)
+	}
+	edited := homeListing(t, h)
+	var out strings.Builder
+	err := h.Install(ctx, testKeeper(t), system, &out)
+	if err == nil || !strings.Contains(err.Error(), "keeper.service is not keeper's or was edited") {
+		t.Errorf("an edited unit was not refused: %v", err)
+	}
+	if now := homeListing(t, h); now != edited {
+		t.Error("a refused installation changed something")
+	}
+	if _, err := h.UserOutput(ctx, "cp", "/tmp/kept", unit); err != nil {
+		t.Fatal(err)
+	}
+}
