@@ -59,15 +59,25 @@ as_user() {
 	[ "$action" = install ] || set -- "$@" --uninstall
 	[ -z "$replace" ] || set -- "$@" --replace
 	[ -z "$keep_linger" ] || set -- "$@" --keep-linger
-	files=keeper
-	[ "$action" = install ] || files=''
-	# shellcheck disable=SC2086,SC2016 # files is one word or none; $d is the child's
-	tar -cf - -C "$root" deploy/install.sh systemd ${files:+-C "$(dirname "$binary")" $files} |
-		runuser -u "$user" -- env -i PATH="$PATH" LANG="${LANG:-C.UTF-8}" HOME="$home" USER="$user" LOGNAME="$user" \
+	pack=$(mktemp)
+	trap 'rm -f "$pack"' EXIT
+	if [ "$action" = install ]; then
+		tar -chf "$pack" -C "$root" deploy/install.sh systemd -C "$(dirname "$binary")" keeper
+	else
+		tar -chf "$pack" -C "$root" deploy/install.sh systemd
+	fi
+	# setsid: the account gets no hold of root's terminal.
+	# shellcheck disable=SC2016 # $d is the child's
+	setsid -w runuser -u "$user" -- env -i PATH="$PATH" LANG="${LANG:-C.UTF-8}" HOME="$home" USER="$user" LOGNAME="$user" \
 			XDG_RUNTIME_DIR="/run/user/$uid" \
-			sh -euc 'd=$(mktemp -d); trap "rm -rf \"$d\"" EXIT; cd "$d"; tar -xf -; sh "$@" </dev/null' sh "$@"
+			KEEPER_INSTALL_AS="$0 --user $user" \
+			sh -euc 'd=$(mktemp -d); trap "rm -rf \"$d\"" EXIT; cd "$d"; tar -xf -; sh "$@" </dev/null' sh "$@" <"$pack"
 }
 
+case $binary in
+/*) ;;
+*) binary=$PWD/$binary ;;
+esac
 if [ "$action" = install ]; then
 	[ -f "$binary" ] || die "no program at $binary; build it with: make build"
 	[ "$(basename "$binary")" = keeper ] || die "the program must be named keeper, not $(basename "$binary")"
@@ -82,7 +92,10 @@ if [ -n "$user" ] && [ "$user" != "$me" ]; then
 	die "only root can install for another account; you are $me"
 fi
 
-XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/run/user/$(id -u)}
+# After su the variable may still be the other account's.
+if [ ! -O "${XDG_RUNTIME_DIR:-/}" ]; then
+	XDG_RUNTIME_DIR=/run/user/$(id -u)
+fi
 export XDG_RUNTIME_DIR
 bindir=$HOME/.local/bin
 units=${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
@@ -113,15 +126,16 @@ check() {
 
 # put MODE NEW PATH: replaces PATH in one step, if it differs.
 put() {
-	make_dir "$(dirname "$3")"
 	if ! cmp -s "$2" "$3"; then
 		cp "$2" "$3.new.$$"
 		chmod "$1" "$3.new.$$"
 		mv -f "$3.new.$$" "$3"
-		changed="$changed $3"
+		changed=1
+		say "wrote $3"
 	fi
-	printf '%s %s\n' "$(sum "$3")" "$3" >>"$work/manifest"
 }
+note() { printf '%s %s\n' "$(sum "$2")" "$3" >>"$work/manifest"; }
+make_dir_of() { make_dir "$(dirname "$3")"; }
 
 # each CALL: CALL MODE NEW PATH for every file there is to install.
 each() {
@@ -155,21 +169,28 @@ install_keeper() {
 	each check_each
 
 	make_dir "$state"
+	chmod 0700 "$state"
 	make_dir "$units/default.target.wants"
 	if ! lingers; then
 		[ -e "$manifest" ] || : >"$set_linger"
-		loginctl enable-linger "$me" || die "logind does not let $me linger; as root: loginctl enable-linger $me"
+		loginctl enable-linger "$me" || {
+			rm -f "$set_linger"
+			die "logind does not let $me linger; as root: loginctl enable-linger $me"
+		}
 		say "linger is on"
 	fi
-	each put
+	wait_manager
+	# Noted first: what is stopped half-way can be run again, or taken out.
+	each note
+	each make_dir_of
 	{
 		cat "$work/manifest"
 		[ ! -f "$manifest" ] || grep '^dir ' "$manifest" || :
 		printf '%s' "$new_dirs" | sed 's/^/dir /'
 	} >"$manifest.new"
 	mv -f "$manifest.new" "$manifest"
+	each put
 
-	wait_manager
 	systemctl --user daemon-reload
 	systemctl --user enable --quiet keeper.service
 	if [ -n "$changed" ]; then
@@ -178,36 +199,41 @@ install_keeper() {
 	fi
 	systemctl --user start keeper-session.service keeper.service
 	[ -n "$changed" ] || say "nothing had to be changed"
-	for f in $changed; do say "wrote $f"; done
-	say "done; see: keeper status (in $bindir). To undo: $0 --uninstall"
+	say "done; see: keeper status (in $bindir). To undo: ${KEEPER_INSTALL_AS:-$0} --uninstall"
 }
 
 uninstall_keeper() {
-	systemctl --user disable --quiet --now keeper.service 2>/dev/null || :
-	systemctl --user disable --quiet --now keeper-session.service 2>/dev/null || :
-	if [ -f "$manifest" ]; then
-		grep -v '^dir ' "$manifest" | while read -r was path; do
-			if [ ! -e "$path" ]; then
-				continue
-			elif [ "$(sum "$path")" = "$was" ]; then
-				rm -f "$path"
-			else
-				say "$path was edited and stays"
-			fi
-		done
+	[ -f "$manifest" ] || die "there is nothing here that this script installed ($manifest is missing)"
+	if systemctl --user show-environment >/dev/null 2>&1; then
+		systemctl --user disable --quiet --now keeper.service keeper-session.service ||
+			die "keeper could not be stopped; see: systemctl --user status keeper"
+	else
+		say "the user manager of $me does not run; its files are removed all the same"
 	fi
-	dirs=$([ ! -f "$manifest" ] || sed -n 's/^dir //p' "$manifest")
+	rm -f "$units/default.target.wants/keeper.service" "$units/default.target.wants/keeper-session.service"
+	grep -v '^dir ' "$manifest" | while read -r was path; do
+		if [ ! -e "$path" ]; then
+			continue
+		elif [ "$(sum "$path")" = "$was" ]; then
+			rm -f "$path"
+		else
+			say "$path was edited and stays"
+		fi
+	done
+	dirs=$(sed -n 's/^dir //p' "$manifest" | sort -r)
 	undo=''
-	[ ! -e "$set_linger" ] || undo=1
+	[ ! -e "$set_linger" ] || [ -n "$keep_linger" ] || undo=1
 	rm -rf "$state"
+	rmdir "$XDG_RUNTIME_DIR/keeper" 2>/dev/null || :
 	printf '%s\n' "$dirs" | while read -r d; do
 		[ -z "$d" ] || rmdir "$d" 2>/dev/null || :
 	done
 	systemctl --user daemon-reload 2>/dev/null || :
-	say "keeper is removed; the services run on"
-	if [ -n "$undo" ] && [ -z "$keep_linger" ]; then
-		say "linger was off before keeper and is taken off again: the services end with the last session of $me"
+	if [ -n "$undo" ]; then
+		say "keeper is removed; linger was off before it and is taken off: the services end with the last session of $me"
 		loginctl disable-linger "$me"
+	else
+		say "keeper is removed; the services run on"
 	fi
 }
 

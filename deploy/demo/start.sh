@@ -13,6 +13,8 @@ for name in postgres-password redis-password minio-user minio-password django-se
 	fi
 done
 mkdir -p "$units"
-cp --update=none "$here"/quadlet/* "$units/"
+for file in "$here"/quadlet/*; do
+	[ -e "$units/${file##*/}" ] || cp "$file" "$units/"
+done
 systemctl --user daemon-reload
 systemctl --user start django.service

@@ -38,9 +38,6 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 		log.Error("the history could not be read", "error", err)
 	}
 	marks := standdown.Marks{UID: uint32(uid), StateDir: p.State, MarkDir: p.Marks}
-	if err := marks.Remember(ctx); err != nil {
-		log.Warn("cannot note the state of the account", "error", err)
-	}
 	socket, err := control.Listen(p.Socket)
 	if err != nil {
 		return err

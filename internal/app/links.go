@@ -81,7 +81,14 @@ func (l *logindLink) run(ctx context.Context, deliver func(core.Event)) {
 		defer c.Close()
 		l.set(c)
 		defer l.set(nil)
-		return true, c.Watch(ctx, deliver)
+		up := false
+		err = c.Watch(ctx, func(ev core.Event) {
+			if _, ok := ev.(core.LogindUp); ok {
+				up = true
+			}
+			deliver(ev)
+		})
+		return up, err
 	}, func(err error) { deliver(core.LogindDown{Err: err.Error()}) })
 }
 
@@ -131,7 +138,12 @@ func (l *unitsLink) run(ctx context.Context, deliver func(core.Event)) {
 		defer c.Close()
 		l.set(c)
 		defer l.set(nil)
-		return true, c.Watch(ctx, deliver)
+		up := false
+		err = c.Watch(ctx, func(ev core.Event) {
+			up = true
+			deliver(ev)
+		})
+		return up, err
 	}, func(err error) { deliver(core.ManagerDown{Err: err.Error()}) })
 }
 

@@ -19,9 +19,12 @@ import (
 	"keeper/internal/units"
 )
 
-// setTries is how often the last act tries to set linger: after it was cleared
-// it must not stay so.
-const setTries = 3
+// setTries is how often the last act tries to set linger, and setPause how long
+// it waits in between.
+const (
+	setTries = 3
+	setPause = 100 * time.Millisecond
+)
 
 // Rearm is the last act of the user manager: it decides whether the account is
 // to come back, asks logind for it, and leaves a record. Every call has a
@@ -37,28 +40,11 @@ func Rearm(ctx context.Context, log *slog.Logger) error {
 		marks: standdown.Marks{UID: uint32(os.Getuid()), StateDir: p.State, MarkDir: p.Marks},
 	}
 	bus, err := logind.Dial(ctx, "")
-	if err != nil {
-		log.Error("not rearmed", "error", err)
-	} else {
+	if err == nil {
 		defer bus.Close()
 		r.bus = bus
 	}
-	facts := r.facts(ctx)
-	plan := core.PlanRearm(facts)
-	// What killed the manager may have hit the sessions too: they get a moment
-	// to be gone.
-	for end := time.Now().Add(sessionWait); plan.Blocked && time.Now().Before(end); {
-		time.Sleep(sessionLook)
-		facts = r.facts(ctx)
-		plan = core.PlanRearm(facts)
-	}
-	if plan.Act && plan.Hold > 0 {
-		log.Info("hold the stop", "wait", plan.Hold, "reason", "another start so soon would hit the start limit of the user manager")
-		time.Sleep(plan.Hold)
-		// Much may have changed meanwhile, the machine's fate above all.
-		facts = r.facts(ctx)
-		plan = core.PlanRearm(facts)
-	}
+	facts, plan := r.plan(ctx)
 	rec := core.Rearm{At: time.Now(), Boot: r.boot, Mono: monotonic(), Cause: plan.Cause, Reason: plan.Reason, Down: r.down}
 	if plan.Act {
 		err = r.carryOut(ctx, plan)
@@ -70,7 +56,7 @@ func Rearm(ctx context.Context, log *slog.Logger) error {
 	if rec.Done {
 		log.Info("rearmed", "reason", rec.Reason)
 	} else {
-		log.Warn("not rearmed", "reason", rec.Reason, "error", rec.Err)
+		log.Warn("not rearmed", "reason", rec.Reason) // the error is returned
 	}
 	if facts.ManagerState != "" && facts.ManagerState != "stopping" {
 		return nil // nothing died, so there is nothing to keep
@@ -82,12 +68,39 @@ func Rearm(ctx context.Context, log *slog.Logger) error {
 // stop timeout of user@.service is two minutes.
 const stopSpan = 3 * time.Minute
 
-// sessionWait is how long an open session that forbids a revival is waited
-// for, looking every sessionLook.
 const (
-	sessionWait = 3 * time.Second
-	sessionLook = 100 * time.Millisecond
+	// blockedWait is how long is waited for what forbids a revival to change:
+	// what killed the manager may have hit the sessions too, and they get a
+	// moment to be gone.
+	blockedWait = 3 * time.Second
+	// holdMost bounds the hold, well below TimeoutStopSec of the unit.
+	holdMost = 30 * time.Second
+	// lookAgain is how often everything is asked anew meanwhile, the machine's
+	// fate above all.
+	lookAgain = 250 * time.Millisecond
 )
+
+// plan decides, and waits where the decision is to wait.
+func (r *rearmer) plan(ctx context.Context) (core.RearmFacts, core.RearmPlan) {
+	begin := time.Now()
+	held := false
+	for {
+		facts := r.facts(ctx)
+		plan := core.PlanRearm(facts)
+		waited := time.Since(begin)
+		switch {
+		case plan.Blocked && waited < blockedWait:
+		case plan.Act && plan.Hold > 0 && waited < holdMost:
+			if !held {
+				r.log.Info("hold the stop", "wait", plan.Hold, "reason", "another start so soon would hit the start limit of the user manager")
+				held = true
+			}
+		default:
+			return facts, plan
+		}
+		time.Sleep(min(lookAgain, max(plan.Hold, 10*time.Millisecond)))
+	}
+}
 
 // rearmer is one run of `keeper rearm`.
 type rearmer struct {
@@ -157,7 +170,7 @@ func (r *rearmer) askManager(ctx context.Context) (state string, disabled bool) 
 // askLogind fills in what logind says, and returns what PID 1 does.
 func (r *rearmer) askLogind(ctx context.Context, f *core.RearmFacts) logind.Manager {
 	u, err := r.bus.User(ctx, r.uid)
-	f.UserState, f.Sessions = u.State, u.Sessions
+	f.UserKnown, f.UserState, f.Sessions = err == nil, u.State, u.Sessions
 	if err == nil {
 		f.PreparingForShutdown, err = r.bus.PreparingForShutdown(ctx)
 	}
@@ -181,30 +194,37 @@ func (r *rearmer) takenDown(life logind.Manager, now time.Duration) []core.Down 
 	began := life.Stopping
 	if began == 0 {
 		began = now
-		if now-kept.Ended < stopSpan {
+		if kept.Ended > 0 && now-kept.Ended < stopSpan {
 			began = kept.Ended
 		}
 	}
 	return core.TakenDown(kept.Units, began)
 }
 
-// carryOut does what the plan says. Between clearing and setting nothing else
-// may come.
+// carryOut does what the plan says. Telling logind to stop the user is harmless
+// here, where the user manager stops already and no session is open; clearing
+// linger would make logind see to it as well, but not within ten seconds of the
+// last logout (UserStopDelaySec), and a death in between would leave linger off.
 func (r *rearmer) carryOut(ctx context.Context, plan core.RearmPlan) error {
-	var cleared error
-	if plan.Clear {
-		cleared = r.bus.SetLinger(ctx, r.uid, false)
+	var told error
+	if plan.Tell {
+		told = r.bus.TerminateUser(ctx, r.uid)
 	}
-	var err error
-	for range setTries {
-		if err = r.bus.SetLinger(ctx, r.uid, true); err == nil {
-			return cleared
+	// In any case: it may have been heard all the same.
+	for try := range setTries {
+		if try > 0 {
+			time.Sleep(setPause)
 		}
+		err := r.bus.SetLinger(ctx, r.uid, true)
+		if err == nil {
+			return told
+		}
+		told = errors.Join(told, err)
 		if errors.Is(err, logind.ErrDenied) {
 			break
 		}
 	}
-	return errors.Join(cleared, err)
+	return told
 }
 
 // monotonic is CLOCK_MONOTONIC, the clock of systemd's timestamps.

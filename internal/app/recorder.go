@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -78,6 +79,9 @@ func (r *recorder) Record(s core.State, decided []core.Decision) {
 	}
 	if v := s.Survival; v != nil && !slices.ContainsFunc(r.kept.Survivals, func(k core.Survival) bool { return k.At.Equal(v.At) }) {
 		r.kept.Survivals = append(slices.Clip(r.kept.Survivals), *v)
+		if n := len(r.kept.Survivals); n > shownSurvivals {
+			r.kept.Survivals = r.kept.Survivals[n-shownSurvivals:]
+		}
 	}
 	r.mu.Unlock()
 	if s.ManagerUp && s.Linger != core.LingerUnknown {
@@ -124,7 +128,10 @@ func (r *recorder) save() {
 	}
 	r.saved = string(same)
 	st.At = time.Now()
-	kept.Units, kept.Boot = st.Units, bootID()
+	if s.Units != nil {
+		// Before the first look, what the last daemon saw is the best there is.
+		kept.Units, kept.Boot = st.Units, bootID()
+	}
 	if kept.Status, err = json.Marshal(st); err == nil {
 		err = r.store.Save(kept)
 	}
@@ -134,8 +141,11 @@ func (r *recorder) save() {
 	}
 }
 
-// shownDecisions is how many decisions a status has.
-const shownDecisions = 100
+// How many of each a status has.
+const (
+	shownDecisions = 100
+	shownSurvivals = 50
+)
 
 // status puts together what `keeper status` shows.
 func (r *recorder) status(s core.State, now time.Time) control.Status {
@@ -145,11 +155,12 @@ func (r *recorder) status(s core.State, now time.Time) control.Status {
 	st := control.Status{
 		Version: control.WireVersion, At: now, User: r.name, UID: r.id.uid,
 		Daemon:    control.Daemon{Release: r.id.release, PID: os.Getpid(), Since: r.id.since},
-		Linger:    control.Linger{State: s.Linger, Since: s.LingerSince, Error: s.LingerErr},
-		Rearm:     control.Rearm{WhyNot: s.WhyNotArmed(), Last: r.last},
+		Linger:    control.Linger{State: s.Linger, Since: s.LingerSince, Error: cmp.Or(s.SetErr, s.LookErr)},
+		Rearm:     control.Rearm{WhyNot: s.WhyNotArmed(), Try: s.HowToArm(), Last: r.last},
 		Units:     []core.Unit{},
+		Waiting:   s.Waiting(),
 		Survivals: control.Survivals(kept.Survivals),
-		Decisions: slices.Clone(kept.Decisions),
+		Decisions: append([]core.Decision{}, kept.Decisions...),
 	}
 	slices.Reverse(st.Decisions)
 	st.Rearm.Armed = st.Rearm.WhyNot == ""

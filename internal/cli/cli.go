@@ -87,18 +87,9 @@ Exit codes: 0 all well, 1 error, 2 wrong use, 3 degraded, 4 daemon not reachable
 		return exitError{ExitUsage, fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
 	c.AddCommand(runCommand(io), rearmCommand(io), statusCommand(io), pauseCommand(io), resumeCommand(io), versionCommand(io))
-	for _, sub := range c.Commands() {
-		wrong := sub.Args
-		sub.Args = func(c *cobra.Command, args []string) error {
-			if wrong == nil {
-				wrong = cobra.NoArgs
-			}
-			if err := wrong(c, args); err != nil {
-				return exitError{ExitUsage, fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
-			}
-			return nil
-		}
-	}
+	c.InitDefaultHelpCmd()
+	c.InitDefaultCompletionCmd()
+	checkArgs(c)
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return exitError{ExitUsage, fmt.Errorf("there is no command %q; see: keeper --help", args[0])}
@@ -107,6 +98,27 @@ Exit codes: 0 all well, 1 error, 2 wrong use, 3 degraded, 4 daemon not reachable
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	return c
+}
+
+// checkArgs makes wrong arguments of every command below c wrong use, with the
+// way out.
+func checkArgs(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		rule := sub.Args
+		if rule == nil && sub.Name() != "help" {
+			rule = cobra.NoArgs
+		}
+		sub.Args = func(c *cobra.Command, args []string) error {
+			if rule == nil {
+				return nil
+			}
+			if err := rule(c, args); err != nil {
+				return exitError{ExitUsage, fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
+			}
+			return nil
+		}
+		checkArgs(sub)
+	}
 }
 
 func versionCommand(io IO) *cobra.Command {

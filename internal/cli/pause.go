@@ -50,7 +50,7 @@ late, and takes the account's password lock as it is.`,
 				return err
 			}
 			was, err := marks.Resume()
-			if err := errors.Join(err, marks.Accept(), history.Store{Dir: p.State}.Forgive()); err != nil {
+			if err := errors.Join(err, marks.Accept(c.Context()), history.Store{Dir: p.State}.Forgive()); err != nil {
 				return err
 			}
 			if was {

@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +24,9 @@ func runCommand(io IO) *cobra.Command {
 	}
 }
 
+// rearmLimit is below TimeoutStopSec of keeper-session.service.
+const rearmLimit = 40 * time.Second
+
 func rearmCommand(io IO) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rearm",
@@ -28,7 +35,12 @@ func rearmCommand(io IO) *cobra.Command {
 machine is not, rearm asks logind to start it again. It does nothing where
 somebody told keeper to stand down, and nothing when run by hand.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return app.Rearm(c.Context(), journal(io.Err))
+			// What kills the account's processes must not stop the rescue half
+			// way: systemd ends it at TimeoutStopSec if need be.
+			signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), rearmLimit)
+			defer cancel()
+			return app.Rearm(ctx, journal(io.Err))
 		},
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,7 +16,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"keeper/internal/control"
+	"keeper/internal/core"
 	"keeper/internal/history"
+	"keeper/internal/paths"
+	"keeper/internal/standdown"
 )
 
 func statusCommand(io IO) *cobra.Command {
@@ -50,22 +55,48 @@ func getStatus(ctx context.Context) (control.Status, error) {
 	if err == nil || !errors.Is(err, control.ErrUnreachable) {
 		return st, err
 	}
-	kept, kerr := history.Store{Dir: p.State}.Peek()
+	return lastKnown(ctx, p, marks, err)
+}
+
+// lastKnown is what can be said without the daemon: what it kept, what the last
+// rearm left, and whether there is a user manager at all.
+func lastKnown(ctx context.Context, p paths.Paths, marks standdown.Marks, err error) (control.Status, error) {
+	var st control.Status
+	store := history.Store{Dir: p.State}
+	kept, kerr := store.Peek()
 	if kerr == nil && len(kept.Status) > 0 {
 		kerr = json.Unmarshal(kept.Status, &st)
 	}
-	if kerr != nil {
-		err = fmt.Errorf("%w; and the last known state cannot be read: %w", err, kerr)
+	if st.Units == nil {
+		st.Units, st.Survivals, st.Decisions = []core.Unit{}, []control.Survival{}, []core.Decision{}
 	}
 	st.Stale, st.Well, st.Version, st.UID = true, false, control.WireVersion, os.Getuid()
-	// A pause is known without the daemon.
 	st.StandDown = nil
 	if s := marks.Read(ctx, time.Now()); s.InForce() {
 		st.StandDown = &s
 	}
-	st.Problems = append([]control.Problem{{
+	st.Rearm = control.Rearm{WhyNot: "unknown while the daemon does not answer"}
+	if all, rerr := store.Rearms(); rerr == nil && len(all) > 0 {
+		st.Rearm.Last = &all[len(all)-1]
+	}
+	cause := control.Problem{
 		What: "the daemon does not answer", Try: "systemctl --user status keeper; systemctl --user enable --now keeper",
-	}}, control.Problems(st)...)
+	}
+	if c, derr := net.DialTimeout("unix", filepath.Join(p.Runtime, "systemd", "private"), time.Second); derr != nil {
+		cause = control.Problem{
+			What: "the user manager is not running, and so nothing of the account is",
+			Try:  fmt.Sprintf("as root: systemctl start user@%d", st.UID),
+		}
+	} else {
+		_ = c.Close()
+	}
+	st.Problems = []control.Problem{cause}
+	if kerr != nil {
+		st.Problems = append(st.Problems, control.Problem{What: "the last known state cannot be read: " + kerr.Error()})
+	}
+	if st.StandDown != nil {
+		st.Problems = append(st.Problems, control.StoodDown(st))
+	}
 	return st, err
 }
 
@@ -80,10 +111,8 @@ func printStatus(w io.Writer, st control.Status, asJSON bool, err error) error {
 	if err != nil {
 		fmt.Fprintf(&b, "%s\n", r.bad("The keeper daemon does not answer."))
 		if st.At.IsZero() {
-			fmt.Fprintf(&b, "  nothing is known from before\n  type: %s\n", st.Problems[0].Try)
-			if st.StandDown != nil {
-				fmt.Fprintf(&b, "keeper stands down: %s\n", st.StandDown.Detail)
-			}
+			b.WriteString("  nothing is known from before\n\n")
+			r.problems(&b, st.Problems)
 			_, werr := io.WriteString(w, b.String())
 			return werr
 		}
@@ -105,20 +134,17 @@ func (r renderer) status(b *strings.Builder, st control.Status) {
 	if !st.Well {
 		head = r.bad("not all is well")
 	}
-	fmt.Fprintf(b, "%s of %s (uid %d)\n\n", head, st.User, st.UID)
-	for _, p := range st.Problems {
-		fmt.Fprintf(b, "  %s %s\n", r.bad("!"), p.What)
-		if p.Try != "" {
-			fmt.Fprintf(b, "    type: %s\n", p.Try)
-		}
-	}
+	fmt.Fprintf(b, "%s for %s (uid %d)\n\n", head, st.User, st.UID)
+	r.problems(b, st.Problems)
 	if len(st.Problems) > 0 {
 		b.WriteString("\n")
 	}
 	fmt.Fprintf(b, "linger  %s%s\n", r.mark(st.Linger.State == "on", string(st.Linger.State)), r.since(st.Linger.Since))
-	if st.Rearm.Armed {
+	switch {
+	case st.Stale:
+	case st.Rearm.Armed:
 		fmt.Fprintf(b, "rearm   %s\n", r.good("armed"))
-	} else {
+	default:
 		fmt.Fprintf(b, "rearm   %s: %s\n", r.bad("not armed"), st.Rearm.WhyNot)
 	}
 	if !st.Stale {
@@ -127,6 +153,15 @@ func (r renderer) status(b *strings.Builder, st control.Status) {
 	r.units(b, st)
 	r.survivals(b, st.Survivals)
 	r.decisions(b, st)
+}
+
+func (r renderer) problems(b *strings.Builder, list []control.Problem) {
+	for _, p := range list {
+		fmt.Fprintf(b, "  %s %s\n", r.bad("!"), p.What)
+		if p.Try != "" {
+			fmt.Fprintf(b, "    type: %s\n", p.Try)
+		}
+	}
 }
 
 func (r renderer) units(b *strings.Builder, st control.Status) {
@@ -172,6 +207,9 @@ func (r renderer) survivals(b *strings.Builder, list []control.Survival) {
 }
 
 func (r renderer) decisions(b *strings.Builder, st control.Status) {
+	if len(st.Waiting) > 0 {
+		fmt.Fprintf(b, "\nnot back yet from the last death of the user manager: %s\n", strings.Join(st.Waiting, ", "))
+	}
 	if last := st.Rearm.Last; last != nil && !last.Done {
 		fmt.Fprintf(b, "\nlast rearm  %s  %s: %s %s\n", r.when(last.At), r.bad("not done"), last.Reason, last.Err)
 	}

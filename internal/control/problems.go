@@ -13,7 +13,7 @@ func Problems(s Status) []Problem {
 	list := []Problem{}
 	add := func(what, try string) { list = append(list, Problem{What: what, Try: try}) }
 	if s.StandDown != nil {
-		add("keeper stands down: "+s.StandDown.Detail, standUp[s.StandDown.Cause])
+		list = append(list, StoodDown(s))
 	}
 	if s.Linger.State != core.LingerOn {
 		what := "linger is " + string(s.Linger.State) + ": the stack ends with the last session"
@@ -23,7 +23,7 @@ func Problems(s Status) []Problem {
 		add(what, "loginctl enable-linger "+s.User)
 	}
 	if !s.Rearm.Armed && s.StandDown == nil {
-		add("the stack would not come back from terminate-user: "+s.Rearm.WhyNot, "systemctl --user enable --now keeper-session")
+		add("the stack would not come back from terminate-user: "+s.Rearm.WhyNot, s.Rearm.Try)
 	}
 	for _, u := range s.Units {
 		if u.Active == "active" {
@@ -41,9 +41,21 @@ func Problems(s Status) []Problem {
 	return list
 }
 
-var standUp = map[core.Cause]string{
-	core.CausePaused: "keeper resume",
-	core.CauseLocked: "keeper resume",
+// StoodDown is the problem that keeper stands down, as it does.
+func StoodDown(s Status) Problem {
+	return Problem{What: "keeper stands down: " + s.StandDown.Detail, Try: standUp(*s.StandDown, s)}
+}
+
+func standUp(d core.StandDown, s Status) string {
+	switch d.Cause {
+	case core.CausePaused, core.CauseLocked:
+		return "keeper resume"
+	case core.CauseMark:
+		return fmt.Sprintf("as root: rm /etc/keeper/stand-down/%d", s.UID)
+	case core.CauseExpired:
+		return "as root: chage -l " + s.User
+	}
+	return ""
 }
 
 func tryUnit(u core.Unit) string {

@@ -32,6 +32,9 @@ type Status struct {
 	Rearm     Rearm           `json:"rearm"`
 	StandDown *core.StandDown `json:"stand_down,omitempty"`
 	Units     []core.Unit     `json:"units"`
+	// Waiting are the services that the last death of the user manager took
+	// down and that have not come back yet.
+	Waiting   []string        `json:"waiting,omitempty"`
 	Survivals []Survival      `json:"survivals"`
 	Decisions []core.Decision `json:"decisions"`
 }
@@ -61,6 +64,7 @@ type Linger struct {
 type Rearm struct {
 	Armed  bool        `json:"armed"`
 	WhyNot string      `json:"why_not,omitempty"`
+	Try    string      `json:"try,omitempty"`
 	Last   *core.Rearm `json:"last,omitempty"`
 }
 

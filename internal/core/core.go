@@ -92,7 +92,10 @@ type Action struct {
 	Kind   Kind
 	What   string
 	Reason string
+	// Retry says that it was decided before and is only tried again.
+	Retry bool
 }
 
-// Decided says whether the action is worth showing to a person: looking is not.
-func (a Action) Decided() bool { return a.Kind == SetLinger || a.Kind == Note }
+// Decided says whether the action is worth showing to a person: looking is not,
+// nor is trying again.
+func (a Action) Decided() bool { return a.Kind == Note || a.Kind == SetLinger && !a.Retry }

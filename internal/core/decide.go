@@ -10,9 +10,10 @@ import (
 type State struct {
 	Linger      Linger
 	LingerSince time.Time
-	// LingerErr is why linger could not be set; Denied that polkit forbids it.
-	LingerErr string
-	Denied    bool
+	// LookErr is why linger could not be looked at, SetErr why it could not be
+	// set; Denied that polkit forbids it.
+	LookErr, SetErr string
+	Denied          bool
 
 	LogindUp     bool
 	ManagerUp    bool
@@ -26,13 +27,24 @@ type State struct {
 	Units    map[string]Unit
 	Survival *Survival
 
-	// Next is when Decide wants a Wake; zero means not at all.
+	// Next is when Decide wants a Wake.
 	Next time.Time
 
-	setting  bool // a SetLinger is under way
-	looking  bool // a LookLinger is under way
-	sets     []time.Time
-	retryAt  time.Time
+	logindErr string
+	setting   bool // a SetLinger is under way
+	looking   bool // a LookLinger is under way
+	lookAgain bool // its answer, or that of the set, will be too old
+	// owed is why linger is to be set though it is on: logind must be told, or
+	// the last try failed. Empty when nothing is owed.
+	owed string
+	// logins counts the logind processes met, and told is that of the last set.
+	logins, told int
+	fails        int    // sets that failed in a row
+	noted        string // the trouble that was last made a decision of
+	sets         []time.Time
+	retryAt      time.Time
+	// setAfter is when a set that failed may be tried again.
+	setAfter time.Time
 	lookAt   time.Time
 	pending  []Down
 	rearmed  Rearm
@@ -57,8 +69,10 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 	case LogindUp:
 		d.logindUp(e)
 	case LogindDown:
-		d.LogindUp, d.setting, d.looking = false, false, false
-		d.note("wait for logind", "logind cannot be reached: "+e.Err)
+		if d.LogindUp || d.logindErr != e.Err {
+			d.note("wait for logind", "logind cannot be reached: "+e.Err)
+		}
+		d.LogindUp, d.logindErr = false, e.Err
 	case LingerHint:
 		d.look()
 	case LingerSeen:
@@ -80,8 +94,10 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.Units[e.Unit.Name] = e.Unit
 		d.account()
 	case ManagerDown:
+		if d.ManagerUp || d.ManagerErr != e.Err {
+			d.note("wait for the user manager", "the user manager cannot be reached: "+e.Err)
+		}
 		d.ManagerUp, d.Armed, d.ManagerErr = false, false, e.Err
-		d.note("wait for the user manager", "the user manager cannot be reached: "+e.Err)
 	case Rearmed:
 		d.rearm(e.Rearm)
 	case Wake:
@@ -104,8 +120,23 @@ func (d *decider) add(k Kind, what, reason string) {
 
 func (d *decider) note(what, reason string) { d.add(Note, what, reason) }
 
+// noteOnce makes a decision of a trouble that may go on for days only when it
+// begins or changes.
+func (d *decider) noteOnce(what, reason string) {
+	if d.noted != what+reason {
+		d.noted = what + reason
+		d.note(what, reason)
+	}
+}
+
+// look asks for linger's state. An answer that is already under way may be
+// older than what called for this look, so then another follows it.
 func (d *decider) look() {
-	if d.LogindUp && !d.looking {
+	switch {
+	case !d.LogindUp:
+	case d.looking:
+		d.lookAgain = true
+	default:
 		d.looking = true
 		d.add(LookLinger, "look at linger", "something may have changed it")
 	}
@@ -115,26 +146,33 @@ func (d *decider) look() {
 // logind learns again that the user is to stay, and proof that polkit allows it.
 func (d *decider) logindUp(e LogindUp) {
 	d.LogindUp = true
-	d.Linger, d.setting, d.looking = LingerUnknown, false, false
-	if e.Restarted {
+	d.Linger = LingerUnknown
+	d.logins++
+	d.setAfter = time.Time{} // it was another that failed
+	d.owed = "logind is to know that the account lingers, and whether polkit allows it"
+	// A shutdown that another logind announced went with it, or it still holds.
+	if e.Restarted && d.ShuttingDown == e.ShuttingDown {
 		d.note("look again", "logind restarted")
 	}
+	d.shutdown(e.ShuttingDown)
 	d.look()
 }
 
 func (d *decider) lingerSeen(e LingerSeen) {
 	d.looking = false
+	d.LookErr = e.Err
 	if e.Err != "" {
-		d.LingerErr = e.Err
 		d.retryAt = d.now.Add(retryWait)
+		d.lookOnce()
 		return
 	}
 	was := d.Linger
-	d.setLinger(e.On)
+	d.lingerIs(e.On)
 	switch {
-	case e.On && was == LingerUnknown:
-		d.set("logind is to know that the account lingers, and whether polkit allows it")
+	case e.On && d.owed != "":
+		d.set(d.owed)
 	case e.On:
+		d.noted = ""
 	case was == LingerUnknown:
 		d.set("linger was off")
 	case was == LingerOn:
@@ -142,9 +180,19 @@ func (d *decider) lingerSeen(e LingerSeen) {
 	default:
 		d.set("linger is still off")
 	}
+	d.lookOnce()
 }
 
-func (d *decider) setLinger(on bool) {
+// lookOnce makes up for a look that had to wait. A set is waited for: what is
+// seen beside it would call for another look, and so on.
+func (d *decider) lookOnce() {
+	if d.lookAgain && !d.looking && !d.setting {
+		d.lookAgain = false
+		d.look()
+	}
+}
+
+func (d *decider) lingerIs(on bool) {
 	to := LingerOff
 	if on {
 		to = LingerOn
@@ -154,43 +202,67 @@ func (d *decider) setLinger(on bool) {
 	}
 }
 
-// set sets linger unless something forbids it. What was forbidden is kept as a
-// decision when linger is off, for then somebody will ask.
+// set sets linger unless something forbids it.
 func (d *decider) set(reason string) {
 	switch {
-	case !d.standSeen || d.setting || !d.LogindUp:
+	case d.setting:
+		// Its success would say nothing of what was seen meanwhile.
+		d.lookAgain = true
+		return
+	case !d.standSeen || !d.LogindUp:
 		return
 	case d.StandDown.InForce():
 		if d.Linger == LingerOff {
-			d.note("leave linger off", reason+", but keeper stands down: "+d.StandDown.Detail)
+			d.noteOnce("leave linger off", "it is off, but keeper stands down: "+d.StandDown.Detail)
 		}
 		return
 	case d.ShuttingDown:
-		d.note("leave linger as it is", reason+", but the machine goes down")
+		d.noteOnce("leave linger as it is", "the machine goes down")
+		return
+	case d.now.Before(d.setAfter):
+		d.retryAt = d.setAfter
 		return
 	}
 	d.sets = slices.DeleteFunc(slices.Clone(d.sets), func(t time.Time) bool { return d.now.Sub(t) >= setWindow })
 	if len(d.sets) >= setBudget {
 		d.retryAt = d.sets[0].Add(setWindow)
-		d.note("wait before setting linger again",
-			fmt.Sprintf("%s, %d times within a minute; something takes it away again and again", reason, len(d.sets)+1))
+		d.noteOnce("wait before setting linger again",
+			fmt.Sprintf("it was set %d times within a minute; something takes it away again and again", len(d.sets)))
 		return
 	}
 	d.sets = append(d.sets, d.now)
-	d.setting = true
+	d.setting, d.told = true, d.logins
 	d.retryAt = time.Time{}
+	if d.fails > 0 {
+		// A retry is no new decision.
+		d.actions = append(d.actions, Action{Kind: SetLinger, What: "set linger", Reason: reason, Retry: true})
+		return
+	}
 	d.add(SetLinger, "set linger", reason)
 }
 
 func (d *decider) lingerSet(e LingerSet) {
 	d.setting = false
-	d.LingerErr, d.Denied = e.Err, e.Denied
+	d.SetErr, d.Denied = e.Err, e.Denied
 	if e.Err == "" {
-		d.setLinger(true)
-		return
+		if d.fails > 0 {
+			d.noted = "" // should it fail again, that is another trouble
+		}
+		d.fails, d.setAfter = 0, time.Time{}
+		d.lingerIs(true)
+		if d.told == d.logins {
+			d.owed = ""
+		}
+	} else {
+		d.fails++
+		d.setAfter = d.now.Add(min(retryWait<<min(d.fails-1, 5), LookEvery))
+		d.retryAt = d.setAfter
+		if d.owed == "" {
+			d.owed = "it could not be set before"
+		}
+		d.noteOnce("try to set linger again later", "it could not be set: "+e.Err)
 	}
-	d.retryAt = d.now.Add(retryWait)
-	d.note("try to set linger again later", "it could not be set: "+e.Err)
+	d.lookOnce()
 }
 
 func (d *decider) standDownSeen(s StandDown) {
@@ -204,9 +276,18 @@ func (d *decider) standDownSeen(s StandDown) {
 	case s.InForce() && was.Cause != s.Cause:
 		d.note("stand down", s.Detail)
 	case !s.InForce() && was.InForce():
+		d.setAfter = time.Time{} // somebody is there, and waits
 		d.note("stand up", "nothing forbids keeper to act any more: the cause was "+string(was.Cause))
-		d.look()
+		d.see()
 	case first:
+		d.see()
+	}
+}
+
+// see has linger judged anew. A look that is under way will do: linger itself
+// is not thought to have changed.
+func (d *decider) see() {
+	if !d.looking {
 		d.look()
 	}
 }
@@ -221,7 +302,7 @@ func (d *decider) shutdown(active bool) {
 		return
 	}
 	d.note("look again", "the shutdown was called off")
-	d.look()
+	d.see()
 }
 
 func (d *decider) unitsSeen(e UnitsSeen) {

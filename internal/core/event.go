@@ -7,7 +7,8 @@ type Event interface{ event() }
 
 type (
 	// LogindUp says that logind can be reached: at start, and when it comes back.
-	LogindUp struct{ Restarted bool }
+	// ShuttingDown is its property PreparingForShutdown.
+	LogindUp struct{ Restarted, ShuttingDown bool }
 	// LogindDown says that logind left the bus, or the bus is gone.
 	LogindDown struct{ Err string }
 	// LingerHint says that something touched the account's linger.

@@ -14,10 +14,12 @@ type RearmFacts struct {
 	// PreparingForShutdown is logind's property.
 	PreparingForShutdown bool
 	StandDown            StandDown
-	// UserState is logind's User.State.
+	// UserKnown says that logind told about the user: UserState is its
+	// User.State, empty where it knows no such user, and Sessions are the open
+	// sessions that keep it in logind's books, closing ones left out.
+	UserKnown bool
 	UserState string
-	// Sessions are the account's open sessions that keep it in logind's books.
-	Sessions []string
+	Sessions  []string
 	// Now is on CLOCK_MONOTONIC, as all times here are.
 	Now time.Duration
 	// Started is the last start of user@UID.service, FirstLife that it had
@@ -32,13 +34,14 @@ type RearmFacts struct {
 type RearmPlan struct {
 	// Act says whether to ask logind for anything at all.
 	Act bool
-	// Clear says that linger must be cleared before it is set: logind believes
-	// that the user is up, and would do nothing.
-	Clear bool
+	// Tell says that logind must be told first to stop the user: it may believe
+	// that the user is up, and would do nothing. User.State reads closing also
+	// where logind stops nothing (linger off, or sessions that linger on), so
+	// it is told in any case; where it knows already, that changes nothing.
+	Tell bool
 	// Hold is how long to wait first.
 	Hold time.Duration
-	// Blocked says that it is an open session that forbids it, which may be
-	// about to end.
+	// Blocked says that what forbids it, or leaves it unsure, may soon change.
 	Blocked bool
 	Cause   string
 	Reason  string
@@ -74,6 +77,8 @@ func PlanRearm(f RearmFacts) RearmPlan {
 		return p.no("the machine goes down")
 	case f.SystemState == "":
 		return p.no("cannot tell whether the machine goes down, and it must never be turned back")
+	case !up[f.SystemState]:
+		return p.no("the system is in state " + f.SystemState)
 	case f.StandDown.InForce():
 		return p.no("keeper stands down: " + f.StandDown.Detail)
 	}
@@ -87,24 +92,29 @@ func PlanRearm(f RearmFacts) RearmPlan {
 		return p.no(fmt.Sprintf("the user manager died %d times within %s: that is a loop, and a person must look at it",
 			recent+1, RearmWindow))
 	}
-	if f.UserState != "closing" && f.ManagerState == "stopping" {
-		if len(f.Sessions) > 0 {
-			p.Blocked = true
-			return p.no(fmt.Sprintf("%s behind logind's back, and session %s is open: logind starts no user manager for a user that it believes to be up",
-				p.Cause, f.Sessions[0]))
-		}
-		p.Clear = true
+	if f.UserState != "closing" && len(f.Sessions) > 0 {
+		p.Blocked = true
+		return p.no(fmt.Sprintf("%s behind logind's back, and session %s is open: logind starts no user manager for a user that it believes to be up",
+			p.Cause, f.Sessions[0]))
 	}
 	p.Act = true
-	p.Reason = p.Cause + ": its mark is taken back and a start queued"
-	if p.Clear {
-		p.Reason = p.Cause + " behind logind's back: linger is cleared and set, which queues a start"
+	switch {
+	case !f.UserKnown || f.ManagerState == "":
+		p.Blocked = true
+		p.Reason = p.Cause + ": linger is set, and whether that is enough cannot be told, for logind or the user manager did not answer"
+	default:
+		p.Tell = true
+		p.Reason = p.Cause + ": its mark is taken back and a start queued"
 	}
 	if age := f.Now - f.Started; !f.FirstLife && f.Started > 0 && age < f.Interval {
 		p.Hold = f.Interval - age + holdMargin
 	}
 	return p
 }
+
+// up are the states of a system that is there to stay. In the others (rescue,
+// emergency) somebody took the user manager down on purpose.
+var up = map[string]bool{"running": true, "degraded": true, "starting": true, "initializing": true}
 
 func (p RearmPlan) no(reason string) RearmPlan {
 	p.Reason = reason
@@ -125,8 +135,25 @@ func (s State) WhyNotArmed() string {
 		return "logind cannot be reached"
 	case s.Denied:
 		return "polkit does not let the account set its own linger (org.freedesktop.login1.set-self-linger)"
-	case s.LingerErr != "":
-		return s.LingerErr
+	case s.SetErr != "":
+		return s.SetErr
+	case s.LookErr != "":
+		return s.LookErr
+	}
+	return ""
+}
+
+// HowToArm returns what to type about WhyNotArmed, or nothing.
+func (s State) HowToArm() string {
+	switch {
+	case s.StandDown.InForce() || !s.ManagerUp:
+		return ""
+	case !s.Armed:
+		return "systemctl --user enable --now keeper-session"
+	case !s.LogindUp:
+		return "systemctl status systemd-logind dbus"
+	case s.Denied:
+		return "as root: allow org.freedesktop.login1.set-self-linger to the account in polkit"
 	}
 	return ""
 }

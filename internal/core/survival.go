@@ -44,6 +44,16 @@ func (d *decider) account() {
 		returned[k] = v
 	}
 	d.returned = returned
+	if d.ManagerUp {
+		// A unit that was removed will not come back.
+		d.pending = slices.DeleteFunc(slices.Clone(d.pending), func(p Down) bool {
+			_, there := d.Units[p.Name]
+			return !there
+		})
+		if len(d.pending) == 0 {
+			return
+		}
+	}
 	for _, p := range d.pending {
 		u := d.Units[p.Name]
 		if _, ok := returned[p.Name]; !ok && u.Active == "active" && u.Entered > p.Left {

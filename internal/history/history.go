@@ -44,7 +44,8 @@ func (s Store) statePath() string  { return filepath.Join(s.Dir, "state.json") }
 // missing is an empty history; one that cannot be read is an error.
 func (s Store) Rearms() ([]core.Rearm, error) {
 	var r []core.Rearm
-	return r, read(s.rearmsPath(), &r)
+	err := read(s.rearmsPath(), &r)
+	return r, err
 }
 
 // AddRearm appends a record. A history that cannot be read is set aside first.
@@ -81,7 +82,8 @@ func (s Store) Load(now time.Time) (State, error) {
 // Peek returns what the daemon kept and changes nothing.
 func (s Store) Peek() (State, error) {
 	var st State
-	return st, read(s.statePath(), &st)
+	err := read(s.statePath(), &st)
+	return st, err
 }
 
 // Save replaces what the daemon keeps, bounded to the newest.

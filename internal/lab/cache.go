@@ -80,9 +80,14 @@ func (c *cache) ensure(name, key string, build func(dir string) error) (string, 
 	if err := c.sweep(name, final); err != nil {
 		return "", err
 	}
-	tmp := final + ".tmp"
-	if err := os.Mkdir(tmp, 0o755); err != nil {
-		return "", fmt.Errorf("cannot make %s: %w", tmp, err)
+	// A name that no build had before: what a killed one started may still be
+	// writing to its own.
+	tmp, err := os.MkdirTemp(c.dir, name+"-"+key+".tmp")
+	if err == nil {
+		err = os.Chmod(tmp, 0o755)
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot make a place to build %s in: %w", name, err)
 	}
 	if err := build(tmp); err != nil {
 		return "", errors.Join(fmt.Errorf("cannot build %s: %w", name, err), os.RemoveAll(tmp))
@@ -105,7 +110,7 @@ func (c *cache) sweep(name, keep string) error {
 		return err
 	}
 	for _, e := range entries {
-		if e == keep || (!strings.HasSuffix(e, ".tmp") && len(hosts) > 0) {
+		if e == keep || (!strings.Contains(filepath.Base(e), ".tmp") && len(hosts) > 0) {
 			continue
 		}
 		if err := os.RemoveAll(e); err != nil {

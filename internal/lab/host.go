@@ -57,7 +57,6 @@ type spec struct {
 
 	Supervisor int `json:"supervisor,omitempty"`
 	Leader     int `json:"leader,omitempty"`
-	Boots      int `json:"boots,omitempty"`
 }
 
 const defaultName = "lab"
@@ -283,11 +282,29 @@ func List() ([]*Host, error) {
 			hosts = append(hosts, h)
 			continue
 		}
-		if err := Down(e.Name()); err != nil {
+		if err := sweepHost(filepath.Join(base, "hosts", e.Name())); err != nil {
 			return nil, err
 		}
 	}
 	return hosts, nil
+}
+
+// sweepHost clears away what is left of a host, unless somebody holds its lock:
+// then it is starting, or ending.
+func sweepHost(dir string) error {
+	lock, err := lockFile(filepath.Join(dir, "lock"), false)
+	if errors.Is(err, errLocked) || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	s, err := readSpec(dir)
+	if err != nil {
+		return nil // about to start, or never got further than its lock
+	}
+	return clean(dir, s.Cgroup)
 }
 
 // Down ends the host and removes all of it. It is no error if it is not up.
@@ -344,7 +361,8 @@ func readSpec(dir string) (spec, error) {
 	if err != nil {
 		return s, err
 	}
-	return s, json.Unmarshal(data, &s)
+	err = json.Unmarshal(data, &s)
+	return s, err
 }
 
 func writeSpec(dir string, s spec) error {

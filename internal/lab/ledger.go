@@ -150,7 +150,8 @@ func (h *Host) Ledger(ctx context.Context) (map[string][]int64, error) {
 		return nil, fmt.Errorf("GET /ledger: %s", resp.Status)
 	}
 	var held map[string][]int64
-	return held, json.NewDecoder(resp.Body).Decode(&held)
+	err = json.NewDecoder(resp.Body).Decode(&held)
+	return held, err
 }
 
 // Writer posts to the ledger without pause and remembers what was acknowledged.

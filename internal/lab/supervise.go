@@ -74,8 +74,11 @@ func supervise(dir string) error {
 			os.Exit(1) // the janitor does the rest
 		}
 	}()
-	if err := os.MkdirAll(s.Cgroup, 0o755); err != nil {
-		return err
+	// Twice: the end of another host may just have removed the common parent.
+	if os.MkdirAll(s.Cgroup, 0o755) != nil {
+		if err := os.MkdirAll(s.Cgroup, 0o755); err != nil {
+			return err
+		}
 	}
 	for {
 		again, err := boot(dir, &s)
@@ -153,7 +156,6 @@ func boot(dir string, s *spec) (again bool, err error) {
 	if err := cmd.Start(); err != nil {
 		return false, fmt.Errorf("cannot start nspawn: %w", err)
 	}
-	s.Boots++
 	s.Leader, err = leader(cmd.Process.Pid)
 	if err == nil {
 		err = writeSpec(dir, *s)
@@ -240,6 +242,8 @@ func clean(dir, cgroup string, keep ...string) error {
 		if err := removeCgroup(cgroup); err != nil {
 			return err
 		}
+		// The common parent goes with the last host.
+		_ = os.Remove(filepath.Dir(cgroup))
 	}
 	// nspawn leaves these when it is killed.
 	name := machineName(filepath.Base(dir))

@@ -67,6 +67,26 @@ func sessions(n int) func(context.Context, *Host) error {
 	}
 }
 
+// leftBehind logs in and out and leaves a process in the session, which then
+// reads closing for as long as that lives, and so does the user.
+func leftBehind(ctx context.Context, h *Host) error {
+	s, err := h.OpenSession(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.Type("setsid sleep 600 >/dev/null 2>&1 </dev/null &"); err != nil {
+		return err
+	}
+	for {
+		if _, err := h.Output(ctx, "pgrep", "-u", User, "-x", "sleep"); err == nil {
+			return s.Close(ctx)
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
 // fromSession types the line in a login session of its own.
 func fromSession(line string) func(context.Context, *Host) error {
 	return func(ctx context.Context, h *Host) error {
@@ -97,6 +117,8 @@ var blows = []blow{
 	{name: "terminate-user with keeper stopped by SIGSTOP", onlyKeeper: killKeeper("STOP"), strike: terminate, known: true},
 	{name: "kill-user", strike: asUser("loginctl", "kill-user", User)},
 	{name: "kill-user with a session open", prepare: sessions(1), strike: asUser("loginctl", "kill-user", User)},
+	{name: "kill-user twice, half a second apart", strike: asUser("loginctl", "kill-user", User), times: 2, apart: 500 * time.Millisecond},
+	{name: "systemctl --user exit, and a logout that left a process behind", prepare: leftBehind, strike: asUser("systemctl", "--user", "exit")},
 	{name: "systemctl --user exit", strike: asUser("systemctl", "--user", "exit")},
 	{name: "root stops user@", strike: asRoot("systemctl", "stop", fmt.Sprintf("user@%d.service", UID))},
 	{name: "disable-linger", strike: asUser("loginctl", "disable-linger", User), known: true},

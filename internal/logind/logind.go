@@ -121,14 +121,24 @@ func (c *Conn) SetLinger(ctx context.Context, uid uint32, on bool) error {
 	return fmt.Errorf("logind did not set linger: %w", err)
 }
 
+// TerminateUser is Manager.TerminateUser: it ends the user's sessions and stops
+// the user manager. logind lets an account do it to itself.
+func (c *Conn) TerminateUser(ctx context.Context, uid uint32) error {
+	if err := c.call(ctx, busName, objPath, managerIf+".TerminateUser", uid).Err; err != nil {
+		return fmt.Errorf("logind did not stop user %d: %w", uid, err)
+	}
+	return nil
+}
+
 // User is what logind knows of a user.
 type User struct {
 	// State is User.State: active, online, lingering, opening, closing, or
 	// empty where logind does not know the user.
 	State  string
 	Linger bool
-	// Sessions are the ids of the sessions that keep the user in logind's
-	// books: all but those of class manager or background-light.
+	// Sessions are the ids of the open sessions that keep the user in logind's
+	// books: all but those that are closing or of class manager or
+	// background-light.
 	Sessions []string
 }
 
@@ -158,12 +168,18 @@ func (c *Conn) User(ctx context.Context, uid uint32) (User, error) {
 		return u, err
 	}
 	for _, s := range sessions {
-		var class string
-		if err := c.property(ctx, busName, s.Path, sessionIf, "Class", &class); err != nil {
+		var class, state string
+		err := c.property(ctx, busName, s.Path, sessionIf, "Class", &class)
+		if err == nil {
+			err = c.property(ctx, busName, s.Path, sessionIf, "State", &state)
+		}
+		if errors.As(err, &de) && (de.Name == "org.freedesktop.login1.NoSuchSession" || de.Name == "org.freedesktop.DBus.Error.UnknownObject") {
 			continue // it ended meanwhile
 		}
-		switch class {
-		case "manager", "manager-early", "background-light":
+		// One whose class cannot be had counts as open: it may be a person's.
+		switch {
+		case class == "manager" || class == "manager-early" || class == "background-light":
+		case state == "closing":
 		default:
 			u.Sessions = append(u.Sessions, s.ID)
 		}
@@ -174,13 +190,15 @@ func (c *Conn) User(ctx context.Context, uid uint32) (User, error) {
 // PreparingForShutdown is the Manager's property of this name.
 func (c *Conn) PreparingForShutdown(ctx context.Context) (bool, error) {
 	var v bool
-	return v, c.property(ctx, busName, objPath, managerIf, "PreparingForShutdown", &v)
+	err := c.property(ctx, busName, objPath, managerIf, "PreparingForShutdown", &v)
+	return v, err
 }
 
 // SystemState is PID 1's SystemState: running, degraded, stopping, …
 func (c *Conn) SystemState(ctx context.Context) (string, error) {
 	var v string
-	return v, c.property(ctx, pid1Name, pid1Path, pid1Name+".Manager", "SystemState", &v)
+	err := c.property(ctx, pid1Name, pid1Path, pid1Name+".Manager", "SystemState", &v)
+	return v, err
 }
 
 // Manager is what PID 1 says of user@UID.service. Times are on CLOCK_MONOTONIC.

@@ -32,11 +32,17 @@ func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 	}
 	// After the subscription, so that no change of owner falls between.
 	w := watcher{deliver: deliver}
+	w.up = func(restarted bool) core.Event {
+		if down, err := c.PreparingForShutdown(ctx); err == nil {
+			w.down = down
+		}
+		return core.LogindUp{Restarted: restarted, ShuttingDown: w.down}
+	}
 	err := c.call(ctx, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.GetNameOwner", busName).Store(&w.owner)
 	if err != nil {
 		deliver(core.LogindDown{Err: "nobody on the bus is logind"})
 	} else {
-		deliver(core.LogindUp{})
+		deliver(w.up(false))
 	}
 	for {
 		select {
@@ -57,6 +63,9 @@ func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 type watcher struct {
 	owner   string
 	deliver func(core.Event)
+	up      func(restarted bool) core.Event
+	// down is what is known of a shutdown, where logind does not answer.
+	down bool
 }
 
 func (w *watcher) signal(s *dbus.Signal) {
@@ -65,7 +74,11 @@ func (w *watcher) signal(s *dbus.Signal) {
 	case s.Sender == "org.freedesktop.DBus" && s.Name == "org.freedesktop.DBus.NameOwnerChanged":
 		w.ownerChanged(s.Body)
 	case w.owner != "" && s.Sender == w.owner && s.Path == objPath:
-		if e := event(s); e != nil {
+		e := event(s)
+		if p, ok := e.(core.PrepareForShutdown); ok {
+			w.down = p.Active
+		}
+		if e != nil {
 			w.deliver(e)
 		}
 	}
@@ -81,37 +94,23 @@ func (w *watcher) ownerChanged(body []any) {
 		w.deliver(core.LogindDown{Err: "logind left the bus"})
 		return
 	}
-	w.deliver(core.LogindUp{Restarted: true})
+	w.deliver(w.up(true))
 }
 
 // event returns nil for signals that keeper has no use for and for those that
 // do not have the form that org.freedesktop.login1(5) gives them.
 func event(s *dbus.Signal) core.Event {
-	var id string
-	var uid uint32
-	var path dbus.ObjectPath
-	var active bool
-	switch s.Name {
-	case managerIf + ".SessionNew":
-		if dbus.Store(s.Body, &id, &path) == nil {
-			return core.SessionNew{ID: id}
-		}
-	case managerIf + ".SessionRemoved":
-		if dbus.Store(s.Body, &id, &path) == nil {
-			return core.SessionRemoved{ID: id}
-		}
-	case managerIf + ".UserNew":
-		if dbus.Store(s.Body, &uid, &path) == nil {
-			return core.UserNew{UID: uid}
-		}
-	case managerIf + ".UserRemoved":
-		if dbus.Store(s.Body, &uid, &path) == nil {
-			return core.UserRemoved{UID: uid}
-		}
-	case managerIf + ".PrepareForShutdown":
-		if dbus.Store(s.Body, &active) == nil {
-			return core.PrepareForShutdown{Active: active}
-		}
+	switch s.Name + " " + dbus.SignatureOf(s.Body...).String() {
+	case managerIf + ".SessionNew so":
+		return core.SessionNew{ID: s.Body[0].(string)}
+	case managerIf + ".SessionRemoved so":
+		return core.SessionRemoved{ID: s.Body[0].(string)}
+	case managerIf + ".UserNew uo":
+		return core.UserNew{UID: s.Body[0].(uint32)}
+	case managerIf + ".UserRemoved uo":
+		return core.UserRemoved{UID: s.Body[0].(uint32)}
+	case managerIf + ".PrepareForShutdown b":
+		return core.PrepareForShutdown{Active: s.Body[0].(bool)}
 	}
 	return nil
 }

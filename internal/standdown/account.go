@@ -25,7 +25,7 @@ func (m Marks) account(ctx context.Context, now time.Time) core.StandDown {
 	uid := strconv.FormatUint(uint64(m.UID), 10)
 	line, err := m.run(ctx, "getent", "passwd", uid)
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == 2 {
+	if errors.As(err, &exit) && exit.ExitCode() == 2 && onlyLocalNames() {
 		return core.StandDown{Cause: core.CauseRemoved, Detail: "there is no account with uid " + uid + " any more"}
 	}
 	name, _, _ := strings.Cut(line, ":")
@@ -36,11 +36,42 @@ func (m Marks) account(ctx context.Context, now time.Time) core.StandDown {
 	if err == nil && expired(aging, now) {
 		return core.StandDown{Cause: core.CauseExpired, Detail: "the account " + name + " has expired (chage -l " + name + ")"}
 	}
-	if m.password(ctx, name) == locked && m.hadPassword() {
+	switch m.password(ctx, name) {
+	case usable:
+		m.remember()
+	case locked:
+		if !m.hadPassword() {
+			break
+		}
 		return core.StandDown{Cause: core.CauseLocked,
 			Detail: "the account " + name + " was locked (passwd -S); if it is to live without a password: keeper resume"}
 	}
 	return core.StandDown{}
+}
+
+// onlyLocalNames says whether all accounts of this machine are on it
+// (nsswitch.conf(5)). With a directory service, "no such account" may only mean
+// that the service is away; PAM will not let a removed account in anyway.
+func onlyLocalNames() bool {
+	data, err := os.ReadFile("/etc/nsswitch.conf")
+	if err != nil {
+		return false
+	}
+	for _, line := range strings.Split(string(data), "\n") {
+		sources, ok := strings.CutPrefix(strings.TrimSpace(line), "passwd:")
+		if !ok {
+			continue
+		}
+		for _, source := range strings.Fields(sources) {
+			switch source {
+			case "files", "systemd", "compat", "altfiles":
+			default:
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // expired reads what chage -l prints in the C locale.
@@ -81,26 +112,20 @@ func (m Marks) hadPassword() bool {
 	return err == nil
 }
 
-// Remember notes whether the account has a usable password.
-func (m Marks) Remember(ctx context.Context) error {
-	if m.hadPassword() {
-		return nil
+// remember notes that the account has a usable password. Where that cannot be
+// kept, a lock cannot be told, and nothing else is lost.
+func (m Marks) remember() {
+	if !m.hadPassword() {
+		_ = atomicfile.Write(m.passwordPath(), nil)
 	}
-	line, err := m.run(ctx, "getent", "passwd", strconv.FormatUint(uint64(m.UID), 10))
-	name, _, _ := strings.Cut(line, ":")
-	if err != nil || name == "" || m.password(ctx, name) != usable {
-		return nil // unknown, or none: then a lock cannot be told
-	}
-	return atomicfile.Write(m.passwordPath(), nil)
 }
 
-// Accept takes the account as it is: a lock seen now is no reason any more.
-func (m Marks) Accept() error {
-	err := os.Remove(m.passwordPath())
-	if isNotExist(err) {
+// Accept takes a lock that is seen now as it is: it is no reason any more.
+func (m Marks) Accept(ctx context.Context) error {
+	if m.account(ctx, time.Now()).Cause != core.CauseLocked {
 		return nil
 	}
-	return err
+	return os.Remove(m.passwordPath())
 }
 
 func (m Marks) run(ctx context.Context, name string, args ...string) (string, error) {

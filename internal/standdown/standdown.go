@@ -11,8 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"keeper/internal/atomicfile"
 	"keeper/internal/core"
@@ -80,9 +82,20 @@ func (m Marks) pause(now time.Time) core.StandDown {
 		s.Detail += " until " + p.Until.Format(time.DateTime)
 	}
 	if p.Reason != "" {
-		s.Detail += ": " + p.Reason
+		s.Detail += ": " + printable(p.Reason)
 	}
 	return s
+}
+
+// printable keeps what a person wrote from moving the cursor of another's
+// terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // Pause makes keeper stand down for d, or until Resume if d is 0.

@@ -72,14 +72,30 @@ func within(dir, path string) bool {
 
 // watchNearest watches dir, or the nearest directory above it that exists.
 func watchNearest(w *fsnotify.Watcher, dir string) (string, error) {
-	for {
-		err := w.Add(dir)
-		if err == nil {
-			return dir, nil
+	for at := dir; ; {
+		err := w.Add(at)
+		switch {
+		case err == nil && at == dir:
+			return at, nil
+		case err == nil:
+			// The next one down may have come before this watch was there.
+			down := below(at, dir)
+			if _, err := os.Stat(down); err != nil {
+				return at, nil
+			}
+			at = down
+		case !isNotExist(err) || at == filepath.Dir(at):
+			return "", fmt.Errorf("cannot watch %s: %w", at, err)
+		default:
+			at = filepath.Dir(at)
 		}
-		if !isNotExist(err) || dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("cannot watch %s: %w", dir, err)
-		}
+	}
+}
+
+// below is the directory that follows at on the way to dir.
+func below(at, dir string) string {
+	for filepath.Dir(dir) != at {
 		dir = filepath.Dir(dir)
 	}
+	return dir
 }

@@ -111,7 +111,9 @@ func (c *Conn) SessionUnit(ctx context.Context) (active, enabled bool, err error
 		return false, false, err
 	}
 	switch text(p, "UnitFileState") {
-	case "enabled", "enabled-runtime", "static", "generated":
+	case "disabled", "masked", "masked-runtime":
+	default:
+		// Also where it cannot be read: only a person's word disables it.
 		enabled = true
 	}
 	return text(p, "ActiveState") == "active", enabled, nil

@@ -38,8 +38,11 @@ func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 	if err := w.all(ctx); err != nil {
 		return err
 	}
+	// Armed by the first signal and not again before it fired: a stream of
+	// signals must not put the look off for ever.
 	timer := time.NewTimer(settle)
 	timer.Stop()
+	armed := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -50,10 +53,12 @@ func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 			if !ok {
 				return ErrGone
 			}
-			if w.note(s) {
+			if w.note(s) && !armed {
 				timer.Reset(settle)
+				armed = true
 			}
 		case <-timer.C:
+			armed = false
 			if err := w.look(ctx); err != nil {
 				return err
 			}

@@ -13,5 +13,6 @@ if [ ! -d "$PGDATA" ]; then
 	echo 'CREATE DATABASE ledger' | postgres --single -D "$new" postgres >/dev/null
 	sync
 	mv "$new" "$PGDATA"
+	sync
 fi
 exec "$@" -c listen_addresses='*' -c synchronous_commit=on -c fsync=on

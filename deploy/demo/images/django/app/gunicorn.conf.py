@@ -4,4 +4,5 @@ threads = 4
 worker_class = "gthread"
 worker_tmp_dir = "/dev/shm"
 graceful_timeout = 5
-timeout = 30
+# Longer than wsgi.py waits for the stores.
+timeout = 90

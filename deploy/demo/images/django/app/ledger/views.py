@@ -58,16 +58,23 @@ def ledger(request):
 def _entry(body):
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError('send JSON: {"text": "...", "number": N if repeated}') from None
     if not isinstance(data, dict) or set(data) - {"text", "number"}:
         raise ValueError("an entry has text and, when repeated, number")
     text, number = data.get("text"), data.get("number")
-    if not isinstance(text, str) or len(text) > MAX_TEXT or "\0" in text:
-        raise ValueError(f"text is a string of at most {MAX_TEXT} characters without NUL")
+    if not isinstance(text, str) or len(text) > MAX_TEXT or not _storable(text):
+        raise ValueError(f"text is a string of at most {MAX_TEXT} Unicode characters without NUL")
     if number is not None and (type(number) is not int or not 0 < number < MAX_NUMBER):
         raise ValueError(f"number is an integer from 1 to {MAX_NUMBER - 1}")
     return number, text
+
+
+def _storable(text):
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def _unavailable(e, **more):

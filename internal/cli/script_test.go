@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"keeper/internal/control"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"keeper": func() {
+		// As cmd/keeper has it.
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		code := Main(ctx, os.Args[1:], IO{Out: os.Stdout, Err: os.Stderr})
+		stop()
+		os.Exit(code)
+	}})
+}
+
+// TestScript runs the transcripts in testdata/script. Besides what testscript
+// knows, they may use:
+//
+//	exits CODE PROGRAM [ARGS...]   runs it, and wants this exit code and no other
+//	json FILE PATH [VALUE]         wants the JSON value at PATH (a.b.0.c) in FILE, or any
+//	! json FILE PATH               wants none there
+//	jsoncmp FILE1 FILE2            wants the same JSON in both
+//	daemon FILE                    answers on keeper's socket with the status in FILE
+//	manager                        has a user manager that accepts, and says nothing
+//	daemon -fail TEXT              answers on keeper's socket that it cannot
+func TestScript(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
+			e.Setenv("XDG_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
+			e.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(e.WorkDir, "no-bus"))
+			e.Setenv("TZ", "UTC")
+			e.Setenv("UID", strconv.Itoa(os.Getuid()))
+			return os.MkdirAll(filepath.Join(e.WorkDir, "run"), 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": cmdExits, "json": cmdJSON, "jsoncmp": cmdJSONCmp, "daemon": cmdDaemon, "manager": cmdManager,
+		},
+		RequireUniqueNames: true,
+	})
+}
+
+// patience is far more than any command may take that has nobody to talk to.
+const patience = 20 * time.Second
+
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARGS...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	begun := time.Now()
+	err = ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%s could not be run: %v", args[1], err)
+	}
+	if code != want {
+		ts.Fatalf("%s: exit code %d, want %d", strings.Join(args[1:], " "), code, want)
+	}
+	if took := time.Since(begun); took > patience {
+		ts.Fatalf("%s: it took %s", strings.Join(args[1:], " "), took)
+	}
+}
+
+func parseJSON(ts *testscript.TestScript, file string) any {
+	var v any
+	if err := json.Unmarshal([]byte(ts.ReadFile(file)), &v); err != nil {
+		ts.Fatalf("%s is no JSON: %v", file, err)
+	}
+	return v
+}
+
+func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || len(args) > 3 || neg && len(args) == 3 {
+		ts.Fatalf("usage: [!] json FILE PATH [VALUE]")
+	}
+	v, found := parseJSON(ts, args[0]), true
+	for key := range strings.SplitSeq(args[1], ".") {
+		switch in := v.(type) {
+		case map[string]any:
+			v, found = in[key]
+		case []any:
+			i, err := strconv.Atoi(key)
+			if found = err == nil && i >= 0 && i < len(in); found {
+				v = in[i]
+			}
+		default:
+			found = false
+		}
+		if !found {
+			break
+		}
+	}
+	switch got := fmt.Sprint(v); {
+	case neg && found:
+		ts.Fatalf("%s is %s, and should not be there", args[1], got)
+	case !neg && !found:
+		ts.Fatalf("there is no %s", args[1])
+	case len(args) == 3 && got != args[2]:
+		ts.Fatalf("%s is %q, want %q", args[1], got, args[2])
+	}
+}
+
+func cmdJSONCmp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: jsoncmp FILE1 FILE2")
+	}
+	if a, b := parseJSON(ts, args[0]), parseJSON(ts, args[1]); !reflect.DeepEqual(a, b) {
+		ts.Fatalf("%s and %s differ:\n%v\n%v", args[0], args[1], a, b)
+	}
+}
+
+// cmdDaemon serves in this process until the script ends.
+func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: daemon FILE, or daemon -fail TEXT")
+	}
+	status := func(context.Context) (control.Status, error) { return control.Status{}, errors.New(args[1]) }
+	if args[0] != "-fail" {
+		var st control.Status
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &st))
+		status = func(context.Context) (control.Status, error) { return st, nil }
+	}
+	path := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "keeper", "keeper.sock")
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o700))
+	// Not control.Listen: the scripts run side by side, and it sets the umask
+	// of the whole process.
+	l, err := net.Listen("unix", path)
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- control.Server{UID: os.Getuid(), Status: status}.Serve(ctx, l) }()
+	ts.Defer(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			ts.Logf("the daemon ended with: %v", err)
+		}
+	})
+}
+
+// cmdManager listens where a user manager would, until the script ends.
+func cmdManager(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: manager")
+	}
+	dir := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "systemd")
+	ts.Check(os.MkdirAll(dir, 0o700))
+	l, err := net.Listen("unix", filepath.Join(dir, "private"))
+	ts.Check(err)
+	// The kernel takes the connections; nobody has to accept them.
+	ts.Defer(func() { _ = l.Close() })
+}
