@@ -98,7 +98,11 @@ func (r *rearmer) plan(ctx context.Context) (core.RearmFacts, core.RearmPlan) {
 		default:
 			return facts, plan
 		}
-		time.Sleep(min(lookAgain, max(plan.Hold, 10*time.Millisecond)))
+		wait := lookAgain
+		if plan.Hold > 0 {
+			wait = min(wait, plan.Hold)
+		}
+		time.Sleep(wait)
 	}
 }
 
@@ -175,6 +179,7 @@ func (r *rearmer) askLogind(ctx context.Context, f *core.RearmFacts) logind.Mana
 		f.PreparingForShutdown, err = r.bus.PreparingForShutdown(ctx)
 	}
 	if err != nil {
+		f.UserKnown = false
 		r.log.Error("logind does not answer", "error", err)
 	}
 	life, err := r.bus.Manager(ctx, r.uid)
@@ -206,25 +211,27 @@ func (r *rearmer) takenDown(life logind.Manager, now time.Duration) []core.Down 
 // linger would make logind see to it as well, but not within ten seconds of the
 // last logout (UserStopDelaySec), and a death in between would leave linger off.
 func (r *rearmer) carryOut(ctx context.Context, plan core.RearmPlan) error {
-	var told error
 	if plan.Tell {
-		told = r.bus.TerminateUser(ctx, r.uid)
+		if err := r.bus.TerminateUser(ctx, r.uid); err != nil {
+			// It may have been heard all the same; what counts is what follows.
+			r.log.Warn("logind did not hear that the user stops", "error", err)
+		}
 	}
-	// In any case: it may have been heard all the same.
+	var all error
 	for try := range setTries {
 		if try > 0 {
 			time.Sleep(setPause)
 		}
 		err := r.bus.SetLinger(ctx, r.uid, true)
 		if err == nil {
-			return told
+			return nil
 		}
-		told = errors.Join(told, err)
+		all = errors.Join(all, err)
 		if errors.Is(err, logind.ErrDenied) {
 			break
 		}
 	}
-	return told
+	return all
 }
 
 // monotonic is CLOCK_MONOTONIC, the clock of systemd's timestamps.

@@ -117,6 +117,10 @@ func checkArgs(c *cobra.Command) {
 			}
 			return nil
 		}
+		if !sub.Runnable() {
+			// Its arguments are looked at only if it runs.
+			sub.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
 		checkArgs(sub)
 	}
 }

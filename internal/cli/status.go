@@ -211,7 +211,7 @@ func (r renderer) decisions(b *strings.Builder, st control.Status) {
 		fmt.Fprintf(b, "\nnot back yet from the last death of the user manager: %s\n", strings.Join(st.Waiting, ", "))
 	}
 	if last := st.Rearm.Last; last != nil && !last.Done {
-		fmt.Fprintf(b, "\nlast rearm  %s  %s: %s %s\n", r.when(last.At), r.bad("not done"), last.Reason, last.Err)
+		fmt.Fprintf(b, "\nlast rearm  %s  %s: %s%s\n", r.when(last.At), r.bad("not done"), last.Reason, after("; ", last.Err))
 	}
 	if len(st.Decisions) == 0 {
 		return
@@ -223,6 +223,14 @@ func (r renderer) decisions(b *strings.Builder, st control.Status) {
 		}
 		fmt.Fprintf(b, "  %s  %s: %s\n", r.when(d.At), d.What, d.Reason)
 	}
+}
+
+// after is s behind a separator, or nothing.
+func after(sep, s string) string {
+	if s == "" {
+		return ""
+	}
+	return sep + s
 }
 
 func (r renderer) when(t time.Time) string { return t.Local().Format(time.DateTime) }

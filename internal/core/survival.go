@@ -48,6 +48,9 @@ func (d *decider) account() {
 		// A unit that was removed will not come back.
 		d.pending = slices.DeleteFunc(slices.Clone(d.pending), func(p Down) bool {
 			_, there := d.Units[p.Name]
+			if !there {
+				delete(returned, p.Name)
+			}
 			return !there
 		})
 		if len(d.pending) == 0 {

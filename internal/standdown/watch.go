@@ -80,7 +80,7 @@ func watchNearest(w *fsnotify.Watcher, dir string) (string, error) {
 		case err == nil:
 			// The next one down may have come before this watch was there.
 			down := below(at, dir)
-			if _, err := os.Stat(down); err != nil {
+			if _, err := os.Stat(down); isNotExist(err) {
 				return at, nil
 			}
 			at = down

@@ -1,0 +1,53 @@
+package core_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"keeper/internal/core"
+)
+
+// BenchmarkDecideUnitSeen is the event that comes most often. The number to
+// look at is x-json: how many times as long as marshalling the unit to JSON it
+// takes, measured in the same run, so that it can be compared between machines.
+func BenchmarkDecideUnitSeen(b *testing.B) {
+	for _, n := range []int{5, 200} {
+		b.Run(fmt.Sprintf("units=%d", n), func(b *testing.B) {
+			now := time.Unix(1_700_000_000, 0)
+			seen := core.UnitsSeen{Armed: true}
+			for i := range n {
+				seen.Units = append(seen.Units, core.Unit{
+					Name: fmt.Sprintf("service-%d.service", i), Kind: "container", Source: "/home/alice/.config/containers/systemd/service.container",
+					Active: "active", Sub: "running", Result: "success", Since: now, Invocation: "0123456789abcdef0123456789abcdef",
+				})
+			}
+			state, _ := core.Decide(core.State{Linger: core.LingerUnknown}, seen, now)
+			unit := seen.Units[n/2]
+			const batch = 100
+			var deciding, marshalling time.Duration
+			for b.Loop() {
+				begun := time.Now()
+				for i := range batch {
+					unit.Restarts = uint32(i)
+					state, _ = core.Decide(state, core.UnitSeen{Unit: unit}, now)
+				}
+				decided := time.Now()
+				for range batch {
+					if _, err := json.Marshal(unit); err != nil {
+						b.Fatal(err)
+					}
+				}
+				deciding += decided.Sub(begun)
+				marshalling += time.Since(decided)
+			}
+			if got := state.Units[unit.Name].Restarts; len(state.Units) != n || got != batch-1 {
+				b.Fatalf("%d units, %d restarts: Decide did not do what was measured", len(state.Units), got)
+			}
+			b.ReportMetric(0, "ns/op") // it would count both
+			b.ReportMetric(float64(deciding.Nanoseconds())/float64(b.N*batch), "ns/decide")
+			b.ReportMetric(deciding.Seconds()/marshalling.Seconds(), "x-json")
+		})
+	}
+}
