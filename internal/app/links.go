@@ -48,27 +48,31 @@ func keepUp(ctx context.Context, connect func() (bool, error), failed func(error
 	}
 }
 
-// logindLink is the engine's view of logind, whatever connection there is.
-type logindLink struct {
-	uid uint32
-
+// link holds whatever connection there is at the moment.
+type link[C any] struct {
 	mu   sync.Mutex
-	conn *logind.Conn
+	conn *C
 }
 
-func (l *logindLink) set(c *logind.Conn) {
+func (l *link[C]) set(c *C) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conn = c
 }
 
-func (l *logindLink) get() (*logind.Conn, error) {
+func (l *link[C]) get() (*C, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.conn == nil {
 		return nil, errNoLink
 	}
 	return l.conn, nil
+}
+
+// logindLink is the engine's view of logind.
+type logindLink struct {
+	uid uint32
+	link[logind.Conn]
 }
 
 // run connects, watches and delivers until the context ends.
@@ -118,15 +122,7 @@ func (l *logindLink) Linger(ctx context.Context) (bool, error) {
 // unitsLink is the engine's view of the user manager.
 type unitsLink struct {
 	runtime string
-
-	mu   sync.Mutex
-	conn *units.Conn
-}
-
-func (l *unitsLink) set(c *units.Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.conn = c
+	link[units.Conn]
 }
 
 func (l *unitsLink) run(ctx context.Context, deliver func(core.Event)) {
@@ -149,11 +145,9 @@ func (l *unitsLink) run(ctx context.Context, deliver func(core.Event)) {
 
 // Look is engine.Units.
 func (l *unitsLink) Look(ctx context.Context) core.UnitsSeen {
-	l.mu.Lock()
-	c := l.conn
-	l.mu.Unlock()
-	if c == nil {
-		return core.UnitsSeen{Err: errNoLink.Error()}
+	c, err := l.get()
+	if err != nil {
+		return core.UnitsSeen{Err: err.Error()}
 	}
 	return c.Look(ctx)
 }

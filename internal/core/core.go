@@ -94,6 +94,8 @@ type Action struct {
 	Reason string
 	// Retry says that it was decided before and is only tried again.
 	Retry bool
+	// Glance says that a LookLinger may leave the marks out if linger is on.
+	Glance bool
 }
 
 // Decided says whether the action is worth showing to a person: looking is not,

@@ -83,7 +83,7 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.standDownSeen(e.StandDown)
 	case SessionRemoved, UserRemoved:
 		// Linger goes without a signal of its own; it may have gone with these.
-		d.look()
+		d.glance()
 	case SessionNew, UserNew:
 	case PrepareForShutdown:
 		d.shutdown(e.Active)
@@ -139,6 +139,15 @@ func (d *decider) look() {
 	default:
 		d.looking = true
 		d.add(LookLinger, "look at linger", "something may have changed it")
+	}
+}
+
+// glance is a look for a weak reason: sessions of other people come and go all
+// day. The marks are read only if linger turns out to be off.
+func (d *decider) glance() {
+	if d.LogindUp && !d.looking {
+		d.looking = true
+		d.actions = append(d.actions, Action{Kind: LookLinger, What: "glance at linger", Reason: "a session or a user was removed", Glance: true})
 	}
 }
 

@@ -109,7 +109,7 @@ func TestDecide(t *testing.T) {
 			{e: LingerHint{}, want: "look-linger"},
 			{e: LingerSeen{On: true}},
 		}},
-		"logind's signals: what ends may have taken linger along": {settled: true, steps: []step{
+		"what ends may have taken linger along": {settled: true, steps: []step{
 			{e: SessionNew{ID: "3"}},
 			{e: UserNew{UID: 1000}},
 			{e: SessionRemoved{ID: "3"}, want: "look-linger"},

@@ -136,10 +136,12 @@ func (e *Engine) act(ctx context.Context, a core.Action) {
 		denied, err := e.Linger.SetLinger(actx)
 		e.Deliver(ctx, core.LingerSet{Err: text(err), Denied: denied})
 	case core.LookLinger:
-		// The marks first: whether linger may be set is decided on what they
-		// say now, not on what they said before somebody took it away.
-		e.Deliver(ctx, core.StandDownSeen{StandDown: e.Marks.Read(actx, time.Now())})
 		on, err := e.Linger.Linger(actx)
+		if !a.Glance || err != nil || !on {
+			// Before the answer: whether linger may be set is decided on what the
+			// marks say now, not on what they said before somebody took it away.
+			e.Deliver(ctx, core.StandDownSeen{StandDown: e.Marks.Read(actx, time.Now())})
+		}
 		e.Deliver(ctx, core.LingerSeen{On: on, Err: text(err)})
 	case core.LookUnits:
 		e.Deliver(ctx, e.Units.Look(actx))

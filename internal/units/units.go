@@ -5,6 +5,7 @@ package units
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -134,6 +135,9 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 			continue // a template; its instances are units of their own
 		}
 		u, ok, err := c.Get(ctx, name)
+		if unitsOwn(err) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -142,6 +146,14 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 		}
 	}
 	return list, nil
+}
+
+// unitsOwn says that the error is about this one unit: it has gone, or cannot
+// be loaded.
+func unitsOwn(err error) bool {
+	var de dbus.Error
+	return errors.As(err, &de) &&
+		(strings.HasPrefix(de.Name, "org.freedesktop.systemd1.") || de.Name == "org.freedesktop.DBus.Error.UnknownObject")
 }
 
 // kinds are the types of Quadlet files.

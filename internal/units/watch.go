@@ -107,10 +107,10 @@ func (w *watch) look(ctx context.Context) error {
 	}
 	for name := range w.changed {
 		u, ok, err := w.c.Get(ctx, name)
-		if err != nil {
+		if err != nil && !unitsOwn(err) {
 			return err
 		}
-		if !ok {
+		if err != nil || !ok {
 			return w.all(ctx)
 		}
 		delete(w.changed, name)
