@@ -19,6 +19,8 @@ type blow struct {
 	prepare func(ctx context.Context, h *Host) error
 	// onlyKeeper is done before, on the host with keeper.
 	onlyKeeper func(ctx context.Context, h *Host) error
+	// after is done at the end, on both hosts.
+	after func(ctx context.Context, h *Host) error
 	// known: logind knows that it is to stop the user, and says UserRemoved.
 	known bool
 	// times and apart repeat the blow.
@@ -118,7 +120,8 @@ var blows = []blow{
 	{name: "kill-user", strike: asUser("loginctl", "kill-user", User)},
 	{name: "kill-user with a session open", prepare: sessions(1), strike: asUser("loginctl", "kill-user", User)},
 	{name: "kill-user twice, half a second apart", strike: asUser("loginctl", "kill-user", User), times: 2, apart: 500 * time.Millisecond},
-	{name: "systemctl --user exit, and a logout that left a process behind", prepare: leftBehind, strike: asUser("systemctl", "--user", "exit")},
+	{name: "systemctl --user exit, and a logout that left a process behind", prepare: leftBehind, strike: asUser("systemctl", "--user", "exit"),
+		after: asRoot("pkill", "-KILL", "-u", User, "-x", "sleep")},
 	{name: "systemctl --user exit", strike: asUser("systemctl", "--user", "exit")},
 	{name: "root stops user@", strike: asRoot("systemctl", "stop", fmt.Sprintf("user@%d.service", UID))},
 	{name: "disable-linger", strike: asUser("loginctl", "disable-linger", User), known: true},
@@ -210,6 +213,11 @@ func survives(t *testing.T, h *Host, b blow) {
 		_, err := keeper(ctx, h, "status")
 		return err == nil
 	})
+	if b.after != nil {
+		if err := b.after(ctx, h); err != nil {
+			t.Fatal(err)
+		}
+	}
 	t.Logf("back after %.2f s; %d entries acknowledged, %d requests failed, none lost", back.Sub(begin).Seconds(), len(acked), failed)
 }
 
@@ -243,6 +251,11 @@ func staysDown(t *testing.T, h *Host, b blow) {
 	}
 	if err := h.Ready(ctx); err == nil {
 		t.Error("the stack is up without keeper: the blow proves nothing")
+	}
+	if b.after != nil {
+		if err := b.after(ctx, h); err != nil {
+			t.Fatal(err)
+		}
 	}
 	revive(t, h)
 }
