@@ -61,11 +61,6 @@ func (h *Host) start(ctx context.Context, e Exec, argv ...string) (*exec.Cmd, er
 	enter := []string{"-t", strconv.Itoa(h.Leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, inner...)...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=" + os.Getenv("TERM")}
-	if e.Login {
-		// What pam_systemd takes from sshd or a terminal: without it logind
-		// would file the session as a background job.
-		cmd.Env = append(cmd.Env, "XDG_SESSION_CLASS=user", "XDG_SESSION_TYPE=tty")
-	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.Stdin, e.Stdout, e.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(cg.Fd()), Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -100,7 +95,14 @@ func (e Exec) wrap(argv []string) ([]string, error) {
 		if user == "" {
 			user = "root"
 		}
-		return []string{"runuser", "-l", user, "-c", quote(argv)}, nil
+		// PID 1 opens the PAM session, and nothing stands between it and the
+		// shell: su and runuser would hold up the end of their session for two
+		// seconds. The class is what pam_systemd takes from sshd or a terminal;
+		// without it logind would file the session as a background job.
+		return []string{"systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--expand-environment=no",
+			"--property=PAMName=login", "--property=User=" + user, "--property=WorkingDirectory=~",
+			"--setenv=XDG_SESSION_CLASS=user", "--setenv=XDG_SESSION_TYPE=tty",
+			"--", "/bin/bash", "-lc", quote(argv)}, nil
 	}
 	switch user {
 	case "", "root":
