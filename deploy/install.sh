@@ -180,16 +180,23 @@ install_keeper() {
 		say "linger is on"
 	fi
 	wait_manager
-	# Noted first: what is stopped half-way can be run again, or taken out.
+	# Noted first, beside what was noted before: a file is this script's own
+	# whether it is replaced yet or not, so what is stopped half-way can be run
+	# again, or taken out.
 	each note
 	each make_dir_of
 	{
 		cat "$work/manifest"
-		[ ! -f "$manifest" ] || grep '^dir ' "$manifest" || :
+		[ ! -f "$manifest" ] || cat "$manifest"
 		printf '%s' "$new_dirs" | sed 's/^/dir /'
-	} >"$manifest.new"
+	} | sort -u >"$manifest.new"
 	mv -f "$manifest.new" "$manifest"
 	each put
+	{
+		cat "$work/manifest"
+		grep '^dir ' "$manifest" || :
+	} >"$manifest.new"
+	mv -f "$manifest.new" "$manifest"
 
 	systemctl --user daemon-reload
 	systemctl --user enable --quiet keeper.service
@@ -211,10 +218,10 @@ uninstall_keeper() {
 		say "the user manager of $me does not run; its files are removed all the same"
 	fi
 	rm -f "$units/default.target.wants/keeper.service" "$units/default.target.wants/keeper-session.service"
-	grep -v '^dir ' "$manifest" | while read -r was path; do
+	grep -v '^dir ' "$manifest" | while read -r _ path; do
 		if [ ! -e "$path" ]; then
 			continue
-		elif [ "$(sum "$path")" = "$was" ]; then
+		elif mine "$path"; then
 			rm -f "$path"
 		else
 			say "$path was edited and stays"

@@ -68,6 +68,9 @@ func TestInstall(t *testing.T) {
 				t.Error("the second installation restarted the daemon")
 			}
 			refusesEdited(ctx, t, h, c.system)
+			if !c.system {
+				survivesInterruption(ctx, t, h)
+			}
 
 			out, err := h.Uninstall(ctx, c.system)
 			if err != nil {
@@ -80,6 +83,23 @@ func TestInstall(t *testing.T) {
 				t.Errorf("the home is not as before. Uninstall said:\n%s\nbefore:\n%s\nafter:\n%s", out, before, after)
 			}
 		})
+	}
+}
+
+// survivesInterruption upgrades, with a cp that fails half-way, and again.
+func survivesInterruption(ctx context.Context, t *testing.T, h *Host) {
+	t.Helper()
+	const upgrade = "sh keeper/deploy/install.sh"
+	out, err := h.UserOutput(ctx, "sh", "-c", `mkdir /tmp/shim && printf '#!/bin/sh\nexit 1\n' >/tmp/shim/cp && chmod +x /tmp/shim/cp &&
+		echo >>keeper/bin/keeper && PATH=/tmp/shim:$PATH `+upgrade)
+	if err == nil {
+		t.Fatalf("the upgrade was not interrupted:\n%s", out)
+	}
+	if out, err := h.UserOutput(ctx, "sh", "-c", upgrade); err != nil || !strings.Contains(out, "wrote /home/"+User+"/.local/bin/keeper") {
+		t.Errorf("an upgrade that was interrupted cannot be finished: %s %v", out, err)
+	}
+	if _, err := keeper(ctx, h, "status"); err != nil {
+		t.Errorf("not well after the upgrade: %v", err)
 	}
 }
 

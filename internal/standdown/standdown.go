@@ -44,9 +44,6 @@ func (m Marks) MarkPath() string {
 	return filepath.Join(m.MarkDir, strconv.FormatUint(uint64(m.UID), 10))
 }
 
-// PausePath is the file that a pause is kept in.
-func (m Marks) PausePath() string { return m.pausePath() }
-
 // Read returns the strongest reason to stand down, or none. What cannot be
 // read counts as a reason where a person put it there, and as none where only
 // the system would know.

@@ -129,7 +129,7 @@ func TestPause(t *testing.T) {
 			t.Errorf("after %v: %+v, want %+v", later, got, s)
 		}
 	}
-	if info, err := os.Stat(m.PausePath()); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(m.pausePath()); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("pause file: %v, %v", info, err)
 	}
 
@@ -191,7 +191,7 @@ func TestDamagedPauseHolds(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{"", "{", "null}", `"soon"`, `{"until":"tomorrow"}`, `{"since":3}`, "\x00"} {
 		m := marks(t, healthy())
-		put(t, m.PausePath(), content)
+		put(t, m.pausePath(), content)
 		s := m.Read(t.Context(), noon)
 		if s.Cause != core.CausePaused || !strings.Contains(s.Detail, "keeper resume") {
 			t.Errorf("%q: got %+v, want a pause, and how to end it", content, s)
@@ -201,7 +201,7 @@ func TestDamagedPauseHolds(t *testing.T) {
 		}
 	}
 	m := marks(t, healthy())
-	put(t, filepath.Join(m.PausePath(), "inside"), "")
+	put(t, filepath.Join(m.pausePath(), "inside"), "")
 	if s := m.Read(t.Context(), noon); s.Cause != core.CausePaused {
 		t.Errorf("a directory: got %+v, want a pause", s)
 	}
@@ -251,7 +251,7 @@ func FuzzPause(f *testing.F) {
 	f.Add([]byte(`{"until":"2026-03-01T1`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m := marks(t, healthy())
-		put(t, m.PausePath(), string(data))
+		put(t, m.pausePath(), string(data))
 		s := m.Read(t.Context(), noon)
 		if s.Cause != "" && s.Cause != core.CausePaused || s.InForce() != (s.Detail != "") {
 			t.Fatalf("got %+v", s)
