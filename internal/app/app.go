@@ -52,19 +52,23 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 
 	rec := newRecorder(store, kept, log, identity{uid: uid, release: release, since: time.Now()})
 	lingers := &logindLink{uid: uint32(uid)}
-	manager := &unitsLink{runtime: p.Runtime}
+	view := openView(uid, p)
+	services := &unitsLink{runtime: p.Runtime, view: view}
+	held := &delay{link: lingers, log: log}
+	defer held.Release()
 	e := engine.New()
-	e.Linger, e.Marks, e.Units, e.Recorder = lingers, marks, manager, rec
+	e.Linger, e.Delay, e.Marks, e.Units, e.Recorder = lingers, held, marks, services, rec
+	e.Helpers, e.Manager, e.Answers = helpers{view, services}, manager{view}, answers{}
 	e.Alive, e.AliveEvery = watchdog()
 	deliver := func(ev core.Event) { e.Deliver(ctx, ev) }
 
-	if r, ok := unaccounted(store, kept, log); ok {
-		deliver(core.Rearmed{Rearm: r})
-	}
+	began := whatHappened(ctx, p, uint32(uid), store, kept, log)
+	rec.life = began.Life
+	deliver(began)
 	actors.Go(func() { rec.run(ctx) })
 	actors.Go(func() { e.Run(ctx) })
 	actors.Go(func() { lingers.run(ctx, deliver) })
-	actors.Go(func() { manager.run(ctx, deliver) })
+	actors.Go(func() { services.run(ctx, deliver) })
 	actors.Go(func() { watchLinger(ctx, p, rec.id.user(), deliver, log) })
 	actors.Go(func() { watchMarks(ctx, marks, deliver, log) })
 
@@ -109,27 +113,6 @@ func watchdog() (func(), time.Duration) {
 		return nil, 0
 	}
 	return func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) }, interval / 3
-}
-
-// unaccounted returns the last rearm of this boot if no survival tells of it.
-func unaccounted(store history.Store, kept history.State, log *slog.Logger) (core.Rearm, bool) {
-	all, err := store.Rearms()
-	if err != nil {
-		log.Error("the record of the last rearm cannot be read", "error", err)
-	}
-	if len(all) == 0 {
-		return core.Rearm{}, false
-	}
-	last := all[len(all)-1]
-	if last.Boot != bootID() {
-		return core.Rearm{}, false
-	}
-	for _, s := range kept.Survivals {
-		if s.At.Equal(last.At) {
-			return core.Rearm{}, false
-		}
-	}
-	return last, true
 }
 
 func watchLinger(ctx context.Context, p paths.Paths, user string, deliver func(core.Event), log *slog.Logger) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"keeper/internal/containers"
 	"keeper/internal/core"
 	"keeper/internal/logind"
 	"keeper/internal/units"
@@ -107,21 +108,27 @@ func (l *logindLink) SetLinger(ctx context.Context) (denied bool, err error) {
 }
 
 // Linger is engine.Linger.
-func (l *logindLink) Linger(ctx context.Context) (bool, error) {
+func (l *logindLink) Linger(ctx context.Context) (on, closing bool, err error) {
 	c, err := l.get()
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	u, err := c.User(ctx, l.uid)
 	if err == nil && u.State == "" {
-		return false, errors.New("logind does not know the user")
+		return false, false, errors.New("logind does not know the user")
 	}
-	return u.Linger, err
+	if err == nil && u.State == "closing" {
+		// Without armor the stop is real, and the last act sees to it.
+		life, err := c.Manager(ctx, l.uid)
+		closing = err == nil && life.Armor && life.Active == "active"
+	}
+	return u.Linger, closing, err
 }
 
 // unitsLink is the engine's view of the user manager.
 type unitsLink struct {
 	runtime string
+	view    containers.View
 	link[units.Conn]
 }
 

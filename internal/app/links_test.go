@@ -144,7 +144,7 @@ func TestLinksWithoutAConnection(t *testing.T) {
 	if denied, err := l.SetLinger(t.Context()); denied || !errors.Is(err, errNoLink) {
 		t.Errorf("SetLinger: %v, %v", denied, err)
 	}
-	if on, err := l.Linger(t.Context()); on || !errors.Is(err, errNoLink) {
+	if on, _, err := l.Linger(t.Context()); on || !errors.Is(err, errNoLink) {
 		t.Errorf("Linger: %v, %v", on, err)
 	}
 	if e := (&unitsLink{}).Look(t.Context()); e.Err != errNoLink.Error() || e.Units != nil || e.Armed {

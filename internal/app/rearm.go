@@ -139,7 +139,7 @@ func (r *rearmer) facts(ctx context.Context) core.RearmFacts {
 		}
 	}
 	wait.Wait()
-	f.Started, f.FirstLife, f.Interval = life.Started, life.First, life.Interval
+	f.Started, f.FirstLife, f.Interval, f.Revive = life.Started, life.First, life.Interval, life.Revive
 	if disabled && !f.StandDown.InForce() {
 		f.StandDown = core.StandDown{Cause: core.CauseDisabled, Detail: units.Session + " is disabled"}
 	}
@@ -193,7 +193,7 @@ func (r *rearmer) askLogind(ctx context.Context, f *core.RearmFacts) logind.Mana
 // its units by now; the daemon kept what it saw last, and when it had to end.
 func (r *rearmer) takenDown(life logind.Manager, now time.Duration) []core.Down {
 	kept, err := r.store.Peek()
-	if err != nil || kept.Boot != r.boot {
+	if err != nil || kept.Life.Boot != r.boot {
 		return nil
 	}
 	began := life.Stopping

@@ -53,11 +53,14 @@ type recorder struct {
 	state core.State
 	last  *core.Rearm
 	saved string
+	// savedAt is when it was written last, life the life it belongs to.
+	savedAt time.Time
+	life    core.Life
 }
 
 // newRecorder begins with what the last daemon kept.
 func newRecorder(store history.Store, kept history.State, log *slog.Logger, id identity) *recorder {
-	kept.Ended = 0
+	kept.Ended, kept.EndedAt, kept.Shutdown = 0, time.Time{}, false
 	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), first: make(chan struct{})}
 	if all, err := store.Rearms(); err == nil && len(all) > 0 {
 		r.last = &all[len(all)-1]
@@ -99,7 +102,7 @@ func (r *recorder) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			r.mu.Lock()
-			r.kept.Ended = monotonic()
+			r.kept.Ended, r.kept.EndedAt = monotonic(), time.Now()
 			r.mu.Unlock()
 			r.saved = ""
 			r.save()
@@ -123,14 +126,18 @@ func (r *recorder) save() {
 	r.mu.Unlock()
 	st := r.status(s, time.Time{})
 	same, err := json.Marshal(st)
-	if err == nil && string(same) == r.saved {
+	if err == nil && string(same) == r.saved && time.Since(r.savedAt) < core.LookEvery {
 		return
 	}
-	r.saved = string(same)
-	st.At = time.Now()
-	if s.Units != nil {
+	r.saved, r.savedAt = string(same), time.Now()
+	st.At = r.savedAt
+	if s.Units != nil && r.life.Boot != "" {
 		// Before the first look, what the last daemon saw is the best there is.
-		kept.Units, kept.Boot = st.Units, bootID()
+		kept.Units, kept.Life, kept.Seen = st.Units, r.life, st.At
+		kept.Shutdown, kept.Owed, kept.Began = s.ShuttingDown, s.Owed(), nil
+		if len(s.Waiting()) > 0 {
+			kept.Began = &s.Began
+		}
 	}
 	if kept.Status, err = json.Marshal(st); err == nil {
 		err = r.store.Save(kept)

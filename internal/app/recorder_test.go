@@ -185,8 +185,8 @@ func TestRunSavesABurstOnce(t *testing.T) {
 		if kept.Ended < before || kept.Ended > monotonic() {
 			t.Errorf("Ended is %s, and it was %s", kept.Ended, before)
 		}
-		if kept.Boot != bootID() || len(kept.Units) != 2 {
-			t.Errorf("kept boot %q and %d units", kept.Boot, len(kept.Units))
+		if kept.Life.Boot != bootID() || len(kept.Units) != 2 {
+			t.Errorf("kept boot %q and %d units", kept.Life.Boot, len(kept.Units))
 		}
 		var st control.Status
 		if err := json.Unmarshal(kept.Status, &st); err != nil || st.Linger.State != core.LingerOff || st.At.IsZero() {
@@ -336,8 +336,8 @@ func TestStatusShowsWhatIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	r, _ := recording(t, history.State{})
 	now := time.Unix(1_700_000_100, 0)
-	s, _ := core.Decide(wellState(), core.Rearmed{Rearm: core.Rearm{At: now, Done: true, Down: []core.Down{
-		{Name: "redis.service", Left: time.Second}, {Name: "gone.service", Left: time.Second}}}}, now)
+	s, _ := core.Decide(wellState(), core.Began{Kind: core.LifeRevived, At: now, Down: []core.Down{
+		{Name: "redis.service", Left: time.Second}, {Name: "gone.service", Left: time.Second}}}, now)
 	if got := r.status(s, now).Waiting; len(got) != 1 || got[0] != "redis.service" {
 		t.Errorf("waiting for %q, want redis.service alone", got)
 	}

@@ -24,6 +24,18 @@ func runCommand(io IO) *cobra.Command {
 	}
 }
 
+func recoverCommand(io IO) *cobra.Command {
+	return &cobra.Command{
+		Use:   "recover",
+		Short: "Clear what a dead life left behind (keeper-session.service does this)",
+		Long: `The first act of the user manager, before anything of the user starts. recover
+ends what still holds a volume that a unit is going to mount, and clears the
+runtime state that Podman would stumble over, if nothing of the account's
+containers lives any more. With the stack running it does nothing.`,
+		RunE: func(c *cobra.Command, _ []string) error { return app.Recover(c.Context(), journal(io.Err)) },
+	}
+}
+
 // rearmLimit is below TimeoutStopSec of keeper-session.service.
 const rearmLimit = 40 * time.Second
 

@@ -57,6 +57,30 @@ type Unit struct {
 	// Entered is when the unit last became active, on CLOCK_MONOTONIC; zero
 	// means never in this life.
 	Entered time.Duration `json:"-"`
+	// Wanted says that something starts it by itself (WantedBy, RequiredBy).
+	Wanted bool `json:"wanted,omitempty"`
+	// Job says that systemd has something queued for it.
+	Job bool `json:"-"`
+	// Stopped says that it was stopped by a stop job, which is a person's word:
+	// a unit that fails or ends by itself has none.
+	Stopped bool `json:"stopped,omitempty"`
+	// After are the other Quadlet-made services it is ordered after, itself or
+	// by way of others.
+	After []string `json:"after,omitempty"`
+	// StopLimit is TimeoutStopUSec.
+	StopLimit time.Duration `json:"-"`
+	// What the command line of `podman run` or `podman pod create` says.
+	Image    string   `json:"image,omitempty"`
+	Ports    []string `json:"ports,omitempty"` // addresses of this host, as net.Dial takes them; TCP
+	Networks []string `json:"networks,omitempty"`
+	Mounts   []Mount  `json:"-"`
+}
+
+// Mount is what a container has mounted: a volume by its name or a path of the
+// host, and where.
+type Mount struct {
+	Source, Target string
+	ReadOnly       bool
 }
 
 // IsService says whether the unit is something that runs, and not a volume or
@@ -81,10 +105,19 @@ type Kind string
 
 // The actions. Note does nothing: it is a decision to be kept.
 const (
-	SetLinger  Kind = "set-linger"
-	LookLinger Kind = "look-linger"
-	LookUnits  Kind = "look-units"
-	Note       Kind = "note"
+	SetLinger    Kind = "set-linger"
+	LookLinger   Kind = "look-linger"
+	LookUnits    Kind = "look-units"
+	StartUnits   Kind = "start-units"
+	StopUnits    Kind = "stop-units"
+	LookAnswers  Kind = "look-answers"
+	LookHelpers  Kind = "look-helpers"
+	MendNetwork  Kind = "mend-network"
+	LookManager  Kind = "look-manager"
+	WakeManager  Kind = "wake-manager"
+	TakeDelay    Kind = "take-delay"
+	ReleaseDelay Kind = "release-delay"
+	Note         Kind = "note"
 )
 
 // Action is something for an edge to do, or a decision to keep.
@@ -96,8 +129,22 @@ type Action struct {
 	Retry bool
 	// Glance says that a LookLinger may leave the marks out if linger is on.
 	Glance bool
+	// Units are what a StartUnits or StopUnits is about, Ports what a LookAnswers
+	// is to ask of each unit.
+	Units []string
+	Ports map[string][]string
+	// Limit is how long the action may take; 0 means the engine's own limit.
+	Limit time.Duration
 }
 
 // Decided says whether the action is worth showing to a person: looking is not,
 // nor is trying again.
-func (a Action) Decided() bool { return a.Kind == Note || a.Kind == SetLinger && !a.Retry }
+func (a Action) Decided() bool {
+	switch a.Kind {
+	case Note:
+		return true
+	case SetLinger, StartUnits, StopUnits, MendNetwork, WakeManager:
+		return !a.Retry
+	}
+	return false
+}

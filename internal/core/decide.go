@@ -26,6 +26,12 @@ type State struct {
 
 	Units    map[string]Unit
 	Survival *Survival
+	// Began is what happened before this daemon started.
+	Began Began
+	// DelayGrant is how long logind lets keeper delay a shutdown, DelayErr why
+	// keeper has no delay inhibitor.
+	DelayGrant time.Duration
+	DelayErr   string
 
 	// Next is when Decide wants a Wake.
 	Next time.Time
@@ -47,8 +53,24 @@ type State struct {
 	setAfter time.Time
 	lookAt   time.Time
 	pending  []Down
-	rearmed  Rearm
 	returned map[string]time.Duration
+	asking   bool // a LookAnswers is under way
+	askAt    time.Time
+
+	begun        bool // Began is known
+	recovering   bool // what did not come back is still to be looked for
+	starting     bool // the user manager has not finished starting up
+	debts        map[string]debt
+	startBusy    bool // a StartUnits is under way
+	startAt      time.Time
+	stoppedFirst []string
+	deadHelpers  string
+	helpersAt    time.Time
+	mending      bool
+	mendFails    int
+	managerAt    time.Time
+	managerFroze bool
+	topics       map[string]string // the trouble of each topic that was last noted
 }
 
 const (
@@ -87,22 +109,52 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 	case SessionNew, UserNew:
 	case PrepareForShutdown:
 		d.shutdown(e.Active)
+	case PrepareForSleep:
+		if !e.Active {
+			d.lookAt = d.now // signals may have been missed
+		}
 	case UnitsSeen:
 		d.unitsSeen(e)
 	case UnitSeen:
+		u := d.seeUnit(e.Unit)
 		d.Units = cloneUnits(d.Units)
-		d.Units[e.Unit.Name] = e.Unit
+		d.Units[u.Name] = u
 		d.account()
+	case StopAsked:
+		d.stopAsked(e.Name)
+	case UnitsStarted:
+		d.unitsStarted(e)
+	case UnitsStopped:
+		d.unitsStopped(e)
+	case Began:
+		d.began(e)
+	case Answered:
+		d.answered(e)
+	case HelperHint:
+		d.helperHint()
+	case HelpersSeen:
+		d.helpersSeen(e)
+	case NetworkMended:
+		d.networkMended(e)
+	case ManagerSeen:
+		d.managerSeen(e)
+	case ManagerWoken:
+		if e.Err != "" {
+			d.noteTopic("manager", "leave the user manager as it is", e.Err)
+		}
+		d.managerAt = d.now.Add(time.Second)
+	case DelayTaken:
+		d.delayTaken(e)
 	case ManagerDown:
 		if d.ManagerUp || d.ManagerErr != e.Err {
 			d.note("wait for the user manager", "the user manager cannot be reached: "+e.Err)
 		}
 		d.ManagerUp, d.Armed, d.ManagerErr = false, false, e.Err
-	case Rearmed:
-		d.rearm(e.Rearm)
 	case Wake:
 		d.wake()
 	}
+	d.takeStock()
+	d.bringBack()
 	d.schedule()
 	return d.State, d.actions
 }
@@ -127,6 +179,21 @@ func (d *decider) noteOnce(what, reason string) {
 		d.noted = what + reason
 		d.note(what, reason)
 	}
+}
+
+// noteTopic is noteOnce with a memory for each topic.
+func (d *decider) noteTopic(topic, what, reason string) {
+	if d.topics[topic] == reason {
+		return
+	}
+	topics := map[string]string{topic: reason}
+	for k, v := range d.topics {
+		if k != topic {
+			topics[k] = v
+		}
+	}
+	d.topics = topics
+	d.note(what, reason)
 }
 
 // look asks for linger's state. An answer that is already under way may be
@@ -164,6 +231,10 @@ func (d *decider) logindUp(e LogindUp) {
 		d.note("look again", "logind restarted")
 	}
 	d.shutdown(e.ShuttingDown)
+	if !d.ShuttingDown {
+		// The one before went with the logind that held it.
+		d.add(TakeDelay, "delay shutdowns", "so that their announcement is heard in time")
+	}
 	d.look()
 }
 
@@ -178,6 +249,8 @@ func (d *decider) lingerSeen(e LingerSeen) {
 	was := d.Linger
 	d.lingerIs(e.On)
 	switch {
+	case e.On && e.Closing:
+		d.set("logind believes the user to be on the way out, and root's armor kept it up")
 	case e.On && d.owed != "":
 		d.set(d.owed)
 	case e.On:
@@ -301,19 +374,6 @@ func (d *decider) see() {
 	}
 }
 
-func (d *decider) shutdown(active bool) {
-	if d.ShuttingDown == active {
-		return
-	}
-	d.ShuttingDown = active
-	if active {
-		d.note("leave everything as it is", "the machine goes down (PrepareForShutdown)")
-		return
-	}
-	d.note("look again", "the shutdown was called off")
-	d.see()
-}
-
 func (d *decider) unitsSeen(e UnitsSeen) {
 	if e.Err != "" {
 		d.ManagerErr = e.Err
@@ -321,10 +381,12 @@ func (d *decider) unitsSeen(e UnitsSeen) {
 		return
 	}
 	d.ManagerUp, d.ManagerErr, d.Armed = true, "", e.Armed
-	d.Units = make(map[string]Unit, len(e.Units))
+	d.starting = e.Starting
+	units := make(map[string]Unit, len(e.Units))
 	for _, u := range e.Units {
-		d.Units[u.Name] = u
+		units[u.Name] = d.seeUnit(u)
 	}
+	d.Units = units
 	d.account()
 }
 
@@ -337,6 +399,19 @@ func (d *decider) wake() {
 		d.lookAt = time.Time{}
 		d.look()
 		d.add(LookUnits, "look at the units", "now and then, in case a signal got lost")
+		d.helperHint()
+	}
+	if !d.helpersAt.IsZero() && !d.now.Before(d.helpersAt) {
+		d.helpersAt = time.Time{}
+		d.add(LookHelpers, "look at Podman's network helpers", "one of them may have died")
+	}
+	if !d.now.Before(d.managerAt) {
+		d.managerAt = d.now.Add(managerEvery)
+		d.add(LookManager, "look at the user manager", "nothing tells of its being stopped by a signal")
+	}
+	if !d.askAt.IsZero() && !d.now.Before(d.askAt) {
+		d.askAt = time.Time{}
+		d.account()
 	}
 }
 
@@ -345,9 +420,12 @@ func (d *decider) schedule() {
 	if d.lookAt.IsZero() {
 		d.lookAt = d.now.Add(LookEvery)
 	}
+	if d.managerAt.IsZero() {
+		d.managerAt = d.now.Add(managerEvery)
+	}
 	d.Next = d.lookAt
-	if !d.retryAt.IsZero() && d.retryAt.Before(d.Next) {
-		d.Next = d.retryAt
+	for _, t := range []time.Time{d.retryAt, d.startAt, d.helpersAt, d.managerAt, d.askAt} {
+		d.Next = earlier(d.Next, t)
 	}
 }
 

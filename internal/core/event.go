@@ -15,8 +15,11 @@ type (
 	LingerHint struct{}
 	// LingerSeen is the answer to LookLinger.
 	LingerSeen struct {
-		On  bool
-		Err string
+		On bool
+		// Closing says that logind believes the user to be on the way out while
+		// root's armor kept the user manager running.
+		Closing bool
+		Err     string
 	}
 	// LingerSet is the outcome of SetLinger. Denied means that polkit said no.
 	LingerSet struct {
@@ -36,19 +39,51 @@ type (
 	// PrepareForShutdown is logind's signal: the machine goes down, or not
 	// after all.
 	PrepareForShutdown struct{ Active bool }
+	// PrepareForSleep is logind's signal: the machine falls asleep, or woke up.
+	PrepareForSleep struct{ Active bool }
 	// UnitsSeen is the whole list of Quadlet-made units.
 	UnitsSeen struct {
 		Units []Unit
 		// Armed says that keeper-session.service is active.
 		Armed bool
-		Err   string
+		// Starting says that the user manager has not finished starting up.
+		Starting bool
+		Err      string
 	}
 	// UnitSeen is the new state of one of them.
 	UnitSeen struct{ Unit Unit }
 	// ManagerDown says that the user manager cannot be reached.
 	ManagerDown struct{ Err string }
-	// Rearmed is what the last `keeper rearm` of this boot left behind.
-	Rearmed struct{ Rearm Rearm }
+	// StopAsked says that a stop job for the unit was queued while the user
+	// manager itself is there to stay.
+	StopAsked struct{ Name string }
+	// UnitsStarted and UnitsStopped are the outcome of StartUnits and StopUnits.
+	UnitsStarted struct {
+		Units []string
+		Err   string
+	}
+	UnitsStopped struct {
+		Units []string
+		Err   string
+	}
+	// Answered is the outcome of LookAnswers: the units that answer on their
+	// ports, and when, on CLOCK_MONOTONIC.
+	Answered struct{ At map[string]time.Duration }
+	// HelperHint says that something ended that may have been one of Podman's
+	// network helpers. HelpersSeen names those that are dead but should not be.
+	HelperHint  struct{}
+	HelpersSeen struct{ Dead []string }
+	// NetworkMended is the outcome of MendNetwork.
+	NetworkMended struct{ Err string }
+	// ManagerWoken is the outcome of WakeManager.
+	ManagerWoken struct{ Err string }
+	// ManagerSeen says whether the user manager is stopped by a signal.
+	ManagerSeen struct{ Stopped bool }
+	// DelayTaken is the outcome of TakeDelay: how long logind grants.
+	DelayTaken struct {
+		Grant time.Duration
+		Err   string
+	}
 	// Wake is the timer that State.Next asked for.
 	Wake struct{}
 )
@@ -67,7 +102,18 @@ func (PrepareForShutdown) event() {}
 func (UnitsSeen) event()          {}
 func (UnitSeen) event()           {}
 func (ManagerDown) event()        {}
-func (Rearmed) event()            {}
+func (PrepareForSleep) event()    {}
+func (Began) event()              {}
+func (StopAsked) event()          {}
+func (UnitsStarted) event()       {}
+func (UnitsStopped) event()       {}
+func (Answered) event()           {}
+func (HelperHint) event()         {}
+func (HelpersSeen) event()        {}
+func (NetworkMended) event()      {}
+func (ManagerSeen) event()        {}
+func (ManagerWoken) event()       {}
+func (DelayTaken) event()         {}
 func (Wake) event()               {}
 
 // Rearm is the record of one run of `keeper rearm`.

@@ -73,11 +73,11 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 	case 17:
 		return ManagerDown{Err: "random"}
 	case 18:
-		d := Rearm{At: now, Done: chance(r, 80), Cause: "random"}
+		d := Began{Kind: pick(r, LifeUnknown, LifeSame, LifeRevived, LifeBooted), At: now, Cause: "random"}
 		for _, n := range []string{"a.service", "b.service", "c.service"}[:r.IntN(4)] {
 			d.Down = append(d.Down, Down{Name: n, Left: time.Duration(r.IntN(250)) * time.Second})
 		}
-		return Rearmed{d}
+		return d
 	}
 	return Wake{}
 }

@@ -26,6 +26,9 @@ type RearmFacts struct {
 	// none before in this boot; Interval is its StartLimitIntervalUSec.
 	Started, Interval time.Duration
 	FirstLife         bool
+	// Revive says that root's part starts the user manager again whatever ended
+	// it.
+	Revive bool
 	// Earlier are the times of the earlier rearms of this boot.
 	Earlier []time.Duration
 }
@@ -93,6 +96,9 @@ func PlanRearm(f RearmFacts) RearmPlan {
 			recent+1, RearmWindow))
 	}
 	if f.UserState != "closing" && len(f.Sessions) > 0 {
+		if f.Revive {
+			return p.no(fmt.Sprintf("%s behind logind's back, and session %s is open: root's part brings it back", p.Cause, f.Sessions[0]))
+		}
 		p.Blocked = true
 		return p.no(fmt.Sprintf("%s behind logind's back, and session %s is open: logind starts no user manager for a user that it believes to be up",
 			p.Cause, f.Sessions[0]))

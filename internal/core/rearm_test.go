@@ -15,7 +15,7 @@ func terminated() RearmFacts {
 	}
 }
 
-func earlier(n int, now, each time.Duration) []time.Duration {
+func earlierRearms(n int, now, each time.Duration) []time.Duration {
 	var times []time.Duration
 	for i := range n {
 		times = append(times, now-time.Duration(i+1)*each)
@@ -105,13 +105,13 @@ func TestPlanRearm(t *testing.T) {
 		"a session is open, but the machine goes down": {
 			func(f *RearmFacts) { f.UserState, f.Sessions, f.SystemState = "active", []string{"4"}, "stopping" },
 			false, false, 0, "the machine goes down"},
-		"within the budget": {func(f *RearmFacts) { f.Earlier = earlier(RearmBudget-1, f.Now, time.Minute) },
+		"within the budget": {func(f *RearmFacts) { f.Earlier = earlierRearms(RearmBudget-1, f.Now, time.Minute) },
 			true, true, 0, ""},
-		"over the budget": {func(f *RearmFacts) { f.Earlier = earlier(RearmBudget, f.Now, time.Minute-1) },
+		"over the budget": {func(f *RearmFacts) { f.Earlier = earlierRearms(RearmBudget, f.Now, time.Minute-1) },
 			false, false, 0, "died 11 times within 10m0s"},
-		"the oldest has just left the window": {func(f *RearmFacts) { f.Earlier = earlier(RearmBudget, f.Now, time.Minute) },
+		"the oldest has just left the window": {func(f *RearmFacts) { f.Earlier = earlierRearms(RearmBudget, f.Now, time.Minute) },
 			true, true, 0, ""},
-		"many, but long ago": {func(f *RearmFacts) { f.Earlier = earlier(50, f.Now-RearmWindow, time.Second) },
+		"many, but long ago": {func(f *RearmFacts) { f.Earlier = earlierRearms(50, f.Now-RearmWindow, time.Second) },
 			true, true, 0, ""},
 		"a short life is held until the start limit has passed": {func(f *RearmFacts) { f.Started = f.Now - 4*time.Second },
 			true, true, 6*time.Second + holdMargin, ""},

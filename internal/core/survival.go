@@ -2,17 +2,23 @@ package core
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Survival is a death of the user manager that the stack came back from.
+// Survival is a death of the user manager, or of the machine, that the stack
+// came back from.
 type Survival struct {
 	At    time.Time `json:"at"`
+	Kind  LifeKind  `json:"kind,omitempty"`
 	Cause string    `json:"cause"`
-	// Outage runs from the begin of the stop to the last service that is
-	// active again, as systemd saw them.
+	// Clean says that the end was announced.
+	Clean bool `json:"clean,omitempty"`
+	// Outage runs from the begin of the stop to the last service that is there
+	// again. Across a boot it is told by the wall clock, and after an end that
+	// was not clean from when the stack was last seen alive.
 	Outage   time.Duration `json:"outage"`
 	Services []Outage      `json:"services"`
 }
@@ -23,60 +29,85 @@ type Outage struct {
 	Outage time.Duration `json:"outage"`
 }
 
-// rearm takes over what the last life left behind, to account for it.
-func (d *decider) rearm(r Rearm) {
-	if !r.Done || len(r.Down) == 0 {
-		return
-	}
-	d.rearmed = r
-	d.pending = slices.Clone(r.Down)
-	d.returned = map[string]time.Duration{}
-	d.account()
-}
+// askEvery is how often a service that is active but does not answer yet is
+// asked again.
+const askEvery = 500 * time.Millisecond
 
-// account sees which services are back. When all are, the survival is whole.
+// account sees which services are back. A service with ports is back when it
+// answers, any other when it is active. When all are, the survival is whole.
 func (d *decider) account() {
 	if len(d.pending) == 0 {
 		return
 	}
-	returned := make(map[string]time.Duration, len(d.pending))
-	for k, v := range d.returned {
-		returned[k] = v
-	}
-	d.returned = returned
-	if d.ManagerUp {
-		// A unit that was removed will not come back.
-		d.pending = slices.DeleteFunc(slices.Clone(d.pending), func(p Down) bool {
-			_, there := d.Units[p.Name]
-			if !there {
-				delete(returned, p.Name)
-			}
-			return !there
-		})
-		if len(d.pending) == 0 {
-			return
-		}
-	}
+	d.returned = maps.Clone(d.returned)
+	d.forgetGone()
+	ask := map[string][]string{}
 	for _, p := range d.pending {
 		u := d.Units[p.Name]
-		if _, ok := returned[p.Name]; !ok && u.Active == "active" && u.Entered > p.Left {
-			returned[p.Name] = u.Entered
+		if _, ok := d.returned[p.Name]; ok || u.Active != "active" || u.Entered <= p.Left {
+			continue
 		}
+		if len(u.Ports) > 0 {
+			ask[p.Name] = u.Ports
+			continue
+		}
+		d.returned[p.Name] = u.Entered
 	}
-	if len(returned) < len(d.pending) {
+	if len(ask) > 0 && !d.asking && d.askAt.IsZero() {
+		d.asking = true
+		d.actions = append(d.actions, Action{Kind: LookAnswers, What: "see who answers", Reason: "active is not yet there", Ports: ask})
+	}
+	if len(d.pending) > 0 && len(d.returned) == len(d.pending) {
+		d.survived()
+	}
+}
+
+// forgetGone drops what will not come back: a unit that was removed, and one
+// that somebody stopped.
+func (d *decider) forgetGone() {
+	if !d.ManagerUp {
 		return
 	}
-	s := Survival{At: d.rearmed.At, Cause: d.rearmed.Cause}
-	first, last := d.pending[0].Left, time.Duration(0)
+	d.pending = slices.DeleteFunc(slices.Clone(d.pending), func(p Down) bool {
+		u, there := d.Units[p.Name]
+		if there && !u.Stopped {
+			return false
+		}
+		delete(d.returned, p.Name)
+		return true
+	})
+}
+
+// answered takes in who answers, and has the others asked again.
+func (d *decider) answered(e Answered) {
+	d.asking = false
+	d.returned = maps.Clone(d.returned)
 	for _, p := range d.pending {
-		back := returned[p.Name]
+		if at, ok := e.At[p.Name]; ok && at > p.Left && d.Units[p.Name].Active == "active" {
+			if _, known := d.returned[p.Name]; !known {
+				d.returned[p.Name] = at
+			}
+		}
+	}
+	d.askAt = d.now.Add(askEvery)
+	d.account()
+	if len(d.pending) == 0 {
+		d.askAt = time.Time{}
+	}
+}
+
+func (d *decider) survived() {
+	s := Survival{At: d.Began.At, Kind: d.Began.Kind, Cause: d.Began.Cause, Clean: d.Began.Clean}
+	first, last := d.pending[0].Left, d.returned[d.pending[0].Name]
+	for _, p := range d.pending {
+		back := d.returned[p.Name]
 		s.Services = append(s.Services, Outage{Name: p.Name, Outage: back - p.Left})
 		first, last = min(first, p.Left), max(last, back)
 	}
 	s.Outage = last - first
 	slices.SortFunc(s.Services, func(a, b Outage) int { return strings.Compare(a.Name, b.Name) })
 	d.Survival, d.pending = &s, nil
-	d.note("count the stack as back", fmt.Sprintf("%s; all %d services are active again after %s",
+	d.note("count the stack as back", fmt.Sprintf("%s; all %d services are there again after %s",
 		s.Cause, len(s.Services), s.Outage.Round(10*time.Millisecond)))
 }
 
@@ -98,7 +129,7 @@ func TakenDown(last []Unit, began time.Duration) []Down {
 	var down []Down
 	for _, u := range last {
 		// The daemon may have seen the stop begin.
-		if u.IsService() && u.Active != "inactive" && u.Active != "failed" {
+		if u.IsService() && !u.Stopped && u.Active != "inactive" && u.Active != "failed" {
 			down = append(down, Down{Name: u.Name, Left: began})
 		}
 	}

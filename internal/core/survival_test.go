@@ -9,12 +9,12 @@ import (
 
 const boot = 1000 * time.Second // where on CLOCK_MONOTONIC the stop began
 
-func died(names ...string) Rearmed {
-	r := Rearm{At: noon, Done: true, Cause: "logind was told to stop the user"}
+func died(names ...string) Began {
+	r := Began{Kind: LifeRevived, At: noon, Cause: "logind was told to stop the user"}
 	for _, n := range names {
 		r.Down = append(r.Down, Down{Name: n, Left: boot})
 	}
-	return Rearmed{r}
+	return r
 }
 
 // back is a service that became active so long after the stop began.
@@ -54,7 +54,7 @@ func TestSurvivalInAnyOrder(t *testing.T) {
 		UnitSeen{back("web.service", 7*time.Second)},
 	}
 	want := Survival{
-		At: noon, Cause: "logind was told to stop the user", Outage: 7 * time.Second,
+		At: noon, Kind: LifeRevived, Cause: "logind was told to stop the user", Outage: 7 * time.Second,
 		Services: []Outage{
 			{Name: "cache.service", Outage: 2 * time.Second},
 			{Name: "db.service", Outage: 3 * time.Second},
@@ -89,11 +89,11 @@ func TestSurvivalInAnyOrder(t *testing.T) {
 
 func TestSurvivalStopsAtDifferentTimes(t *testing.T) {
 	t.Parallel()
-	r := Rearm{At: noon, Done: true, Down: []Down{
+	r := Began{Kind: LifeRevived, At: noon, Down: []Down{
 		{Name: "late.service", Left: boot + 2*time.Second},
 		{Name: "first.service", Left: boot},
 	}}
-	s := decide(State{}, Rearmed{r}, UnitsSeen{Units: []Unit{
+	s := decide(State{}, r, UnitsSeen{Units: []Unit{
 		back("late.service", 5*time.Second), back("first.service", 4*time.Second)}})
 	if s.Survival == nil || s.Survival.Outage != 5*time.Second {
 		t.Fatalf("got %+v, want an outage from the first to leave to the last to be back", s.Survival)
@@ -146,11 +146,11 @@ func TestSurvivalRemembersWhoWasBack(t *testing.T) {
 func TestSurvivalSecondDeath(t *testing.T) {
 	t.Parallel()
 	s := decide(State{}, died("a.service", "b.service"), UnitSeen{back("a.service", time.Second)})
-	second := Rearm{At: noon.Add(time.Minute), Done: true, Cause: "again", Down: []Down{
+	second := Began{Kind: LifeRevived, At: noon.Add(time.Minute), Cause: "again", Down: []Down{
 		{Name: "a.service", Left: boot + time.Minute},
 		{Name: "c.service", Left: boot + time.Minute},
 	}}
-	s = decide(s, Rearmed{second})
+	s = decide(s, second)
 	if w := s.Waiting(); !slices.Equal(w, []string{"a.service", "c.service"}) {
 		t.Fatalf("waiting for %v, want the services of the second death", w)
 	}
@@ -164,9 +164,9 @@ func TestSurvivalSecondDeath(t *testing.T) {
 		t.Fatalf("got %+v, want the second death and it alone", s.Survival)
 	}
 	// A third, after the second is accounted for.
-	third := Rearm{At: noon.Add(time.Hour), Done: true, Down: []Down{{Name: "a.service", Left: boot + time.Hour}}}
+	third := Began{Kind: LifeRevived, At: noon.Add(time.Hour), Down: []Down{{Name: "a.service", Left: boot + time.Hour}}}
 	before := s.Survival
-	s = decide(s, Rearmed{third})
+	s = decide(s, third)
 	if s.Survival != before || len(s.Waiting()) != 1 {
 		t.Fatalf("a death is no survival yet: %+v", s.Survival)
 	}
@@ -250,14 +250,9 @@ func TestSurvivalOfRemovedUnits(t *testing.T) {
 
 func TestSurvivalOfNothing(t *testing.T) {
 	t.Parallel()
-	for name, r := range map[string]Rearm{
-		"not rearmed":  {At: noon, Down: []Down{{Name: "a.service", Left: boot}}},
-		"nothing fell": {At: noon, Done: true},
-	} {
-		s := decide(State{}, Rearmed{r}, UnitSeen{back("a.service", time.Second)})
-		if s.Survival != nil || s.Waiting() != nil {
-			t.Errorf("%s: %+v", name, s.Survival)
-		}
+	s := decide(State{}, died(), UnitSeen{back("a.service", time.Second)})
+	if s.Survival != nil || s.Waiting() != nil {
+		t.Errorf("nothing fell: %+v", s.Survival)
 	}
 }
 

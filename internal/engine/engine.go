@@ -13,10 +13,17 @@ import (
 )
 
 // Linger sets and reads the account's linger. SetLinger reports with denied
-// that polkit does not allow it.
+// that polkit does not allow it; closing is LingerSeen's.
 type Linger interface {
 	SetLinger(ctx context.Context) (denied bool, err error)
-	Linger(ctx context.Context) (bool, error)
+	Linger(ctx context.Context) (on, closing bool, err error)
+}
+
+// Delay holds a delay inhibitor of logind's, one at a time. Take lets go of the
+// one before.
+type Delay interface {
+	Take(ctx context.Context) (grant time.Duration, err error)
+	Release()
 }
 
 // Marks reads what forbids keeper to act.
@@ -24,9 +31,29 @@ type Marks interface {
 	Read(ctx context.Context, now time.Time) core.StandDown
 }
 
-// Units looks at every Quadlet-made unit.
+// Units looks at every Quadlet-made unit, and starts and stops them. Stop
+// returns when they are stopped.
 type Units interface {
 	Look(ctx context.Context) core.UnitsSeen
+	Start(ctx context.Context, names []string) error
+	Stop(ctx context.Context, names []string) error
+}
+
+// Helpers are Podman's network helpers.
+type Helpers interface {
+	Dead() []string
+	Mend(ctx context.Context) error
+}
+
+// Manager is the process of the user manager.
+type Manager interface {
+	Stopped() bool
+	Continue() error
+}
+
+// Answers asks services on their ports, and returns when each answered.
+type Answers interface {
+	Ask(ctx context.Context, ports map[string][]string) map[string]time.Duration
 }
 
 // Recorder is told of every decision, and of every new state. It must not block.
@@ -37,8 +64,12 @@ type Recorder interface {
 // Engine is the loop and what it needs.
 type Engine struct {
 	Linger   Linger
+	Delay    Delay
 	Marks    Marks
 	Units    Units
+	Helpers  Helpers
+	Manager  Manager
+	Answers  Answers
 	Recorder Recorder
 	// Alive is called from the loop every AliveEvery, if that is not 0: the
 	// watchdog's food.
@@ -129,22 +160,45 @@ func (e *Engine) Run(ctx context.Context) {
 // act carries one action out; its outcome is an event. Decide has at most one
 // of each kind under way, so no order has to be kept here.
 func (e *Engine) act(ctx context.Context, a core.Action) {
-	actx, cancel := context.WithTimeout(ctx, actionTimeout)
+	limit := actionTimeout
+	if a.Limit > 0 {
+		limit = a.Limit
+	}
+	actx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	switch a.Kind {
 	case core.SetLinger:
 		denied, err := e.Linger.SetLinger(actx)
 		e.Deliver(ctx, core.LingerSet{Err: text(err), Denied: denied})
 	case core.LookLinger:
-		on, err := e.Linger.Linger(actx)
+		on, closing, err := e.Linger.Linger(actx)
 		if !a.Glance || err != nil || !on {
 			// Before the answer: whether linger may be set is decided on what the
 			// marks say now, not on what they said before somebody took it away.
 			e.Deliver(ctx, core.StandDownSeen{StandDown: e.Marks.Read(actx, time.Now())})
 		}
-		e.Deliver(ctx, core.LingerSeen{On: on, Err: text(err)})
+		e.Deliver(ctx, core.LingerSeen{On: on, Closing: closing, Err: text(err)})
 	case core.LookUnits:
 		e.Deliver(ctx, e.Units.Look(actx))
+	case core.StartUnits:
+		e.Deliver(ctx, core.UnitsStarted{Units: a.Units, Err: text(e.Units.Start(actx, a.Units))})
+	case core.StopUnits:
+		e.Deliver(ctx, core.UnitsStopped{Units: a.Units, Err: text(e.Units.Stop(actx, a.Units))})
+	case core.LookAnswers:
+		e.Deliver(ctx, core.Answered{At: e.Answers.Ask(actx, a.Ports)})
+	case core.LookHelpers:
+		e.Deliver(ctx, core.HelpersSeen{Dead: e.Helpers.Dead()})
+	case core.MendNetwork:
+		e.Deliver(ctx, core.NetworkMended{Err: text(e.Helpers.Mend(actx))})
+	case core.LookManager:
+		e.Deliver(ctx, core.ManagerSeen{Stopped: e.Manager.Stopped()})
+	case core.WakeManager:
+		e.Deliver(ctx, core.ManagerWoken{Err: text(e.Manager.Continue())})
+	case core.TakeDelay:
+		grant, err := e.Delay.Take(actx)
+		e.Deliver(ctx, core.DelayTaken{Grant: grant, Err: text(err)})
+	case core.ReleaseDelay:
+		e.Delay.Release()
 	}
 }
 

@@ -22,7 +22,10 @@ type fakeLinger struct {
 }
 
 func (f fakeLinger) SetLinger(ctx context.Context) (bool, error) { return f.set(ctx) }
-func (f fakeLinger) Linger(ctx context.Context) (bool, error)    { return f.see(ctx) }
+func (f fakeLinger) Linger(ctx context.Context) (bool, bool, error) {
+	on, err := f.see(ctx)
+	return on, false, err
+}
 
 type fakeMarks struct {
 	read func(ctx context.Context, now time.Time) core.StandDown
@@ -31,10 +34,25 @@ type fakeMarks struct {
 func (f fakeMarks) Read(ctx context.Context, now time.Time) core.StandDown { return f.read(ctx, now) }
 
 type fakeUnits struct {
-	look func(ctx context.Context) core.UnitsSeen
+	look        func(ctx context.Context) core.UnitsSeen
+	start, stop func(ctx context.Context, names []string) error
 }
 
 func (f fakeUnits) Look(ctx context.Context) core.UnitsSeen { return f.look(ctx) }
+
+func (f fakeUnits) Start(ctx context.Context, names []string) error { return f.start(ctx, names) }
+func (f fakeUnits) Stop(ctx context.Context, names []string) error  { return f.stop(ctx, names) }
+
+// quiet is every edge that these tests have no use for.
+type quiet struct{}
+
+func (quiet) Take(context.Context) (time.Duration, error)                       { return 5 * time.Second, nil }
+func (quiet) Release()                                                          {}
+func (quiet) Dead() []string                                                    { return nil }
+func (quiet) Mend(context.Context) error                                        { return nil }
+func (quiet) Stopped() bool                                                     { return false }
+func (quiet) Continue() error                                                   { return nil }
+func (quiet) Ask(context.Context, map[string][]string) map[string]time.Duration { return nil }
 
 type fakeRecorder struct {
 	record func(s core.State, decided []core.Decision)
@@ -110,7 +128,8 @@ func house() (*Engine, *account) {
 		see: func(context.Context) (bool, error) { return a.lingers(), nil },
 	}
 	e.Marks = fakeMarks{func(context.Context, time.Time) core.StandDown { return core.StandDown{} }}
-	e.Units = fakeUnits{func(context.Context) core.UnitsSeen { return core.UnitsSeen{Armed: true} }}
+	e.Units = fakeUnits{look: func(context.Context) core.UnitsSeen { return core.UnitsSeen{Armed: true} }}
+	e.Delay, e.Helpers, e.Manager, e.Answers = quiet{}, quiet{}, quiet{}, quiet{}
 	e.Recorder = fakeRecorder{func(_ core.State, decided []core.Decision) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
@@ -336,7 +355,7 @@ func TestStateWhileEdgesHang(t *testing.T) {
 			_ = hang(ctx)
 			return core.StandDown{}
 		}}
-		e.Units = fakeUnits{func(ctx context.Context) core.UnitsSeen { return core.UnitsSeen{Err: hang(ctx).Error()} }}
+		e.Units = fakeUnits{look: func(ctx context.Context) core.UnitsSeen { return core.UnitsSeen{Err: hang(ctx).Error()} }}
 		run(t, e, a)
 		e.Deliver(t.Context(), core.LogindUp{})
 		e.Deliver(t.Context(), core.UnitsSeen{Err: "look again soon"})

@@ -30,11 +30,20 @@ type State struct {
 	Decisions []core.Decision `json:"decisions"`
 	// Status is the last status that the daemon knew, as it served it.
 	Status json.RawMessage `json:"status,omitempty"`
-	// Units are what it saw last. Boot is the boot they belong to, and Ended
-	// when the daemon was told to end, on CLOCK_MONOTONIC; zero while it runs.
-	Units []core.Unit   `json:"units,omitempty"`
-	Boot  string        `json:"boot,omitempty"`
-	Ended time.Duration `json:"ended,omitempty"`
+	// Units are what it saw last, in the life Life, at the time Seen.
+	Units []core.Unit `json:"units,omitempty"`
+	Life  core.Life   `json:"life,omitzero"`
+	Seen  time.Time   `json:"seen,omitzero"`
+	// Ended and EndedAt are when the daemon was told to end, on CLOCK_MONOTONIC
+	// and by the wall clock; zero while it runs. Shutdown says that the machine
+	// was going down.
+	Ended    time.Duration `json:"ended,omitempty"`
+	EndedAt  time.Time     `json:"ended_at,omitzero"`
+	Shutdown bool          `json:"shutdown,omitempty"`
+	// Began is what the daemon found at its start, while not all of that is back,
+	// and Owed what it is bringing back, with the reason.
+	Began *core.Began       `json:"began,omitempty"`
+	Owed  map[string]string `json:"owed,omitempty"`
 }
 
 func (s Store) rearmsPath() string { return filepath.Join(s.Dir, "rearm.json") }

@@ -77,7 +77,7 @@ func TestStateComesBack(t *testing.T) {
 			Services: []core.Outage{{Name: "db.service", Outage: 2 * time.Second}}}},
 		Decisions: []core.Decision{{At: noon, What: "set linger", Reason: "linger was off"}},
 		Units:     []core.Unit{{Name: "db.service", Kind: "container", Active: "active", Since: noon, Restarts: 3}},
-		Boot:      "b-1", Ended: time.Minute,
+		Life:      core.Life{Boot: "b-1", Started: time.Second}, Ended: time.Minute,
 	}
 	if err := s.Save(want); err != nil {
 		t.Fatal(err)
@@ -233,7 +233,7 @@ func TestDirectoryInTheWay(t *testing.T) {
 	if _, err := s.Load(noon); err == nil {
 		t.Error("Load found nothing wrong")
 	}
-	if err := s.Save(State{Boot: "b-1"}); err != nil {
+	if err := s.Save(State{Life: core.Life{Boot: "b-1"}}); err != nil {
 		t.Fatal(err)
 	}
 	if st, err := s.Peek(); err != nil || st.Boot != "b-1" {
@@ -245,11 +245,11 @@ func TestDirectoryInTheWay(t *testing.T) {
 func TestSaveOfRubbish(t *testing.T) {
 	t.Parallel()
 	s := store(t)
-	if err := s.Save(State{Boot: "b-1"}); err != nil {
+	if err := s.Save(State{Life: core.Life{Boot: "b-1"}}); err != nil {
 		t.Fatal(err)
 	}
 	before := files(t, s)
-	if err := s.Save(State{Boot: "b-2", Status: json.RawMessage(`{`)}); err == nil {
+	if err := s.Save(State{Life: core.Life{Boot: "b-2"}, Status: json.RawMessage(`{`)}); err == nil {
 		t.Error("Save found nothing wrong")
 	}
 	if after := files(t, s); !reflect.DeepEqual(after, before) {

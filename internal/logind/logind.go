@@ -8,9 +8,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -194,6 +198,35 @@ func (c *Conn) PreparingForShutdown(ctx context.Context) (bool, error) {
 	return v, err
 }
 
+// Delay is a delay inhibitor: logind waits for it, for as long as its
+// InhibitDelayMaxSec says, before the machine goes down.
+type Delay struct {
+	// The lock is the open file; whoever loses the last reference to it loses
+	// the lock.
+	file *os.File
+	// Grant is how long logind waits.
+	Grant time.Duration
+}
+
+// TakeDelay takes a delay inhibitor for shutdowns (Manager.Inhibit).
+func (c *Conn) TakeDelay(ctx context.Context, who, why string) (*Delay, error) {
+	var fd dbus.UnixFD
+	if err := c.call(ctx, busName, objPath, managerIf+".Inhibit", "shutdown", who, why, "delay").Store(&fd); err != nil {
+		return nil, fmt.Errorf("cannot take a delay inhibitor: %w", err)
+	}
+	unix.CloseOnExec(int(fd))
+	d := &Delay{file: os.NewFile(uintptr(fd), "inhibitor")}
+	var us uint64
+	if err := c.property(ctx, busName, objPath, managerIf, "InhibitDelayMaxUSec", &us); err != nil {
+		return nil, errors.Join(err, d.Release())
+	}
+	d.Grant = micros(us)
+	return d, nil
+}
+
+// Release lets the machine go down.
+func (d *Delay) Release() error { return d.file.Close() }
+
 // SystemState is PID 1's SystemState: running, degraded, stopping, …
 func (c *Conn) SystemState(ctx context.Context) (string, error) {
 	var v string
@@ -210,6 +243,14 @@ type Manager struct {
 	First bool
 	// Interval is the interval of its start limit.
 	Interval time.Duration
+	// Left is when it last ceased to be active, in whichever life.
+	Left time.Duration
+	// Active is its ActiveState.
+	Active string
+	// Armor says that root's part refuses to stop it by hand (RefuseManualStop),
+	// here and on user-runtime-dir@UID.service. Revive says that root's part has
+	// it started again (ExecStopPost).
+	Armor, Revive bool
 }
 
 // Manager asks PID 1 about user@UID.service.
@@ -232,11 +273,49 @@ func (c *Conn) Manager(ctx context.Context, uid uint32) (Manager, error) {
 	}
 	// An interval without end reads as the highest number there is.
 	const hour = uint64(time.Hour / time.Microsecond)
-	m := Manager{Started: micros(started), First: ended == 0, Interval: micros(min(interval, hour))}
+	m := Manager{Started: micros(started), First: ended == 0, Interval: micros(min(interval, hour)), Left: micros(stopping)}
 	if stopping > started {
 		m.Stopping = micros(stopping)
 	}
-	return m, nil
+	if err := c.property(ctx, pid1Name, path, pid1Name+".Unit", "ActiveState", &m.Active); err != nil {
+		return m, err
+	}
+	return m, c.rootsPart(ctx, uid, path, &m)
+}
+
+// ReviveUnit is the unit that root's part starts when the user manager ended.
+const ReviveUnit = "keeper-revive@"
+
+// rootsPart fills in what PID 1 has in force of root's part.
+func (c *Conn) rootsPart(ctx context.Context, uid uint32, manager dbus.ObjectPath, m *Manager) error {
+	if err := c.property(ctx, pid1Name, manager, pid1Name+".Unit", "RefuseManualStop", &m.Armor); err != nil {
+		return err
+	}
+	// a(sasbttttuii): the path, the arguments, and how it went.
+	var post []struct {
+		Path                                   string
+		Argv                                   []string
+		Ignore                                 bool
+		Started, StartedMono, Ended, EndedMono uint64
+		PID                                    uint32
+		Code, Status                           int32
+	}
+	if err := c.property(ctx, pid1Name, manager, pid1Name+".Service", "ExecStopPost", &post); err != nil {
+		return err
+	}
+	for _, p := range post {
+		m.Revive = m.Revive || slices.ContainsFunc(p.Argv, func(a string) bool { return strings.HasPrefix(a, ReviveUnit) })
+	}
+	if !m.Armor {
+		return nil
+	}
+	var dir dbus.ObjectPath
+	unit := fmt.Sprintf("user-runtime-dir@%d.service", uid)
+	err := c.call(ctx, pid1Name, pid1Path, pid1Name+".Manager.LoadUnit", unit).Store(&dir)
+	if err == nil {
+		err = c.property(ctx, pid1Name, dir, pid1Name+".Unit", "RefuseManualStop", &m.Armor)
+	}
+	return err
 }
 
 func micros(us uint64) time.Duration { return time.Duration(us) * time.Microsecond }

@@ -111,6 +111,8 @@ func event(s *dbus.Signal) core.Event {
 		return core.UserRemoved{UID: s.Body[0].(uint32)}
 	case managerIf + ".PrepareForShutdown b":
 		return core.PrepareForShutdown{Active: s.Body[0].(bool)}
+	case managerIf + ".PrepareForSleep b":
+		return core.PrepareForSleep{Active: s.Body[0].(bool)}
 	}
 	return nil
 }

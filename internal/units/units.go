@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -129,6 +130,7 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 		return nil, fmt.Errorf("cannot list the generated units: %w", err)
 	}
 	var list []core.Unit
+	after := map[string][]string{}
 	for _, f := range files {
 		name := path.Base(f.Path)
 		if strings.HasSuffix(name, "@.service") {
@@ -143,9 +145,30 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 		}
 		if ok {
 			list = append(list, u)
+			after[name] = u.After
 		}
 	}
+	for i := range list {
+		list[i].After = allAfter(after, list[i].Name)
+	}
 	return list, nil
+}
+
+// allAfter follows After= from unit to unit, among the units of the map.
+func allAfter(after map[string][]string, name string) []string {
+	seen := map[string]bool{name: true}
+	var all []string
+	for next := []string{name}; len(next) > 0; next = next[1:] {
+		for _, a := range after[next[0]] {
+			if _, ours := after[a]; ours && !seen[a] {
+				seen[a] = true
+				all = append(all, a)
+				next = append(next, a)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // unitsOwn says that the error is about this one unit: it has gone, or cannot
@@ -179,6 +202,7 @@ func (c *Conn) Get(ctx context.Context, name string) (u core.Unit, ok bool, err 
 		Since:   realtime(p, "StateChangeTimestamp"),
 		Entered: monotonic(p, "ActiveEnterTimestampMonotonic"),
 	}
+	fillUnit(&u, p)
 	if id, _ := p["InvocationID"].([]byte); len(id) > 0 {
 		u.Invocation = fmt.Sprintf("%x", id)
 	}
@@ -190,6 +214,7 @@ func (c *Conn) Get(ctx context.Context, name string) (u core.Unit, ok bool, err 
 	}
 	u.Result = text(s, "Result")
 	u.Restarts, _ = s["NRestarts"].(uint32)
+	fillService(&u, s)
 	return u, true, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
@@ -53,7 +54,7 @@ func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 			if !ok {
 				return ErrGone
 			}
-			if w.note(s) && !armed {
+			if w.note(ctx, s) && !armed {
 				timer.Reset(settle)
 				armed = true
 			}
@@ -73,12 +74,22 @@ type watch struct {
 	known   map[dbus.ObjectPath]string
 	changed map[string]bool
 	session dbus.ObjectPath
+	after   map[string][]string // the whole After of each, which one unit alone does not tell
 	relist  bool
 }
 
 // note takes a signal in and says whether anything is to be looked at.
-func (w *watch) note(s *dbus.Signal) bool {
+func (w *watch) note(ctx context.Context, s *dbus.Signal) bool {
 	switch s.Name {
+	case managerIf + ".JobNew":
+		w.job(ctx, s.Body)
+	case managerIf + ".UnitRemoved":
+		// Podman's network helpers live in scopes of their own.
+		var name string
+		var path dbus.ObjectPath
+		if dbus.Store(s.Body, &name, &path) == nil && strings.HasSuffix(name, ".scope") {
+			w.deliver(core.HelperHint{})
+		}
 	case "org.freedesktop.DBus.Properties.PropertiesChanged":
 		if s.Path == w.session {
 			w.relist = true
@@ -94,11 +105,34 @@ func (w *watch) note(s *dbus.Signal) bool {
 			w.relist = true
 			return true
 		}
-	case managerIf + ".UnitFilesChanged":
+	case managerIf + ".UnitFilesChanged", managerIf + ".StartupFinished":
 		w.relist = true
 		return true
 	}
 	return false
+}
+
+// job tells of a stop job for one of the units, unless the whole user manager
+// stops. The job may be done before it can be asked; systemd's own stopping of
+// what ended has no job at all.
+func (w *watch) job(ctx context.Context, body []any) {
+	var id uint32
+	var path dbus.ObjectPath
+	var unit string
+	if dbus.Store(body, &id, &path, &unit) != nil || w.known[unitPath(unit)] == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	var kind dbus.Variant
+	err := w.c.sig.Object("org.freedesktop.systemd1", path).
+		CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, "org.freedesktop.systemd1.Job", "JobType").Store(&kind)
+	if err != nil || kind.Value() != "stop" {
+		return
+	}
+	if state, err := w.c.State(ctx); err == nil && state != "stopping" {
+		w.deliver(core.StopAsked{Name: unit})
+	}
 }
 
 func (w *watch) look(ctx context.Context) error {
@@ -113,6 +147,7 @@ func (w *watch) look(ctx context.Context) error {
 		if err != nil || !ok {
 			return w.all(ctx)
 		}
+		u.After = w.after[name]
 		delete(w.changed, name)
 		w.deliver(core.UnitSeen{Unit: u})
 	}
@@ -127,8 +162,10 @@ func (w *watch) all(ctx context.Context) error {
 	w.relist = false
 	w.changed = map[string]bool{}
 	w.known = make(map[dbus.ObjectPath]string, len(e.Units))
+	w.after = make(map[string][]string, len(e.Units))
 	for _, u := range e.Units {
 		w.known[unitPath(u.Name)] = u.Name
+		w.after[u.Name] = u.After
 	}
 	w.session = unitPath(Session)
 	w.deliver(e)
@@ -145,7 +182,11 @@ func (c *Conn) Look(ctx context.Context) core.UnitsSeen {
 	if err != nil {
 		return core.UnitsSeen{Err: err.Error()}
 	}
-	return core.UnitsSeen{Units: list, Armed: armed && enabled}
+	state, err := c.State(ctx)
+	if err != nil {
+		return core.UnitsSeen{Err: err.Error()}
+	}
+	return core.UnitsSeen{Units: list, Armed: armed && enabled, Starting: state == "starting" || state == "initializing"}
 }
 
 func unitPath(name string) dbus.ObjectPath {

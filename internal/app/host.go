@@ -1,0 +1,216 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"keeper/internal/containers"
+	"keeper/internal/core"
+	"keeper/internal/logind"
+	"keeper/internal/probe"
+)
+
+// delay is the engine's view of the delay inhibitor.
+type delay struct {
+	link *logindLink
+	log  *slog.Logger
+
+	mu   sync.Mutex
+	held *logind.Delay
+}
+
+// Take is engine.Delay.
+func (d *delay) Take(ctx context.Context) (time.Duration, error) {
+	c, err := d.link.get()
+	if err != nil {
+		return 0, err
+	}
+	taken, err := c.TakeDelay(ctx, "keeper", "services end in their order, and the end is noted")
+	if err != nil {
+		return 0, err
+	}
+	d.Release()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.held = taken
+	return taken.Grant, nil
+}
+
+// Release is engine.Delay.
+func (d *delay) Release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.held == nil {
+		return
+	}
+	if err := d.held.Release(); err != nil {
+		d.log.Error("cannot let go of the delay inhibitor", "error", err)
+	}
+	d.held = nil
+}
+
+// helpers is the engine's view of Podman's network helpers.
+type helpers struct {
+	view  containers.View
+	units *unitsLink
+}
+
+// Dead is engine.Helpers.
+func (h helpers) Dead() []string { return h.view.DeadHelpers() }
+
+// Mend is engine.Helpers. Podman sets its networks up again for all running
+// containers, and starts what they need. It runs in a service of its own: what
+// it leaves behind must not end with keeper.
+func (h helpers) Mend(ctx context.Context) error {
+	podman, err := exec.LookPath("podman")
+	if err != nil {
+		return fmt.Errorf("cannot mend the networks: %w", err)
+	}
+	c, err := h.units.get()
+	if err != nil {
+		return err
+	}
+	return c.RunTransient(ctx, "keeper-network-reload.service", "Podman sets up its networks again",
+		[]string{podman, "network", "reload", "--all"})
+}
+
+// manager is the engine's view of the user manager as a process.
+type manager struct{ view containers.View }
+
+// Stopped is engine.Manager. The daemon's parent is the user manager.
+func (m manager) Stopped() bool { return m.view.Stopped(os.Getppid()) }
+
+// Continue is engine.Manager.
+func (m manager) Continue() error {
+	if err := syscall.Kill(os.Getppid(), syscall.SIGCONT); err != nil {
+		return fmt.Errorf("cannot continue the user manager: %w", err)
+	}
+	return nil
+}
+
+// answers is engine.Answers.
+type answers struct{}
+
+func (answers) Ask(ctx context.Context, ports map[string][]string) map[string]time.Duration {
+	var (
+		wait sync.WaitGroup
+		mu   sync.Mutex
+		at   = map[string]time.Duration{}
+	)
+	for name, addresses := range ports {
+		wait.Go(func() {
+			for _, a := range addresses {
+				if probe.TCP(ctx, a) != nil {
+					return
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			at[name] = monotonic()
+		})
+	}
+	wait.Wait()
+	return at
+}
+
+// Start is engine.Units. A unit whose volume is held by a process of an earlier
+// life is not started, nor is one that would pull it in.
+func (l *unitsLink) Start(ctx context.Context, names []string) error {
+	c, err := l.get()
+	if err != nil {
+		return err
+	}
+	all, err := c.List(ctx)
+	if err != nil {
+		return err
+	}
+	processes, err := l.view.Processes()
+	if err != nil {
+		return err
+	}
+	held := map[string]containers.Holder{}
+	for _, h := range l.view.Holders(processes, notRunning(all)) {
+		held[h.Unit] = h
+	}
+	var refused []error
+	var free []string
+	for _, name := range names {
+		if h, ok := heldBy(name, all, held); ok {
+			refused = append(refused, fmt.Errorf("%s is not started: process %d (%s) of an earlier life still has %s open; stop that first",
+				name, h.PID, h.Name, h.Source))
+			continue
+		}
+		free = append(free, name)
+	}
+	return errors.Join(append(refused, c.Start(ctx, withNeeds(free, all)))...)
+}
+
+// notRunning leaves out the units whose own processes hold their volumes.
+func notRunning(all []core.Unit) []core.Unit {
+	var down []core.Unit
+	for _, u := range all {
+		if u.Active == "inactive" || u.Active == "failed" {
+			down = append(down, u)
+		}
+	}
+	return down
+}
+
+func heldBy(name string, all []core.Unit, held map[string]containers.Holder) (containers.Holder, bool) {
+	if h, ok := held[name]; ok {
+		return h, true
+	}
+	for _, u := range all {
+		if u.Name != name {
+			continue
+		}
+		for _, a := range u.After {
+			if h, ok := held[a]; ok {
+				return h, true
+			}
+		}
+	}
+	return containers.Holder{}, false
+}
+
+// withNeeds adds what failed of the volumes and networks that the units are
+// ordered after: their failures must be forgotten as well.
+func withNeeds(names []string, all []core.Unit) []string {
+	failed := map[string]bool{}
+	for _, u := range all {
+		if u.Active == "failed" && !u.IsService() {
+			failed[u.Name] = true
+		}
+	}
+	list := append([]string{}, names...)
+	for _, u := range all {
+		for _, name := range names {
+			if u.Name != name {
+				continue
+			}
+			for _, a := range u.After {
+				if failed[a] {
+					delete(failed, a)
+					list = append(list, a)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// Stop is engine.Units.
+func (l *unitsLink) Stop(ctx context.Context, names []string) error {
+	c, err := l.get()
+	if err != nil {
+		return err
+	}
+	return c.Stop(ctx, names)
+}

@@ -1,0 +1,243 @@
+// Package containers sees the account's containers as the kernel and the
+// runtime directory show them, without asking Podman: it must work where
+// Podman's own books are wrong, and before anything of the user starts.
+package containers
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Role says what a process is to a container.
+type Role string
+
+// The roles. Podman's network helpers have none: they are no reason to believe
+// that a container lives.
+const (
+	Conmon  Role = "conmon"  // the monitor of a container
+	Payload Role = "payload" // a process inside a container
+	Pause   Role = "pause"   // what holds the account's user namespace open
+)
+
+// Process is a living process of one of the account's containers.
+type Process struct {
+	PID  int
+	Name string // /proc/PID/comm
+	Role Role
+	// CGroup is its path in the unified hierarchy.
+	CGroup string
+	// Init says that it is the first process of its PID namespace.
+	Init bool
+}
+
+// View is where to look, for one account.
+type View struct {
+	// Proc is /proc.
+	Proc string
+	// Runtime is $XDG_RUNTIME_DIR.
+	Runtime string
+	UID     int
+	// Subordinate are the account's ranges of subuid(5).
+	Subordinate []Range
+}
+
+// Range is a range of user ids.
+type Range struct{ First, Count uint64 }
+
+func (r Range) has(uid uint64) bool { return uid >= r.First && uid-r.First < r.Count }
+
+// Open returns the view of this process's own account. The ranges are read from
+// /etc/subuid; where they are handed out by a directory service instead,
+// cgroups alone tell what belongs to a container.
+func Open(uid int, name, runtime string) View {
+	return View{Proc: "/proc", Runtime: runtime, UID: uid, Subordinate: subordinate("/etc/subuid", uid, name)}
+}
+
+// subordinate reads subuid(5): lines of owner:first:count, the owner a name or
+// an id.
+func subordinate(file string, uid int, name string) []Range {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	var ranges []Range
+	for line := range strings.Lines(string(data)) {
+		f := strings.Split(strings.TrimSpace(line), ":")
+		if len(f) != 3 || f[0] != name && f[0] != strconv.Itoa(uid) {
+			continue
+		}
+		first, err1 := strconv.ParseUint(f[1], 10, 32)
+		count, err2 := strconv.ParseUint(f[2], 10, 32)
+		if err1 == nil && err2 == nil {
+			ranges = append(ranges, Range{first, count})
+		}
+	}
+	return ranges
+}
+
+// Processes returns what lives of the account's containers, by PID.
+func (v View) Processes() ([]Process, error) {
+	entries, err := os.ReadDir(v.Proc)
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for living containers: %w", err)
+	}
+	pause := v.pausePID()
+	var list []Process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		// A process that ends while it is looked at is not there.
+		if p, ok := v.process(pid, pause); ok {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
+	return list, nil
+}
+
+func (v View) process(pid, pause int) (Process, bool) {
+	st, ok := v.status(pid)
+	if !ok || st.dead {
+		return Process{}, false
+	}
+	p := Process{PID: pid, Name: st.name, Init: st.init, CGroup: v.cgroup(pid)}
+	own := st.uid == uint64(v.UID)
+	sub := slices.ContainsFunc(v.Subordinate, func(r Range) bool { return r.has(st.uid) })
+	switch {
+	case own && st.name == "conmon":
+		p.Role = Conmon
+	case own && pid == pause:
+		p.Role = Pause
+	case sub:
+		p.Role = Payload
+	case (own || v.inSlice(p.CGroup)) && inContainer(p.CGroup):
+		p.Role = Payload
+	default:
+		return Process{}, false
+	}
+	return p, true
+}
+
+// inSlice says whether the cgroup is below the account's slice.
+func (v View) inSlice(cgroup string) bool {
+	return strings.Contains(cgroup, fmt.Sprintf("/user-%d.slice/", v.UID))
+}
+
+// inContainer knows the cgroups that Podman and Buildah make: libpod-ID.scope,
+// and libpod-payload-ID below a service. That of conmon (libpod-conmon-ID.scope)
+// is told by conmon itself.
+func inContainer(cgroup string) bool {
+	for part := range strings.SplitSeq(cgroup, "/") {
+		if strings.HasPrefix(part, "libpod-conmon-") {
+			continue
+		}
+		if strings.HasPrefix(part, "libpod-") || strings.HasPrefix(part, "buildah-") {
+			return true
+		}
+	}
+	return false
+}
+
+type status struct {
+	name string
+	uid  uint64
+	init bool
+	dead bool
+}
+
+// status reads /proc/PID/status (proc_pid_status(5)).
+func (v View) status(pid int) (status, bool) {
+	data, err := os.ReadFile(v.path(pid, "status"))
+	if err != nil {
+		return status{}, false
+	}
+	var st status
+	known := false
+	for sc := bufio.NewScanner(bytes.NewReader(data)); sc.Scan(); {
+		key, value, _ := strings.Cut(sc.Text(), ":")
+		fields := strings.Fields(value)
+		if len(fields) == 0 {
+			continue
+		}
+		switch key {
+		case "Name":
+			st.name = fields[0]
+		case "State":
+			st.dead = fields[0] == "Z" || fields[0] == "X"
+		case "Uid":
+			// The effective one: a set-uid program acts for another.
+			if len(fields) > 1 {
+				st.uid, err = strconv.ParseUint(fields[1], 10, 32)
+				known = err == nil
+			}
+		case "NSpid":
+			st.init = len(fields) > 1 && fields[len(fields)-1] == "1"
+		}
+	}
+	return st, known
+}
+
+func (v View) path(pid int, name string) string {
+	return filepath.Join(v.Proc, strconv.Itoa(pid), name)
+}
+
+// cgroup returns the process's path in the unified hierarchy, or in systemd's
+// own where there is no other (cgroups(7)).
+func (v View) cgroup(pid int) string {
+	data, err := os.ReadFile(v.path(pid, "cgroup"))
+	if err != nil {
+		return ""
+	}
+	legacy := ""
+	for line := range strings.Lines(string(data)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		switch {
+		case len(f) != 3:
+		case f[0] == "0" && f[2] != "/":
+			return f[2]
+		case f[1] == "name=systemd":
+			legacy = f[2]
+		}
+	}
+	return legacy
+}
+
+func (v View) pausePID() int { return readPID(filepath.Join(v.Runtime, "libpod", "tmp", "pause.pid")) }
+
+// readPID returns 0 where the file holds no process id.
+func readPID(file string) int {
+	data, err := os.ReadFile(file)
+	if err != nil || len(data) > 64 {
+		return 0
+	}
+	// aardvark-dns writes nothing but the number, pasta a newline after it.
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || pid < 1 {
+		return 0
+	}
+	return pid
+}
+
+// Stopped says whether the process is stopped by a signal (State T).
+func (v View) Stopped(pid int) bool {
+	data, err := os.ReadFile(v.path(pid, "stat"))
+	if err != nil {
+		return false
+	}
+	// pid (comm) state …, where comm may hold anything.
+	_, rest, ok := bytes.Cut(data[max(0, bytes.LastIndexByte(data, ')')):], []byte(") "))
+	return ok && bytes.HasPrefix(rest, []byte("T"))
+}
+
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,143 @@
+package containers
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// What Podman, its network and crun keep below the runtime directory. All of it
+// is made anew when Podman finds nothing there. containers holds something of
+// the user's as well: the registry log-ins.
+var runtimeDirs = []string{"libpod", "crun", "runc", "containers", "netns"}
+
+const logins = "auth.json"
+
+// Leftover says whether there is a runtime state of Podman's at all.
+func (v View) Leftover() bool {
+	_, err := os.Lstat(filepath.Join(v.Runtime, "libpod", "tmp"))
+	return err == nil
+}
+
+// Clear removes Podman's runtime state, so that the next Podman begins as after
+// a boot. It is for whoever has seen that nothing of the containers lives
+// (Processes). It removes nothing that is mounted, and follows no link.
+func (v View) Clear() error {
+	if err := v.noMounts(); err != nil {
+		return err
+	}
+	for _, name := range runtimeDirs {
+		dir := filepath.Join(v.Runtime, name)
+		fi, err := os.Lstat(dir)
+		if missing(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("cannot clear Podman's runtime state: %w", err)
+		}
+		if st, ok := fi.Sys().(*syscall.Stat_t); !fi.IsDir() || ok && int(st.Uid) != v.UID {
+			return fmt.Errorf("cannot clear Podman's runtime state: %s is not a directory of the account", dir)
+		}
+		if err := clearDir(dir, name == "containers"); err != nil {
+			return fmt.Errorf("cannot clear Podman's runtime state: %w", err)
+		}
+	}
+	return nil
+}
+
+func clearDir(dir string, keepLogins bool) error {
+	if !keepLogins {
+		return os.RemoveAll(dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != logins {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	if rerr := os.Remove(dir); err == nil && rerr != nil && !errors.Is(rerr, syscall.ENOTEMPTY) && !errors.Is(rerr, fs.ErrExist) {
+		return rerr
+	}
+	return err
+}
+
+// noMounts fails if anything is mounted in what is to be removed.
+func (v View) noMounts() error {
+	data, err := os.ReadFile(filepath.Join(v.Proc, "self", "mountinfo"))
+	if err != nil {
+		return fmt.Errorf("cannot clear Podman's runtime state: %w", err)
+	}
+	for line := range strings.Lines(string(data)) {
+		m, ok := parseMount(line)
+		if !ok {
+			continue
+		}
+		for _, name := range runtimeDirs {
+			if dir := filepath.Join(v.Runtime, name); m.point == dir || strings.HasPrefix(m.point, dir+"/") {
+				return fmt.Errorf("cannot clear Podman's runtime state: something is mounted at %s", m.point)
+			}
+		}
+	}
+	return nil
+}
+
+// mount is a line of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
+type mount struct {
+	root, point string
+	writable    bool
+}
+
+func parseMount(line string) (mount, bool) {
+	f := strings.Fields(line)
+	if len(f) < 6 {
+		return mount{}, false
+	}
+	return mount{root: unescape(f[3]), point: unescape(f[4]), writable: strings.HasPrefix(f[5]+",", "rw,")}, true
+}
+
+// unescape undoes the octal escapes of space, tab, newline and backslash.
+func unescape(s string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
+
+// DeadHelpers names the network helpers that Podman believes to run for living
+// containers and that do not: pasta (or slirp4netns), aardvark-dns. Podman
+// starts them again when a container joins a network, and not before.
+func (v View) DeadHelpers() []string {
+	var dead []string
+	networks := filepath.Join(v.Runtime, "containers", "networks")
+	if pid := readPID(filepath.Join(networks, "rootless-netns", "rootless-netns-conn.pid")); pid != 0 && !v.lives(pid) {
+		dead = append(dead, "pasta")
+	}
+	dns := filepath.Join(networks, "aardvark-dns")
+	if pid := readPID(filepath.Join(dns, "aardvark.pid")); pid != 0 && !v.lives(pid) && v.resolves(dns) {
+		dead = append(dead, "aardvark-dns")
+	}
+	return dead
+}
+
+// resolves says whether aardvark-dns has a network to answer for: a file each.
+func (v View) resolves(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		if e.Name() != "aardvark.pid" && !strings.HasPrefix(e.Name(), ".") {
+			return true
+		}
+	}
+	return false
+}
+
+func (v View) lives(pid int) bool {
+	st, ok := v.status(pid)
+	return ok && !st.dead && st.uid == uint64(v.UID)
+}

@@ -1,0 +1,179 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// debt is a service that keeper owes a start: it ought to run, and systemd has
+// given up on it.
+type debt struct {
+	reason string
+	tries  int
+	next   time.Time
+}
+
+// startWaits are the waits before each further start of the same service; the
+// last one holds for all that follow.
+var startWaits = []time.Duration{0, 2 * time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute}
+
+// seeUnit notes what became of a service since it was seen last.
+func (d *decider) seeUnit(u Unit) Unit {
+	was, known := d.Units[u.Name]
+	u.Stopped = was.Stopped || !known && slices.Contains(d.Began.Stopped, u.Name)
+	switch u.Active {
+	case "active", "activating", "reloading":
+		// A stop that fails, or a start after it.
+		u.Stopped = false
+	case "failed":
+		// systemd restarts what dies; failed is where it gave up.
+		if known && u.Sub == "failed" && was.Sub != "failed" && !u.Stopped {
+			d.owe(u, "systemd gave up on it: "+orNone(u.Result))
+		}
+	}
+	if u.Stopped || u.Active == "active" {
+		d.settle(u.Name)
+	}
+	return u
+}
+
+func orNone(result string) string {
+	if result == "" {
+		return "no reason is known"
+	}
+	return result
+}
+
+// stopAsked takes a stop job as somebody's word. What keeper stops itself in a
+// shutdown is none.
+func (d *decider) stopAsked(name string) {
+	u, ok := d.Units[name]
+	if !ok || d.ShuttingDown {
+		return
+	}
+	u.Stopped = true
+	d.Units = cloneUnits(d.Units)
+	d.Units[name] = u
+	d.settle(name)
+	d.account()
+}
+
+func (d *decider) owe(u Unit, reason string) {
+	if u.IsService() {
+		d.oweFor(u.Name, reason)
+	}
+}
+
+func (d *decider) oweFor(name, reason string) {
+	if _, ok := d.debts[name]; ok {
+		return
+	}
+	d.debts = maps.Clone(d.debts)
+	if d.debts == nil {
+		d.debts = map[string]debt{}
+	}
+	d.debts[name] = debt{reason: reason}
+}
+
+// settle: nothing is owed any more.
+func (d *decider) settle(name string) {
+	if _, ok := d.debts[name]; ok {
+		d.debts = maps.Clone(d.debts)
+		delete(d.debts, name)
+	}
+}
+
+// takeStock sees, once the user manager has finished its own start-up, what of
+// the last life did not come back with it.
+func (d *decider) takeStock() {
+	if !d.recovering || !d.ManagerUp || d.starting || !d.begun {
+		return
+	}
+	d.recovering = false
+	for _, u := range d.Units {
+		ran := slices.ContainsFunc(d.pending, func(p Down) bool { return p.Name == u.Name })
+		if (u.Active == "inactive" || u.Active == "failed") && !u.Job && !u.Stopped && (u.Wanted || ran) {
+			d.owe(u, "it did not come back with the user manager")
+		}
+	}
+}
+
+// bringBack starts what is owed and due: all of it at once, for systemd knows
+// the order.
+func (d *decider) bringBack() {
+	d.startAt = time.Time{}
+	if len(d.debts) == 0 || d.startBusy || !d.mayAct() || d.starting {
+		return
+	}
+	var due []string
+	var reasons []string
+	retry := true
+	debts := maps.Clone(d.debts)
+	for name, o := range debts {
+		u, there := d.Units[name]
+		switch {
+		case !there:
+			delete(debts, name)
+			continue
+		case u.Active != "inactive" && u.Active != "failed" || u.Job:
+			continue // it is on its way, and settled when it is there
+		case d.now.Before(o.next):
+			d.startAt = earlier(d.startAt, o.next)
+			continue
+		}
+		retry = retry && o.tries > 0
+		o.tries++
+		o.next = d.now.Add(startWaits[min(o.tries, len(startWaits)-1)])
+		debts[name] = o
+		due = append(due, name)
+		reasons = append(reasons, strings.TrimSuffix(name, ".service")+": "+o.reason)
+	}
+	d.debts = debts
+	if len(due) == 0 {
+		return
+	}
+	slices.Sort(due)
+	slices.Sort(reasons)
+	d.startBusy = true
+	d.actions = append(d.actions, Action{Kind: StartUnits, Units: due, Retry: retry,
+		What: "start " + names(due), Reason: strings.Join(reasons, "; ")})
+}
+
+func names(units []string) string {
+	short := make([]string, len(units))
+	for i, u := range units {
+		short[i] = strings.TrimSuffix(u, ".service")
+	}
+	return strings.Join(short, ", ")
+}
+
+// mayAct says whether anything but a person's word may change the stack.
+func (d *decider) mayAct() bool {
+	return d.ManagerUp && d.standSeen && !d.StandDown.InForce() && !d.ShuttingDown
+}
+
+func (d *decider) unitsStarted(e UnitsStarted) {
+	d.startBusy = false
+	if e.Err != "" {
+		d.noteTopic("start", "try to start "+names(e.Units)+" again later", e.Err)
+	}
+}
+
+// Owed returns the services that keeper is bringing back, and why.
+func (s State) Owed() map[string]string {
+	m := make(map[string]string, len(s.debts))
+	for name, o := range s.debts {
+		m[name] = o.reason
+	}
+	return m
+}
+
+// earlier returns the earlier of two times, a zero time being none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,71 @@
+package core
+
+import (
+	"strings"
+	"time"
+)
+
+const (
+	// helperSettle is how long a network helper must have been dead: with the
+	// last container of a network it goes by itself, before its traces do.
+	helperSettle = time.Second
+	// mendWait is the wait after a mending that failed; it doubles, up to
+	// LookEvery.
+	mendWait = 5 * time.Second
+	// managerEvery is how often the user manager is looked at for having been
+	// stopped by a signal, of which nothing tells.
+	managerEvery = 30 * time.Second
+)
+
+func (d *decider) helperHint() {
+	d.helpersAt = earlier(d.helpersAt, d.now.Add(helperSettle))
+}
+
+func (d *decider) helpersSeen(e HelpersSeen) {
+	switch {
+	case len(e.Dead) == 0:
+		d.deadHelpers, d.mendFails = "", 0
+		return
+	case d.mending:
+		return
+	}
+	dead := strings.Join(e.Dead, " and ")
+	if d.deadHelpers != dead {
+		// Seen once; it counts if it is still so in a moment.
+		d.deadHelpers = dead
+		d.helperHint()
+		return
+	}
+	if !d.mayAct() {
+		return // the next look at everything sees it again
+	}
+	d.mending = true
+	d.actions = append(d.actions, Action{Kind: MendNetwork, Retry: d.mendFails > 0,
+		What: "have Podman set up its networks again", Reason: dead + " died, which containers reach others and the world by"})
+}
+
+func (d *decider) networkMended(e NetworkMended) {
+	d.mending = false
+	if e.Err == "" {
+		d.mendFails = 0
+		d.helperHint() // to be sure
+		return
+	}
+	d.mendFails++
+	d.helpersAt = d.now.Add(min(mendWait<<min(d.mendFails-1, 6), LookEvery))
+	d.noteTopic("network", "try to mend the networks again later", e.Err)
+}
+
+func (d *decider) managerSeen(e ManagerSeen) {
+	d.managerAt = d.now.Add(managerEvery)
+	if !e.Stopped {
+		d.managerFroze = false
+		return
+	}
+	if d.StandDown.InForce() {
+		return
+	}
+	d.actions = append(d.actions, Action{Kind: WakeManager, Retry: d.managerFroze,
+		What: "continue the user manager", Reason: "somebody stopped it by a signal, so that nothing is restarted or answered"})
+	d.managerFroze = true
+}

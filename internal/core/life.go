@@ -1,0 +1,169 @@
+package core
+
+import (
+	"fmt"
+	"time"
+)
+
+// Life tells one life of the user manager from another.
+type Life struct {
+	// Boot is the boot it belongs to, Started when it began, on CLOCK_MONOTONIC.
+	Boot    string        `json:"boot"`
+	Started time.Duration `json:"started"`
+}
+
+// LifeKind says what lies between the last daemon and this one.
+type LifeKind string
+
+// What may have happened.
+const (
+	LifeUnknown LifeKind = "unknown" // nothing is known of an earlier one
+	LifeSame    LifeKind = "same"    // keeper itself was restarted
+	LifeRevived LifeKind = "revived" // the user manager died and came back
+	LifeBooted  LifeKind = "booted"  // the machine did
+)
+
+// Began is what the daemon finds when it starts.
+type Began struct {
+	Kind LifeKind  `json:"kind"`
+	Life Life      `json:"life"`
+	At   time.Time `json:"at"`
+	// Cause is what took the last life, in words. Clean says that its end was
+	// announced.
+	Cause string `json:"cause,omitempty"`
+	Clean bool   `json:"clean,omitempty"`
+	// Down is what ran when it ended.
+	Down []Down `json:"down,omitempty"`
+	// Of the same life: what somebody had stopped, and what keeper was bringing
+	// back, with the reason.
+	Stopped []string          `json:"stopped,omitempty"`
+	Owed    map[string]string `json:"owed,omitempty"`
+}
+
+// LastLife is what the last daemon kept.
+type LastLife struct {
+	Life  Life
+	Units []Unit
+	// Seen is when the state was last known to be true, Ended when the daemon
+	// was told to end: the second on both clocks, zero if it never was.
+	Seen, EndedAt time.Time
+	Ended         time.Duration
+	// Shutdown says that logind had announced the end of the machine.
+	Shutdown bool
+	// Began is what the last daemon was still counting back in, and Owed what it
+	// was bringing back.
+	Began *Began
+	Owed  map[string]string
+}
+
+// Now is what is true when the daemon starts.
+type Now struct {
+	Life Life
+	At   time.Time
+	Mono time.Duration
+	// Stopped is when user@UID.service last ceased to be active; zero if PID 1
+	// does not know.
+	Stopped time.Duration
+	Rearms  []Rearm
+}
+
+// recent bounds how old a life may be that is taken for a new one where nothing
+// is known of the last: keeper is then among the first things to start.
+const recent = time.Minute
+
+// WhatHappened compares what the last daemon kept with what is true now.
+func WhatHappened(last LastLife, now Now) Began {
+	b := Began{Life: now.Life, At: now.At}
+	switch {
+	case last.Life.Boot == "" || now.Life.Boot == "" || now.Life.Started == 0:
+		b.Kind = LifeUnknown
+	case last.Life == now.Life:
+		b.Kind, b.Owed = LifeSame, last.Owed
+		for _, u := range last.Units {
+			if u.Stopped {
+				b.Stopped = append(b.Stopped, u.Name)
+			}
+		}
+		if last.Began != nil {
+			b.Cause, b.Clean, b.Down, b.At = last.Began.Cause, last.Began.Clean, last.Began.Down, last.Began.At
+		}
+	case last.Life.Boot == now.Life.Boot:
+		revived(&b, last, now)
+	default:
+		booted(&b, last, now)
+	}
+	return b
+}
+
+func revived(b *Began, last LastLife, now Now) {
+	b.Kind = LifeRevived
+	b.Cause = "the user manager died without a last act, as SIGKILL has it"
+	began := last.Ended
+	for _, r := range now.Rearms {
+		if r.Boot != now.Life.Boot || r.Mono < last.Life.Started || r.Mono > now.Life.Started {
+			continue
+		}
+		b.Cause, b.Clean = r.Cause, true
+		if began == 0 {
+			began = r.Mono
+		}
+		if !r.Done {
+			b.Cause += "; it was not keeper that brought it back"
+		}
+	}
+	if now.Stopped > last.Life.Started {
+		began = now.Stopped
+	}
+	if began == 0 {
+		began = now.Life.Started
+	}
+	b.At = now.At.Add(began - now.Mono)
+	b.Down = TakenDown(last.Units, began)
+}
+
+func booted(b *Began, last LastLife, now Now) {
+	b.Kind, b.Clean = LifeBooted, last.Shutdown || !last.EndedAt.IsZero()
+	left := last.EndedAt
+	if b.Clean {
+		b.Cause = "the machine was rebooted"
+	} else {
+		left = last.Seen
+		b.Cause = "the machine went down without warning; it was last seen alive at " + last.Seen.Format(time.DateTime)
+	}
+	if left.IsZero() {
+		left = last.Seen
+	}
+	// The clock may have been set meanwhile; nobody comes back before he left.
+	gap := max(0, now.At.Sub(left))
+	b.At = now.At.Add(-gap)
+	for _, d := range TakenDown(last.Units, now.Mono-gap) {
+		// What nothing starts at a boot is not missed after one.
+		for _, u := range last.Units {
+			if u.Name == d.Name && u.Wanted {
+				b.Down = append(b.Down, d)
+			}
+		}
+	}
+}
+
+// began takes over what happened before this daemon started.
+func (d *decider) began(b Began) {
+	d.Began = b
+	d.begun = true
+	switch b.Kind {
+	case LifeRevived, LifeBooted:
+		// What systemd does not start by itself is owed a start.
+		d.recovering = true
+		d.note("count the stack back in", fmt.Sprintf("%s; %d services ran", b.Cause, len(b.Down)))
+	case LifeUnknown:
+		d.recovering = b.Life.Started > 0 && b.Life.Started < recent
+	case LifeSame:
+		d.recovering = len(b.Down) > 0
+		for name, reason := range b.Owed {
+			d.oweFor(name, reason)
+		}
+	}
+	d.pending = b.Down
+	d.returned = map[string]time.Duration{}
+	d.account()
+}

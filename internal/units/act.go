@@ -1,0 +1,121 @@
+package units
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+)
+
+// Life returns when this life of the user manager began, on CLOCK_MONOTONIC
+// (UserspaceTimestampMonotonic).
+func (c *Conn) Life(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	var v dbus.Variant
+	err := c.manager().CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, managerIf, "UserspaceTimestampMonotonic").Store(&v)
+	if err != nil {
+		return 0, fmt.Errorf("cannot read when the user manager started: %w", err)
+	}
+	us, _ := v.Value().(uint64)
+	return time.Duration(us) * time.Microsecond, nil
+}
+
+func (c *Conn) manager() dbus.BusObject {
+	return c.sig.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
+}
+
+// Start forgets the failures and start limits of the units and starts them, in
+// their order (Manager.ResetFailedUnit, Manager.StartUnit). It returns when all
+// the jobs are queued.
+func (c *Conn) Start(ctx context.Context, names []string) error {
+	var all error
+	for _, name := range names {
+		cctx, cancel := context.WithTimeout(ctx, CallTimeout)
+		if err := c.sd.ResetFailedUnitContext(cctx, name); err != nil && !unitsOwn(err) {
+			all = errors.Join(all, fmt.Errorf("cannot reset %s: %w", name, err))
+		}
+		cancel()
+	}
+	for _, name := range names {
+		cctx, cancel := context.WithTimeout(ctx, CallTimeout)
+		if _, err := c.sd.StartUnitContext(cctx, name, "replace", nil); err != nil {
+			all = errors.Join(all, fmt.Errorf("cannot start %s: %w", name, err))
+		}
+		cancel()
+	}
+	return all
+}
+
+// ResetFailed forgets all failures and start limits (Manager.ResetFailed).
+func (c *Conn) ResetFailed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	if err := c.manager().CallWithContext(ctx, managerIf+".ResetFailed", 0).Err; err != nil {
+		return fmt.Errorf("cannot forget the failures of the units: %w", err)
+	}
+	return nil
+}
+
+// Stop stops the units side by side, and returns when all are stopped or the
+// context ends (Manager.StopUnit).
+func (c *Conn) Stop(ctx context.Context, names []string) error {
+	done := make(chan string, len(names)) // with room: a reader that left must not block the connection
+	var all error
+	waiting := 0
+	for _, name := range names {
+		if _, err := c.sd.StopUnitContext(ctx, name, "replace", done); err != nil {
+			all = errors.Join(all, fmt.Errorf("cannot stop %s: %w", name, err))
+			continue
+		}
+		waiting++
+	}
+	for ; waiting > 0; waiting-- {
+		select {
+		case <-ctx.Done():
+			return errors.Join(all, fmt.Errorf("%d of %d units did not stop in time", waiting, len(names)))
+		case <-done:
+		}
+	}
+	return all
+}
+
+// Cancel takes back the start of a unit that is queued, by stopping what does
+// not run yet.
+func (c *Conn) Cancel(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	if _, err := c.sd.StopUnitContext(ctx, name, "replace", nil); err != nil {
+		return fmt.Errorf("cannot hold back %s: %w", name, err)
+	}
+	return nil
+}
+
+// RunTransient runs a command in a service of its own and waits for its end
+// (Manager.StartTransientUnit). What it starts does not end with keeper.
+func (c *Conn) RunTransient(ctx context.Context, name, description string, argv []string) error {
+	done := make(chan string, 1)
+	props := []sd.Property{
+		sd.PropDescription(description),
+		sd.PropExecStart(argv, false),
+		{Name: "CollectMode", Value: dbus.MakeVariant("inactive-or-failed")},
+		{Name: "Type", Value: dbus.MakeVariant("oneshot")},
+		// What it leaves running (a network helper) is to stay.
+		{Name: "KillMode", Value: dbus.MakeVariant("process")},
+	}
+	if _, err := c.sd.StartTransientUnitContext(ctx, name, "replace", props, done); err != nil {
+		return fmt.Errorf("cannot run %s: %w", description, err)
+	}
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", description, ctx.Err())
+	case result := <-done:
+		if result != "done" {
+			return fmt.Errorf("%s: %s; see: journalctl --user -u %s", description, result, name)
+		}
+		return nil
+	}
+}
