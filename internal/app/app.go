@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -69,7 +71,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	actors.Go(func() { e.Run(ctx) })
 	actors.Go(func() { lingers.run(ctx, deliver) })
 	actors.Go(func() { services.run(ctx, deliver) })
-	actors.Go(func() { watchLinger(ctx, p, rec.id.user(), deliver, log) })
+	actors.Go(func() { watchLinger(ctx, p, uid, rec.id.user(), deliver, log) })
 	actors.Go(func() { watchMarks(ctx, marks, deliver, log) })
 
 	srv := control.Server{UID: uid, Status: func(ctx context.Context) (control.Status, error) {
@@ -81,9 +83,34 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	}}
 	actors.Go(func() { rec.ready(ctx) })
 	log.Info("keeper runs", "release", release, "socket", p.Socket)
-	err = srv.Serve(ctx, socket)
+	err = serve(ctx, srv, socket, p.Socket, log)
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
 	return err
+}
+
+// serve answers on the socket, and makes it anew when somebody removed it.
+func serve(ctx context.Context, srv control.Server, socket net.Listener, path string, log *slog.Logger) error {
+	for {
+		sctx, lost := context.WithCancel(ctx)
+		go func() {
+			defer lost()
+			if err := control.Lost(sctx, path); err != nil {
+				if ctx.Err() == nil {
+					log.Warn("a socket that is removed will be missed", "error", err)
+				}
+				<-sctx.Done()
+			}
+		}()
+		err := srv.Serve(sctx, socket)
+		lost()
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		log.Warn("the socket was removed, and is made again", "socket", path)
+		if socket, err = control.Listen(path); err != nil {
+			return err
+		}
+	}
 }
 
 // readyLimit bounds how long the daemon waits for its first look at things
@@ -115,12 +142,25 @@ func watchdog() (func(), time.Duration) {
 	return func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) }, interval / 3
 }
 
-func watchLinger(ctx context.Context, p paths.Paths, user string, deliver func(core.Event), log *slog.Logger) {
-	keepUp(ctx, func() (bool, error) {
-		return false, logind.WatchLinger(ctx, p.LingerDir, user, func() { deliver(core.LingerHint{}) })
-	}, func(err error) {
-		log.Warn("linger is looked at now and then only", "error", err, "every", core.LookEvery)
+// watchLinger hears of linger as it is set and taken away, and of what logind
+// thinks of the user. The second is a hint that may be missed: nothing but the
+// time until the next look depends on it.
+func watchLinger(ctx context.Context, p paths.Paths, uid int, user string, deliver func(core.Event), log *slog.Logger) {
+	touched := func() { deliver(core.LingerHint{}) }
+	var both sync.WaitGroup
+	both.Go(func() {
+		keepUp(ctx, func() (bool, error) { return false, logind.WatchFile(ctx, p.LingerDir, user, touched) },
+			func(err error) {
+				log.Warn("linger is looked at now and then only", "error", err, "every", core.LookEvery)
+			})
 	})
+	both.Go(func() {
+		keepUp(ctx, func() (bool, error) { return false, logind.WatchFile(ctx, logind.UserDir, strconv.Itoa(uid), touched) },
+			func(err error) {
+				log.Warn("what logind thinks of the user is looked at now and then only", "error", err, "every", core.LookEvery)
+			})
+	})
+	both.Wait()
 }
 
 // watchMarks hears of a pause and of the administrator's mark as they come and

@@ -108,21 +108,25 @@ func (l *logindLink) SetLinger(ctx context.Context) (denied bool, err error) {
 }
 
 // Linger is engine.Linger.
-func (l *logindLink) Linger(ctx context.Context) (on, closing bool, err error) {
+func (l *logindLink) Linger(ctx context.Context) core.LingerSeen {
 	c, err := l.get()
 	if err != nil {
-		return false, false, err
+		return core.LingerSeen{Err: err.Error()}
 	}
 	u, err := c.User(ctx, l.uid)
 	if err == nil && u.State == "" {
-		return false, false, errors.New("logind does not know the user")
+		err = errors.New("logind does not know the user")
 	}
-	if err == nil && u.State == "closing" {
+	if err != nil {
+		return core.LingerSeen{Err: err.Error()}
+	}
+	seen := core.LingerSeen{On: u.Linger}
+	if life, err := c.Manager(ctx, l.uid); err == nil {
+		seen.Root = core.Root{Armor: life.Armor, Revive: life.Revive}
 		// Without armor the stop is real, and the last act sees to it.
-		life, err := c.Manager(ctx, l.uid)
-		closing = err == nil && life.Armor && life.Active == "active"
+		seen.Closing = u.State == "closing" && life.Armor && life.Active == "active"
 	}
-	return u.Linger, closing, err
+	return seen
 }
 
 // unitsLink is the engine's view of the user manager.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"keeper/internal/core"
 )
 
 // outcome is what one connect returns.
@@ -144,8 +146,8 @@ func TestLinksWithoutAConnection(t *testing.T) {
 	if denied, err := l.SetLinger(t.Context()); denied || !errors.Is(err, errNoLink) {
 		t.Errorf("SetLinger: %v, %v", denied, err)
 	}
-	if on, _, err := l.Linger(t.Context()); on || !errors.Is(err, errNoLink) {
-		t.Errorf("Linger: %v, %v", on, err)
+	if seen := l.Linger(t.Context()); seen != (core.LingerSeen{Err: errNoLink.Error()}) {
+		t.Errorf("Linger: %+v", seen)
 	}
 	if e := (&unitsLink{}).Look(t.Context()); e.Err != errNoLink.Error() || e.Units != nil || e.Armed {
 		t.Errorf("Look: %+v", e)

@@ -19,6 +19,7 @@ type State struct {
 	ManagerUp    bool
 	ManagerErr   string
 	Armed        bool
+	Root         Root
 	ShuttingDown bool
 	StandDown    StandDown
 	// standSeen says that the marks were looked at: before, nothing is set.
@@ -247,6 +248,7 @@ func (d *decider) lingerSeen(e LingerSeen) {
 		return
 	}
 	was := d.Linger
+	d.Root = e.Root
 	d.lingerIs(e.On)
 	switch {
 	case e.On && e.Closing:

@@ -19,7 +19,9 @@ type (
 		// Closing says that logind believes the user to be on the way out while
 		// root's armor kept the user manager running.
 		Closing bool
-		Err     string
+		// Root is what is in force of root's part.
+		Root Root
+		Err  string
 	}
 	// LingerSet is the outcome of SetLinger. Denied means that polkit said no.
 	LingerSet struct {
@@ -87,6 +89,14 @@ type (
 	// Wake is the timer that State.Next asked for.
 	Wake struct{}
 )
+
+// Root is what PID 1 has in force of root's part.
+type Root struct {
+	// Armor: nobody can stop the user manager by a job of its own
+	// (RefuseManualStop). Revive: it is started again whatever ended it.
+	Armor  bool `json:"armor"`
+	Revive bool `json:"revive"`
+}
 
 func (LogindUp) event()           {}
 func (LogindDown) event()         {}

@@ -13,10 +13,10 @@ import (
 )
 
 // Linger sets and reads the account's linger. SetLinger reports with denied
-// that polkit does not allow it; closing is LingerSeen's.
+// that polkit does not allow it.
 type Linger interface {
 	SetLinger(ctx context.Context) (denied bool, err error)
-	Linger(ctx context.Context) (on, closing bool, err error)
+	Linger(ctx context.Context) core.LingerSeen
 }
 
 // Delay holds a delay inhibitor of logind's, one at a time. Take lets go of the
@@ -171,13 +171,13 @@ func (e *Engine) act(ctx context.Context, a core.Action) {
 		denied, err := e.Linger.SetLinger(actx)
 		e.Deliver(ctx, core.LingerSet{Err: text(err), Denied: denied})
 	case core.LookLinger:
-		on, closing, err := e.Linger.Linger(actx)
-		if !a.Glance || err != nil || !on {
+		seen := e.Linger.Linger(actx)
+		if !a.Glance || seen.Err != "" || !seen.On {
 			// Before the answer: whether linger may be set is decided on what the
 			// marks say now, not on what they said before somebody took it away.
 			e.Deliver(ctx, core.StandDownSeen{StandDown: e.Marks.Read(actx, time.Now())})
 		}
-		e.Deliver(ctx, core.LingerSeen{On: on, Closing: closing, Err: text(err)})
+		e.Deliver(ctx, seen)
 	case core.LookUnits:
 		e.Deliver(ctx, e.Units.Look(actx))
 	case core.StartUnits:

@@ -22,9 +22,9 @@ type fakeLinger struct {
 }
 
 func (f fakeLinger) SetLinger(ctx context.Context) (bool, error) { return f.set(ctx) }
-func (f fakeLinger) Linger(ctx context.Context) (bool, bool, error) {
+func (f fakeLinger) Linger(ctx context.Context) core.LingerSeen {
 	on, err := f.see(ctx)
-	return on, false, err
+	return core.LingerSeen{On: on, Err: text(err)}
 }
 
 type fakeMarks struct {

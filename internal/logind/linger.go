@@ -12,10 +12,15 @@ import (
 // tells of a change, so the directory is watched.
 const LingerDir = "/var/lib/systemd/linger"
 
-// WatchLinger calls touched whenever the user's file in dir comes or goes,
-// until the context ends. logind makes the directory with the first user that
-// lingers, so it must be called after linger was set once.
-func WatchLinger(ctx context.Context, dir, user string, touched func()) error {
+// UserDir is where logind keeps a file for each user it knows. The files are
+// logind's own and not for reading; that one is written anew says that something
+// of the user changed, of which no signal tells: User.State above all.
+const UserDir = "/run/systemd/users"
+
+// WatchFile calls touched whenever the file of this name in dir comes, goes or
+// is replaced, and once at first, until the context ends. logind makes the
+// directories with their first user.
+func WatchFile(ctx context.Context, dir, name string, touched func()) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("cannot watch %s: %w", dir, err)
@@ -37,7 +42,7 @@ func WatchLinger(ctx context.Context, dir, user string, touched func()) error {
 			if e.Name == dir && e.Has(fsnotify.Remove|fsnotify.Rename) {
 				return fmt.Errorf("%s was removed", dir)
 			}
-			if filepath.Base(e.Name) == user && e.Has(fsnotify.Create|fsnotify.Remove|fsnotify.Rename) {
+			if filepath.Base(e.Name) == name && e.Has(fsnotify.Create|fsnotify.Remove|fsnotify.Rename) {
 				touched()
 			}
 		case err, ok := <-w.Errors:

@@ -14,7 +14,7 @@ import (
 func watchLinger(t *testing.T, ctx context.Context, dir string) (touched chan struct{}, ended chan error) {
 	t.Helper()
 	touched, ended = make(chan struct{}, 100), make(chan error, 1)
-	go func() { ended <- WatchLinger(ctx, dir, "alice", func() { touched <- struct{}{} }) }()
+	go func() { ended <- WatchFile(ctx, dir, "alice", func() { touched <- struct{}{} }) }()
 	await(t, touched, "the first touch")
 	return touched, ended
 }
@@ -44,7 +44,7 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-func TestWatchLinger(t *testing.T) {
+func TestWatchFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -78,7 +78,7 @@ func TestWatchLinger(t *testing.T) {
 	}
 }
 
-func TestWatchLingerEndsWithItsDirectory(t *testing.T) {
+func TestWatchFileEndsWithItsDirectory(t *testing.T) {
 	t.Parallel()
 	for name, gone := range map[string]func(dir string) error{
 		"removed": os.Remove,
@@ -101,10 +101,10 @@ func TestWatchLingerEndsWithItsDirectory(t *testing.T) {
 	}
 }
 
-func TestWatchLingerWithoutADirectory(t *testing.T) {
+func TestWatchFileWithoutADirectory(t *testing.T) {
 	t.Parallel()
 	touched := false
-	err := WatchLinger(t.Context(), filepath.Join(t.TempDir(), "none"), "alice", func() { touched = true })
+	err := WatchFile(t.Context(), filepath.Join(t.TempDir(), "none"), "alice", func() { touched = true })
 	if !errors.Is(err, os.ErrNotExist) || touched {
 		t.Errorf("got %v, touched %v; want an error at once", err, touched)
 	}

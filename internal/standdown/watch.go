@@ -41,6 +41,9 @@ func (m Marks) Watch(ctx context.Context, changed func()) error {
 			if !e.Has(fsnotify.Create | fsnotify.Remove | fsnotify.Rename) {
 				continue
 			}
+			if e.Name == m.StateDir {
+				return fmt.Errorf("%s was removed", m.StateDir) // and is made again
+			}
 			if e.Name == m.pausePath() || e.Name == m.MarkPath() {
 				changed()
 			}
