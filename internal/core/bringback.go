@@ -36,6 +36,9 @@ func (d *decider) seeUnit(u Unit) Unit {
 	if u.Stopped || u.Active == "active" {
 		d.settle(u.Name)
 	}
+	if u.Stopped && u.Active == "inactive" && was.Active != "inactive" {
+		d.add(LookUnits, "look at the units", "one was stopped, and its file may go next")
+	}
 	return u
 }
 
