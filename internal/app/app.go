@@ -57,7 +57,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	rec := newRecorder(store, kept, log, identity{uid: uid, release: release, since: time.Now()})
 	lingers := &logindLink{uid: uint32(uid)}
 	view := openView(uid, p)
-	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: filepath.Join(p.State, "quadlets")}, log: log}
+	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: copiesDir(p)}, log: log}
 	held := &delay{link: lingers, log: log}
 	defer held.Release()
 	e := engine.New()
@@ -89,6 +89,9 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
 	return err
 }
+
+// copiesDir is where the copies of Quadlet files are.
+func copiesDir(p paths.Paths) string { return filepath.Join(p.State, "quadlets") }
 
 // serve answers on the socket, and makes it anew when somebody removed it.
 func serve(ctx context.Context, srv control.Server, socket net.Listener, path string, log *slog.Logger) error {

@@ -166,7 +166,7 @@ func rootsPart(root core.Root) string {
 	case root.Armor:
 		return "armor, without revive"
 	}
-	return "not installed"
+	return "not installed; " + core.OutOfReach
 }
 
 func (r renderer) problems(b *strings.Builder, list []control.Problem) {

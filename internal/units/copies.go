@@ -38,7 +38,7 @@ func (c Copies) Keep(units []core.Unit) ([]core.LostFile, error) {
 			}
 		}
 	}
-	lost, err := c.lost()
+	lost, err := c.Lost()
 	return lost, errors.Join(all, err)
 }
 
@@ -58,7 +58,8 @@ func (c Copies) keep(source string) error {
 	return nil
 }
 
-func (c Copies) lost() ([]core.LostFile, error) {
+// Lost returns the files that there is a copy of, and that are gone or empty.
+func (c Copies) Lost() ([]core.LostFile, error) {
 	entries, err := os.ReadDir(c.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
