@@ -166,7 +166,7 @@ func rootsPart(root core.Root) string {
 	case root.Armor:
 		return "armor, without revive"
 	}
-	return "not installed; " + core.OutOfReach
+	return "not installed: SIGKILL of the user manager, and its exit with a login session open, stay fatal (keeper doctor)"
 }
 
 func (r renderer) problems(b *strings.Builder, list []control.Problem) {
