@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(up(), execute(), install(), down(), list(), demo())
+	c.AddCommand(up(), execute(), install(), reboot(), cut(), on(), down(), list(), demo())
 	return c
 }
 
@@ -147,15 +148,21 @@ func demo() *cobra.Command {
 }
 
 func list() *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "Show the hosts that are up", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "list", Short: "Show the hosts there are", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			hosts, err := lab.List()
 			if err != nil {
 				return err
 			}
-			for _, h := range hosts {
-				fmt.Println(h.Name)
+			if len(hosts) == 0 {
+				fmt.Fprintln(os.Stderr, "no host is there; boot one with: keeper-lab up")
+				return nil
 			}
-			return nil
+			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "NAME\tSTATE")
+			for _, h := range hosts {
+				fmt.Fprintf(w, "%s\t%s\n", h.Name, h.State())
+			}
+			return w.Flush()
 		}}
 }

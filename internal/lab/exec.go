@@ -49,6 +49,10 @@ func (h *Host) start(ctx context.Context, e Exec, argv ...string) (*exec.Cmd, er
 	if err != nil {
 		return nil, err
 	}
+	leader, err := h.leader()
+	if err != nil {
+		return nil, err
+	}
 	dir := filepath.Join(h.cgroup, "payload", "lab.exec")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("host %s is not up: %w", h.Name, err)
@@ -58,7 +62,7 @@ func (h *Host) start(ctx context.Context, e Exec, argv ...string) (*exec.Cmd, er
 		return nil, err
 	}
 	defer cg.Close()
-	enter := []string{"-t", strconv.Itoa(h.Leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"}
+	enter := []string{"-t", strconv.Itoa(leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, inner...)...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=" + os.Getenv("TERM")}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.Stdin, e.Stdout, e.Stderr

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -18,8 +16,8 @@ import (
 // Host is a booted test host.
 type Host struct {
 	Name string
-	// Leader is the host's PID 1 as this machine numbers it. It changes when
-	// the host reboots.
+	// Leader was the host's PID 1, as this machine numbers it, when Up, Find,
+	// Reboot, WaitRebooted, Cut or PowerOn returned. Each boot has another.
 	Leader int
 
 	dir    string
@@ -44,19 +42,6 @@ type Options struct {
 	// What the build of the stack's images needs and nothing else does.
 	home     string
 	internet bool
-}
-
-// spec is what the supervisor of a host is started with, and what others read
-// to find the host: hosts/NAME/host.json.
-type spec struct {
-	Name     string `json:"name"`
-	Rootfs   string `json:"rootfs"`
-	Home     string `json:"home"`
-	Cgroup   string `json:"cgroup"`
-	Internet bool   `json:"internet,omitempty"`
-
-	Supervisor int `json:"supervisor,omitempty"`
-	Leader     int `json:"leader,omitempty"`
 }
 
 const defaultName = "lab"
@@ -159,9 +144,9 @@ func start(ctx context.Context, dir string, s spec, home string, o Options) (*Ho
 	if err := h.supervise(lock); err != nil {
 		return nil, err
 	}
+	_ = lock.Close() // the supervisor has it now
 	if err := h.waitRunning(ctx); err != nil {
-		console, _ := os.ReadFile(filepath.Join(dir, "console.log"))
-		return nil, errors.Join(fmt.Errorf("host %s did not come up: %w\n%s", s.Name, err, tail(string(console), 30)), h.Down())
+		return nil, errors.Join(err, h.Down())
 	}
 	if !o.Tied {
 		return h, h.release()
@@ -208,51 +193,7 @@ func (h *Host) release() error {
 	return errors.Join(err, w.Close())
 }
 
-// waitRunning waits until the host has booted, and notes its leader. A host
-// that is degraded has not: the failed units are in the error.
-func (h *Host) waitRunning(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
-	defer cancel()
-	var last error
-	for {
-		last = h.checkRunning(ctx)
-		if last == nil || errors.Is(last, errDegraded) {
-			return last
-		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
-			return fmt.Errorf("%w; last: %w", err, last)
-		}
-	}
-}
-
-var errDegraded = errors.New("the host booted degraded")
-
-func (h *Host) checkRunning(ctx context.Context) error {
-	s, err := readSpec(h.dir)
-	if err != nil {
-		return err
-	}
-	if s.Leader == 0 {
-		if !locked(h.dir) {
-			log, _ := os.ReadFile(filepath.Join(h.dir, "supervisor.log"))
-			return fmt.Errorf("%w: the supervisor ended: %s", errDegraded, tail(string(log), 5))
-		}
-		return errors.New("not started yet")
-	}
-	h.Leader = s.Leader
-	out, err := h.Output(ctx, "systemctl", "is-system-running", "--wait")
-	switch state := strings.TrimSpace(out); state {
-	case "running":
-		return nil
-	case "degraded":
-		failed, _ := h.Output(ctx, "systemctl", "--failed", "--no-legend", "--plain")
-		return fmt.Errorf("%w: %s", errDegraded, failed)
-	default:
-		return fmt.Errorf("system is %q: %w", state, err)
-	}
-}
-
-// Find returns the running host of that name.
+// Find returns the host of that name, which may be off.
 func Find(name string) (*Host, error) {
 	dir, err := hostDir(name)
 	if err != nil {
@@ -344,37 +285,6 @@ func (h *Host) Down() error {
 	}
 	defer lock.Close()
 	return clean(h.dir, h.cgroup)
-}
-
-// locked says whether a supervisor or its janitor holds the host.
-func locked(dir string) bool {
-	lock, err := lockFile(filepath.Join(dir, "lock"), false)
-	if err == nil {
-		_ = lock.Close()
-	}
-	return errors.Is(err, errLocked)
-}
-
-func readSpec(dir string) (spec, error) {
-	var s spec
-	data, err := os.ReadFile(filepath.Join(dir, "host.json"))
-	if err != nil {
-		return s, err
-	}
-	err = json.Unmarshal(data, &s)
-	return s, err
-}
-
-func writeSpec(dir string, s spec) error {
-	data, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	tmp := filepath.Join(dir, "host.json.tmp")
-	if err := os.WriteFile(tmp, data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, filepath.Join(dir, "host.json"))
 }
 
 // pause waits for d, or less if the context ends first, which is an error.

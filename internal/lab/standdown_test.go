@@ -102,7 +102,9 @@ func TestMachineGoesDown(t *testing.T) {
 			install(t, h)
 			begin := time.Now()
 			_, _ = h.Output(t.Context(), "sh", "-c", line)
-			await(t, 30*time.Second, "the machine is off", func(context.Context) bool { return !locked(h.dir) })
+			if err := h.WaitOff(within(t, 30*time.Second)); err != nil {
+				t.Fatal(err)
+			}
 			t.Logf("off after %.1f s", time.Since(begin).Seconds())
 			record, err := os.ReadFile(filepath.Join(home, User, ".local/state/keeper/rearm.json"))
 			if err != nil || !strings.Contains(string(record), `"reason": "the machine goes down"`) {
