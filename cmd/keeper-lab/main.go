@@ -53,7 +53,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(up(), execute(), install(), reboot(), cut(), on(), down(), list(), demo())
+	c.AddCommand(up(), execute(), install(), logs(), reboot(), cut(), on(), down(), list(), demo())
 	return c
 }
 
@@ -98,14 +98,18 @@ func execute() *cobra.Command {
 			return err
 		}
 		e := lab.Exec{User: *user, Login: *login, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
-		err = h.Run(c.Context(), e, args...)
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return commandFailed{exitStatus(exit)}
-		}
-		return err
+		return asInside(h.Run(c.Context(), e, args...))
 	}
 	return c
+}
+
+// asInside makes the exit status of a command inside a host this program's.
+func asInside(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return commandFailed{exitStatus(exit)}
+	}
+	return err
 }
 
 func install() *cobra.Command {

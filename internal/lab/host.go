@@ -114,9 +114,21 @@ func Up(ctx context.Context, o Options) (*Host, error) {
 		err = h.DeployStack(ctx, o.Say)
 	}
 	if err != nil {
-		return nil, errors.Join(err, h.Down())
+		return nil, h.giveUp(ctx, o, err)
+	}
+	if !o.Tied {
+		return h, h.release()
 	}
 	return h, nil
+}
+
+// giveUp is for a host that did not become what was asked for. It is taken
+// down, unless somebody is there to look at it.
+func (h *Host) giveUp(ctx context.Context, o Options, err error) error {
+	if o.Tied || ctx.Err() != nil {
+		return errors.Join(err, h.Down())
+	}
+	return errors.Join(fmt.Errorf("%w\nit is still there: keeper-lab logs --name %[2]s; keeper-lab down --name %[2]s", err, h.Name), h.release())
 }
 
 // start lays out the host's directory and boots it under a supervisor.
@@ -161,10 +173,7 @@ func start(ctx context.Context, dir string, s spec, home string, o Options) (*Ho
 	}
 	_ = lock.Close() // the supervisor has it now
 	if err := h.waitRunning(ctx); err != nil {
-		return nil, errors.Join(err, h.Down())
-	}
-	if !o.Tied {
-		return h, h.release()
+		return nil, h.giveUp(ctx, o, err)
 	}
 	return h, nil
 }
