@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,11 +49,11 @@ func root() *cobra.Command {
 	c := &cobra.Command{
 		Use:           "keeper-lab",
 		Short:         "Boot real Linux hosts to try keeper on",
-		Long:          "keeper-lab boots Debian 13 hosts with systemd and rootless Podman on this machine,\nas root, each in a container of its own. They share nothing but a read-only root.",
+		Long:          "keeper-lab boots Debian hosts with systemd and rootless Podman on this machine,\nas root, each in a container of its own. They share nothing but a read-only root.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(up(), execute(), install(), down(), list(), demo())
+	c.AddCommand(up(), execute(), install(), logs(), reboot(), cut(), on(), down(), list(), demo())
 	return c
 }
 
@@ -72,11 +73,12 @@ func say() func(string, ...any) {
 func up() *cobra.Command {
 	c := &cobra.Command{Use: "up", Short: "Boot a host", Args: cobra.NoArgs}
 	name := nameFlag(c)
+	suite := c.Flags().String("suite", "trixie", "what the host is made of: trixie (systemd 257, Podman 5.4) or bookworm (systemd 252; the demo stack is plain user services)")
 	stack := c.Flags().Bool("stack", false, "also start the demo stack and wait until it answers")
 	images := c.Flags().Bool("images", false, "also put the demo stack's images there, without starting it")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		say := say()
-		h, err := lab.Up(c.Context(), lab.Options{Name: *name, Stack: *stack, Images: *images, Say: say})
+		h, err := lab.Up(c.Context(), lab.Options{Name: *name, Suite: *suite, Stack: *stack, Images: *images, Say: say})
 		if err == nil {
 			say("host %s is up", h.Name)
 		}
@@ -96,27 +98,34 @@ func execute() *cobra.Command {
 			return err
 		}
 		e := lab.Exec{User: *user, Login: *login, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
-		err = h.Run(c.Context(), e, args...)
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return commandFailed{exitStatus(exit)}
-		}
-		return err
+		return asInside(h.Run(c.Context(), e, args...))
 	}
 	return c
+}
+
+// asInside makes the exit status of a command inside a host this program's.
+func asInside(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return commandFailed{exitStatus(exit)}
+	}
+	return err
 }
 
 func install() *cobra.Command {
 	c := &cobra.Command{Use: "install", Short: "Install keeper on a host as a user would", Args: cobra.NoArgs}
 	name := nameFlag(c)
-	system := c.Flags().Bool("system", false, "install as root for the account")
-	binary := c.Flags().String("binary", "", "the program to install (default: keeper beside keeper-lab)")
+	var o lab.InstallOptions
+	c.Flags().BoolVar(&o.System, "system", false, "as root, with root's part")
+	c.Flags().BoolVar(&o.NoArmor, "no-armor", false, "with --system: leave the armor out")
+	c.Flags().BoolVar(&o.Root, "root", false, "as root for the account, without root's part")
+	c.Flags().StringVar(&o.Binary, "binary", "", "the program to install (default: keeper beside keeper-lab)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		h, err := lab.Find(*name)
 		if err != nil {
 			return err
 		}
-		return h.Install(c.Context(), *binary, *system, os.Stdout)
+		return h.Install(c.Context(), o, os.Stdout)
 	}
 	return c
 }
@@ -147,15 +156,21 @@ func demo() *cobra.Command {
 }
 
 func list() *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "Show the hosts that are up", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "list", Short: "Show the hosts there are", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			hosts, err := lab.List()
 			if err != nil {
 				return err
 			}
-			for _, h := range hosts {
-				fmt.Println(h.Name)
+			if len(hosts) == 0 {
+				fmt.Fprintln(os.Stderr, "no host is there; boot one with: keeper-lab up")
+				return nil
 			}
-			return nil
+			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "NAME\tSUITE\tSTATE")
+			for _, h := range hosts {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", h.Name, h.Suite, h.State())
+			}
+			return w.Flush()
 		}}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"keeper/internal/logind"
 	"keeper/internal/paths"
 	"keeper/internal/standdown"
+	"keeper/internal/units"
 )
 
 // Run is the daemon. It returns when the context ends; an error means that it
@@ -55,7 +57,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	rec := newRecorder(store, kept, log, identity{uid: uid, release: release, since: time.Now()})
 	lingers := &logindLink{uid: uint32(uid)}
 	view := openView(uid, p)
-	services := &unitsLink{runtime: p.Runtime, view: view}
+	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: copiesDir(p)}, log: log}
 	held := &delay{link: lingers, log: log}
 	defer held.Release()
 	e := engine.New()
@@ -88,21 +90,24 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	return err
 }
 
+// copiesDir is where the copies of Quadlet files are.
+func copiesDir(p paths.Paths) string { return filepath.Join(p.State, "quadlets") }
+
 // serve answers on the socket, and makes it anew when somebody removed it.
 func serve(ctx context.Context, srv control.Server, socket net.Listener, path string, log *slog.Logger) error {
 	for {
 		sctx, lost := context.WithCancel(ctx)
-		go func() {
-			defer lost()
-			if err := control.Lost(sctx, path); err != nil {
-				if ctx.Err() == nil {
-					log.Warn("a socket that is removed will be missed", "error", err)
-				}
-				<-sctx.Done()
+		var watch sync.WaitGroup
+		watch.Go(func() {
+			if err := control.Lost(sctx, path); err == nil {
+				lost()
+			} else if sctx.Err() == nil {
+				log.Warn("should somebody remove the socket, that will be missed", "error", err)
 			}
-		}()
+		})
 		err := srv.Serve(sctx, socket)
 		lost()
+		watch.Wait()
 		if err != nil || ctx.Err() != nil {
 			return err
 		}

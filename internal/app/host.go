@@ -32,7 +32,7 @@ func (d *delay) Take(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	taken, err := c.TakeDelay(ctx, "keeper", "services end in their order, and the end is noted")
+	taken, err := c.TakeDelay(ctx, "services end in their order, and the end is noted")
 	if err != nil {
 		return 0, err
 	}

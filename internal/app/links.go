@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -133,6 +134,8 @@ func (l *logindLink) Linger(ctx context.Context) core.LingerSeen {
 type unitsLink struct {
 	runtime string
 	view    containers.View
+	copies  units.Copies
+	log     *slog.Logger
 	link[units.Conn]
 }
 
@@ -143,6 +146,7 @@ func (l *unitsLink) run(ctx context.Context, deliver func(core.Event)) {
 			return false, err
 		}
 		defer c.Close()
+		c.Copies, c.Failed = l.copies, func(err error) { l.log.Error("no copy of a Quadlet file", "error", err) }
 		l.set(c)
 		defer l.set(nil)
 		up := false

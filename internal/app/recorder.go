@@ -165,7 +165,12 @@ func (r *recorder) status(s core.State, now time.Time) control.Status {
 		Linger:    control.Linger{State: s.Linger, Since: s.LingerSince, Error: cmp.Or(s.SetErr, s.LookErr)},
 		Rearm:     control.Rearm{WhyNot: s.WhyNotArmed(), Try: s.HowToArm(), Last: r.last},
 		Units:     []core.Unit{},
+		Root:      s.Root,
+		Delay:     control.Delay{GrantMS: s.DelayGrant.Milliseconds(), NeedMS: core.ShutdownNeed(s.Units).Milliseconds(), Error: s.DelayErr},
+		Began:     s.Began.Kind,
 		Waiting:   s.Waiting(),
+		Owed:      s.Owed(),
+		Lost:      s.Lost,
 		Survivals: control.Survivals(kept.Survivals),
 		Decisions: append([]core.Decision{}, kept.Decisions...),
 	}

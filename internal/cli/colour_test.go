@@ -88,6 +88,7 @@ func TestColours(t *testing.T) {
 
 	const red, green, plain = "\x1b[1;31m", "\x1b[32m", "\x1b[0m"
 	want := "not all is well for alice (uid 1000)\n\n  ! something\n    type: to type\n\nlinger  on\nrearm   not armed: not today\n" +
+		"root    not installed: SIGKILL of the user manager, and its exit with a login session open, stay fatal (keeper doctor)\n" +
 		"daemon  , pid 0\n\nno units made by Quadlet (~/.config/containers/systemd)\n"
 	painted := strings.NewReplacer("not all is well", red+"not all is well"+plain, "!", red+"!"+plain,
 		"linger  on", "linger  "+green+"on"+plain, "not armed", red+"not armed"+plain).Replace(want)

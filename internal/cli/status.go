@@ -148,11 +148,25 @@ func (r renderer) status(b *strings.Builder, st control.Status) {
 		fmt.Fprintf(b, "rearm   %s: %s\n", r.bad("not armed"), st.Rearm.WhyNot)
 	}
 	if !st.Stale {
+		fmt.Fprintf(b, "root    %s\n", rootsPart(st.Root))
 		fmt.Fprintf(b, "daemon  %s, pid %d%s\n", st.Daemon.Release, st.Daemon.PID, r.since(st.Daemon.Since))
 	}
 	r.units(b, st)
 	r.survivals(b, st.Survivals)
 	r.decisions(b, st)
+}
+
+// rootsPart says what is in force of root's part.
+func rootsPart(root core.Root) string {
+	switch {
+	case root.Armor && root.Revive:
+		return "armor and revive"
+	case root.Revive:
+		return "revive, without armor"
+	case root.Armor:
+		return "armor, without revive"
+	}
+	return "not installed: SIGKILL of the user manager, and its exit with a login session open, stay fatal (keeper doctor)"
 }
 
 func (r renderer) problems(b *strings.Builder, list []control.Problem) {
@@ -194,7 +208,11 @@ func (r renderer) survivals(b *strings.Builder, list []control.Survival) {
 			fmt.Fprintf(b, "  and %d more: keeper status --json\n", len(list)-shown)
 			break
 		}
-		fmt.Fprintf(b, "  %s  %s; back after %.2f s", r.when(s.At), s.Cause, float64(s.OutageMS)/1000)
+		atMost := ""
+		if s.Kind == core.LifeBooted && !s.Clean {
+			atMost = "at most "
+		}
+		fmt.Fprintf(b, "  %s  %s; back after %s%.2f s", r.when(s.At), s.Cause, atMost, float64(s.OutageMS)/1000)
 		for j, o := range s.Services {
 			sep := ", "
 			if j == 0 {
@@ -208,7 +226,7 @@ func (r renderer) survivals(b *strings.Builder, list []control.Survival) {
 
 func (r renderer) decisions(b *strings.Builder, st control.Status) {
 	if len(st.Waiting) > 0 {
-		fmt.Fprintf(b, "\nnot back yet from the last death of the user manager: %s\n", strings.Join(st.Waiting, ", "))
+		fmt.Fprintf(b, "\nnot back yet: %s\n", strings.Join(st.Waiting, ", "))
 	}
 	if last := st.Rearm.Last; last != nil && !last.Done {
 		fmt.Fprintf(b, "\nlast rearm  %s  %s: %s%s\n", r.when(last.At), r.bad("not done"), last.Reason, after("; ", last.Err))

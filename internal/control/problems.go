@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"keeper/internal/core"
@@ -25,6 +26,12 @@ func Problems(s Status) []Problem {
 	if !s.Rearm.Armed && s.StandDown == nil {
 		add("the stack would not come back from terminate-user: "+s.Rearm.WhyNot, s.Rearm.Try)
 	}
+	for _, f := range s.Lost {
+		dir, name := filepath.Split(f.Source)
+		add(fmt.Sprintf("%s was deleted or emptied: its service will not start again", f.Source),
+			fmt.Sprintf("cp %s %s && systemctl --user daemon-reload   # if %s is to go, instead: rm %s",
+				quote(f.Copy), quote(dir+name), name, quote(f.Copy)))
+	}
 	for _, u := range s.Units {
 		if u.Active == "active" {
 			continue
@@ -33,12 +40,25 @@ func Problems(s Status) []Problem {
 		if u.Sub != "" && u.Sub != u.Active && u.Sub != "dead" {
 			what += " (" + u.Sub + ")"
 		}
-		if u.Result != "" && u.Result != "success" {
+		switch why, owed := s.Owed[u.Name]; {
+		case u.Stopped:
+			what += ": somebody stopped it"
+		case owed:
+			what += ", and keeper is bringing it back: " + why
+		case u.Result != "" && u.Result != "success":
 			what += ": " + u.Result
 		}
 		add(what, tryUnit(u))
 	}
 	return list
+}
+
+// quote makes one word of s for a shell.
+func quote(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@%") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // StoodDown is the problem that keeper stands down, as it does.

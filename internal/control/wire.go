@@ -32,9 +32,19 @@ type Status struct {
 	Rearm     Rearm           `json:"rearm"`
 	StandDown *core.StandDown `json:"stand_down,omitempty"`
 	Units     []core.Unit     `json:"units"`
-	// Waiting are the services that the last death of the user manager took
-	// down and that have not come back yet.
-	Waiting   []string        `json:"waiting,omitempty"`
+	// Root is what is in force of root's part.
+	Root core.Root `json:"root"`
+	// Delay is the delay inhibitor.
+	Delay Delay `json:"delay"`
+	// Began is what happened before the daemon started.
+	Began core.LifeKind `json:"began,omitempty"`
+	// Waiting are the services that the last end of the user manager or of the
+	// machine took down and that have not come back yet. Owed are those that
+	// keeper is bringing back, each with the reason.
+	Waiting []string          `json:"waiting,omitempty"`
+	Owed    map[string]string `json:"owed,omitempty"`
+	// Lost are Quadlet files that went missing under their services.
+	Lost      []core.LostFile `json:"lost,omitempty"`
 	Survivals []Survival      `json:"survivals"`
 	Decisions []core.Decision `json:"decisions"`
 }
@@ -68,12 +78,25 @@ type Rearm struct {
 	Last   *core.Rearm `json:"last,omitempty"`
 }
 
-// Survival is a death of the user manager that the stack came back from.
+// Delay is keeper's delay inhibitor for shutdowns.
+type Delay struct {
+	// GrantMS is how long logind waits for keeper, and NeedMS how long keeper may
+	// need for what must stop before its stores and is not ordered so.
+	GrantMS int64  `json:"grant_ms"`
+	NeedMS  int64  `json:"need_ms"`
+	Error   string `json:"error,omitempty"`
+}
+
+// Survival is an end of the user manager, or of the machine, that the stack came
+// back from.
 type Survival struct {
-	At       time.Time `json:"at"`
-	Cause    string    `json:"cause"`
-	OutageMS int64     `json:"outage_ms"`
-	Services []Outage  `json:"services"`
+	At time.Time `json:"at"`
+	// Kind is revived or booted; Clean says that the end was announced.
+	Kind     core.LifeKind `json:"kind,omitempty"`
+	Clean    bool          `json:"clean"`
+	Cause    string        `json:"cause"`
+	OutageMS int64         `json:"outage_ms"`
+	Services []Outage      `json:"services"`
 }
 
 // Outage is how long one service was away.
@@ -86,7 +109,7 @@ type Outage struct {
 func Survivals(list []core.Survival) []Survival {
 	out := make([]Survival, 0, len(list))
 	for i := len(list) - 1; i >= 0; i-- {
-		s := Survival{At: list[i].At, Cause: list[i].Cause, OutageMS: list[i].Outage.Milliseconds()}
+		s := Survival{At: list[i].At, Kind: list[i].Kind, Clean: list[i].Clean, Cause: list[i].Cause, OutageMS: list[i].Outage.Milliseconds()}
 		for _, o := range list[i].Services {
 			s.Services = append(s.Services, Outage{Name: o.Name, OutageMS: o.Outage.Milliseconds()})
 		}

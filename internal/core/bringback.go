@@ -25,8 +25,9 @@ func (d *decider) seeUnit(u Unit) Unit {
 	u.Stopped = was.Stopped || !known && slices.Contains(d.Began.Stopped, u.Name)
 	switch u.Active {
 	case "active", "activating", "reloading":
-		// A stop that fails, or a start after it.
-		u.Stopped = false
+		// A stop that failed, or a start after it; with a job the stop may still
+		// have to come.
+		u.Stopped = u.Stopped && u.Job
 	case "failed":
 		// systemd restarts what dies; failed is where it gave up.
 		if known && u.Sub == "failed" && was.Sub != "failed" && !u.Stopped {
@@ -35,6 +36,9 @@ func (d *decider) seeUnit(u Unit) Unit {
 	}
 	if u.Stopped || u.Active == "active" {
 		d.settle(u.Name)
+	}
+	if u.Stopped && u.Active == "inactive" && was.Active != "inactive" {
+		d.add(LookUnits, "look at the units", "one was stopped, and its file may go next")
 	}
 	return u
 }

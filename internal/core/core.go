@@ -59,6 +59,8 @@ type Unit struct {
 	Entered time.Duration `json:"-"`
 	// Wanted says that something starts it by itself (WantedBy, RequiredBy).
 	Wanted bool `json:"wanted,omitempty"`
+	// Stale says that its Quadlet file changed since the user manager read it.
+	Stale bool `json:"stale,omitempty"`
 	// Job says that systemd has something queued for it.
 	Job bool `json:"-"`
 	// Stopped says that it was stopped by a stop job, which is a person's word:
@@ -81,6 +83,13 @@ type Unit struct {
 type Mount struct {
 	Source, Target string
 	ReadOnly       bool
+}
+
+// LostFile is a Quadlet file that was deleted or emptied under its service, and
+// the copy that keeper has of it.
+type LostFile struct {
+	Source string `json:"source"`
+	Copy   string `json:"copy"`
 }
 
 // IsService says whether the unit is something that runs, and not a volume or

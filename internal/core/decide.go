@@ -26,6 +26,7 @@ type State struct {
 	standSeen bool
 
 	Units    map[string]Unit
+	Lost     []LostFile
 	Survival *Survival
 	// Began is what happened before this daemon started.
 	Began Began
@@ -384,7 +385,10 @@ func (d *decider) unitsSeen(e UnitsSeen) {
 		return
 	}
 	d.ManagerUp, d.ManagerErr, d.Armed = true, "", e.Armed
-	d.starting = e.Starting
+	d.starting, d.Lost = e.Starting, e.Lost
+	for _, f := range e.Lost {
+		d.noteTopic("lost "+f.Source, "leave "+f.Source+" to a person", "it was deleted or emptied; a copy is at "+f.Copy)
+	}
 	units := make(map[string]Unit, len(e.Units))
 	for _, u := range e.Units {
 		units[u.Name] = d.seeUnit(u)

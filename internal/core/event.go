@@ -50,7 +50,9 @@ type (
 		Armed bool
 		// Starting says that the user manager has not finished starting up.
 		Starting bool
-		Err      string
+		// Lost are the Quadlet files that went missing.
+		Lost []LostFile
+		Err  string
 	}
 	// UnitSeen is the new state of one of them.
 	UnitSeen struct{ Unit Unit }

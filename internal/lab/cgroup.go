@@ -24,6 +24,23 @@ func cgroupRoot() (string, error) {
 	return "", fmt.Errorf("%w: no cgroup v2 tree is mounted", ErrCannotHost)
 }
 
+// freshCgroup makes the cgroup and opens it. What an earlier boot left in it is
+// ended first: with the last of its processes go its mounts.
+func freshCgroup(dir string) (*os.File, error) {
+	if err := removeCgroup(dir); err != nil {
+		return nil, err
+	}
+	err := os.MkdirAll(dir, 0o755)
+	if errors.Is(err, os.ErrNotExist) {
+		// The end of another host may just have removed the common parent.
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(dir)
+}
+
 // removeCgroup kills what is in the cgroup and removes it with all below it.
 func removeCgroup(dir string) error {
 	err := os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)

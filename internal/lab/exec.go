@@ -49,6 +49,10 @@ func (h *Host) start(ctx context.Context, e Exec, argv ...string) (*exec.Cmd, er
 	if err != nil {
 		return nil, err
 	}
+	leader, err := h.leader()
+	if err != nil {
+		return nil, err
+	}
 	dir := filepath.Join(h.cgroup, "payload", "lab.exec")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("host %s is not up: %w", h.Name, err)
@@ -58,7 +62,7 @@ func (h *Host) start(ctx context.Context, e Exec, argv ...string) (*exec.Cmd, er
 		return nil, err
 	}
 	defer cg.Close()
-	enter := []string{"-t", strconv.Itoa(h.Leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"}
+	enter := []string{"-t", strconv.Itoa(leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, inner...)...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=" + os.Getenv("TERM")}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.Stdin, e.Stdout, e.Stderr
@@ -99,10 +103,13 @@ func (e Exec) wrap(argv []string) ([]string, error) {
 		// shell: su and runuser would hold up the end of their session for two
 		// seconds. The class is what pam_systemd takes from sshd or a terminal;
 		// without it logind would file the session as a background job.
-		return []string{"systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--expand-environment=no",
+		// PID 1 replaces variables in the line, and makes one dollar of two;
+		// systemd-run can forbid it from systemd 254 on only.
+		line := strings.ReplaceAll(quote(argv), "$", "$$")
+		return []string{"systemd-run", "--quiet", "--pipe", "--wait", "--collect",
 			"--property=PAMName=login", "--property=User=" + user, "--property=WorkingDirectory=~",
 			"--setenv=XDG_SESSION_CLASS=user", "--setenv=XDG_SESSION_TYPE=tty",
-			"--", "/bin/bash", "-lc", quote(argv)}, nil
+			"--", "/bin/bash", "-lc", line}, nil
 	}
 	switch user {
 	case "", "root":

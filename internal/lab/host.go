@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -18,9 +16,11 @@ import (
 // Host is a booted test host.
 type Host struct {
 	Name string
-	// Leader is the host's PID 1 as this machine numbers it. It changes when
-	// the host reboots.
+	// Leader was the host's PID 1, as this machine numbers it, when Up, Find,
+	// Reboot, WaitRebooted, Cut or PowerOn returned. Each boot has another.
 	Leader int
+	// Suite is the release of Debian that the host is made of.
+	Suite string
 
 	dir    string
 	cgroup string
@@ -31,10 +31,15 @@ type Host struct {
 type Options struct {
 	// Name tells hosts apart; "lab" if empty.
 	Name string
+	// Suite is the release of Debian that the host is made of: "trixie", which
+	// it is if empty, or "bookworm". The demo stack is Quadlets on the first and
+	// plain user services on the second.
+	Suite string
 	// Stack also deploys the demo stack and waits until it answers.
 	Stack bool
 	// Images puts the stack's images into the account's container storage, as
-	// Stack does, without deploying anything.
+	// Stack does, without deploying anything. Where the stack is plain services,
+	// it is programs.
 	Images bool
 	// Tied ends the host with this process, however that ends.
 	Tied bool
@@ -44,19 +49,6 @@ type Options struct {
 	// What the build of the stack's images needs and nothing else does.
 	home     string
 	internet bool
-}
-
-// spec is what the supervisor of a host is started with, and what others read
-// to find the host: hosts/NAME/host.json.
-type spec struct {
-	Name     string `json:"name"`
-	Rootfs   string `json:"rootfs"`
-	Home     string `json:"home"`
-	Cgroup   string `json:"cgroup"`
-	Internet bool   `json:"internet,omitempty"`
-
-	Supervisor int `json:"supervisor,omitempty"`
-	Leader     int `json:"leader,omitempty"`
 }
 
 const defaultName = "lab"
@@ -83,6 +75,10 @@ func Up(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	r, err := findRelease(o.Suite)
+	if err != nil {
+		return nil, err
+	}
 	if err := ensureTools(o.Say); err != nil {
 		return nil, err
 	}
@@ -91,19 +87,19 @@ func Up(ctx context.Context, o Options) (*Host, error) {
 		return nil, err
 	}
 	c := &cache{dir: base, say: o.Say}
-	rootfs, rootfsKey, err := ensureRootfs(c)
+	rootfs, rootfsKey, err := ensureRootfs(c, r)
 	if err != nil {
 		return nil, err
 	}
 	home := filepath.Join(rootfs, "home")
-	if o.Stack || o.Images {
+	if (o.Stack || o.Images) && !r.plain {
 		stack, err := ensureStack(ctx, c, rootfsKey)
 		if err != nil {
 			return nil, err
 		}
 		home = filepath.Join(stack, "home")
 	}
-	s := spec{Name: filepath.Base(dir), Rootfs: rootfs, Home: filepath.Join(dir, "home"), Internet: o.internet}
+	s := spec{Name: filepath.Base(dir), Suite: r.suite, Rootfs: rootfs, Home: filepath.Join(dir, "home"), Internet: o.internet}
 	if o.home != "" {
 		s.Home, home = o.home, ""
 	}
@@ -111,12 +107,28 @@ func Up(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Stack {
-		if err := h.DeployStack(ctx, o.Say); err != nil {
-			return nil, errors.Join(err, h.Down())
-		}
+	if (o.Stack || o.Images) && r.plain {
+		err = h.putMinio(ctx, c)
+	}
+	if o.Stack && err == nil {
+		err = h.DeployStack(ctx, o.Say)
+	}
+	if err != nil {
+		return nil, h.giveUp(ctx, o, err)
+	}
+	if !o.Tied {
+		return h, h.release()
 	}
 	return h, nil
+}
+
+// giveUp is for a host that did not become what was asked for. It is taken
+// down, unless somebody is there to look at it.
+func (h *Host) giveUp(ctx context.Context, o Options, err error) error {
+	if o.Tied || ctx.Err() != nil {
+		return errors.Join(err, h.Down())
+	}
+	return errors.Join(fmt.Errorf("%w\nit is still there: keeper-lab logs --name %[2]s; keeper-lab down --name %[2]s", err, h.Name), h.release())
 }
 
 // start lays out the host's directory and boots it under a supervisor.
@@ -155,16 +167,13 @@ func start(ctx context.Context, dir string, s spec, home string, o Options) (*Ho
 		return nil, err
 	}
 	o.Say("booting host %s", s.Name)
-	h := &Host{Name: s.Name, dir: dir, cgroup: s.Cgroup}
+	h := &Host{Name: s.Name, Suite: s.Suite, dir: dir, cgroup: s.Cgroup}
 	if err := h.supervise(lock); err != nil {
 		return nil, err
 	}
+	_ = lock.Close() // the supervisor has it now
 	if err := h.waitRunning(ctx); err != nil {
-		console, _ := os.ReadFile(filepath.Join(dir, "console.log"))
-		return nil, errors.Join(fmt.Errorf("host %s did not come up: %w\n%s", s.Name, err, tail(string(console), 30)), h.Down())
-	}
-	if !o.Tied {
-		return h, h.release()
+		return nil, h.giveUp(ctx, o, err)
 	}
 	return h, nil
 }
@@ -208,51 +217,7 @@ func (h *Host) release() error {
 	return errors.Join(err, w.Close())
 }
 
-// waitRunning waits until the host has booted, and notes its leader. A host
-// that is degraded has not: the failed units are in the error.
-func (h *Host) waitRunning(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
-	defer cancel()
-	var last error
-	for {
-		last = h.checkRunning(ctx)
-		if last == nil || errors.Is(last, errDegraded) {
-			return last
-		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
-			return fmt.Errorf("%w; last: %w", err, last)
-		}
-	}
-}
-
-var errDegraded = errors.New("the host booted degraded")
-
-func (h *Host) checkRunning(ctx context.Context) error {
-	s, err := readSpec(h.dir)
-	if err != nil {
-		return err
-	}
-	if s.Leader == 0 {
-		if !locked(h.dir) {
-			log, _ := os.ReadFile(filepath.Join(h.dir, "supervisor.log"))
-			return fmt.Errorf("%w: the supervisor ended: %s", errDegraded, tail(string(log), 5))
-		}
-		return errors.New("not started yet")
-	}
-	h.Leader = s.Leader
-	out, err := h.Output(ctx, "systemctl", "is-system-running", "--wait")
-	switch state := strings.TrimSpace(out); state {
-	case "running":
-		return nil
-	case "degraded":
-		failed, _ := h.Output(ctx, "systemctl", "--failed", "--no-legend", "--plain")
-		return fmt.Errorf("%w: %s", errDegraded, failed)
-	default:
-		return fmt.Errorf("system is %q: %w", state, err)
-	}
-}
-
-// Find returns the running host of that name.
+// Find returns the host of that name, which may be off.
 func Find(name string) (*Host, error) {
 	dir, err := hostDir(name)
 	if err != nil {
@@ -262,7 +227,7 @@ func Find(name string) (*Host, error) {
 	if err != nil || !locked(dir) {
 		return nil, fmt.Errorf("no host %s is up; boot it with: keeper-lab up --name %s", filepath.Base(dir), filepath.Base(dir))
 	}
-	return &Host{Name: s.Name, Leader: s.Leader, dir: dir, cgroup: s.Cgroup}, nil
+	return &Host{Name: s.Name, Leader: s.Leader, Suite: s.Suite, dir: dir, cgroup: s.Cgroup}, nil
 }
 
 // List returns the hosts that are up. It clears away what is left of a host
@@ -344,37 +309,6 @@ func (h *Host) Down() error {
 	}
 	defer lock.Close()
 	return clean(h.dir, h.cgroup)
-}
-
-// locked says whether a supervisor or its janitor holds the host.
-func locked(dir string) bool {
-	lock, err := lockFile(filepath.Join(dir, "lock"), false)
-	if err == nil {
-		_ = lock.Close()
-	}
-	return errors.Is(err, errLocked)
-}
-
-func readSpec(dir string) (spec, error) {
-	var s spec
-	data, err := os.ReadFile(filepath.Join(dir, "host.json"))
-	if err != nil {
-		return s, err
-	}
-	err = json.Unmarshal(data, &s)
-	return s, err
-}
-
-func writeSpec(dir string, s spec) error {
-	data, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	tmp := filepath.Join(dir, "host.json.tmp")
-	if err := os.WriteFile(tmp, data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, filepath.Join(dir, "host.json"))
 }
 
 // pause waits for d, or less if the context ends first, which is an error.

@@ -43,7 +43,11 @@ func (h *Host) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	go func() {
 		runtime.LockOSThread()
 		conn, err := func() (net.Conn, error) {
-			ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", h.Leader))
+			leader, err := h.leader()
+			if err != nil {
+				return nil, err
+			}
+			ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", leader))
 			if err != nil {
 				return nil, err
 			}

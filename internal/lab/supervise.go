@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -18,13 +19,17 @@ import (
 )
 
 // A host has three processes on this machine besides its own: a supervisor
-// that starts nspawn again when the host reboots, nspawn itself, which dies
-// with the supervisor, and a janitor that waits for the supervisor's end and
-// clears away what is left, whatever the end was.
+// that starts nspawn again when the host reboots, and, when it is off, once it
+// is told to; nspawn itself, which dies with the supervisor; and a janitor that
+// waits for the supervisor's end and clears away what is left, whatever the end
+// was.
 const (
 	superviseArg = "__lab-supervise"
 	janitorArg   = "__lab-janitor"
 )
+
+// powerOn tells the supervisor of a host that is off to boot it again.
+const powerOn = syscall.SIGUSR1
 
 // rebootStatus is how nspawn says with --keep-unit that the host wants to be
 // started again.
@@ -61,6 +66,8 @@ func supervise(dir string) error {
 	if err != nil {
 		return err
 	}
+	on := make(chan os.Signal, 1)
+	signal.Notify(on, powerOn)
 	s.Supervisor = os.Getpid()
 	if err := writeSpec(dir, s); err != nil {
 		return err
@@ -74,17 +81,20 @@ func supervise(dir string) error {
 			os.Exit(1) // the janitor does the rest
 		}
 	}()
-	// Twice: the end of another host may just have removed the common parent.
-	if os.MkdirAll(s.Cgroup, 0o755) != nil {
-		if err := os.MkdirAll(s.Cgroup, 0o755); err != nil {
-			return err
-		}
-	}
 	for {
 		again, err := boot(dir, &s)
-		if err != nil || !again {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		if again {
+			continue
+		}
+		s.Off = true
+		if err := writeSpec(dir, s); err != nil {
 			return err
 		}
+		<-on
+		s.Off = false
 	}
 }
 
@@ -130,12 +140,16 @@ func janitor(dir string) error {
 // boot starts the host once and waits for its end; again says that it asked
 // for a reboot.
 func boot(dir string, s *spec) (again bool, err error) {
+	s.Boots++
+	if err := writeSpec(dir, *s); err != nil {
+		return false, err
+	}
 	console, err := os.OpenFile(filepath.Join(dir, "console.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return false, err
 	}
 	defer console.Close()
-	cg, err := os.Open(s.Cgroup)
+	cg, err := freshCgroup(s.Cgroup)
 	if err != nil {
 		return false, err
 	}
@@ -161,14 +175,14 @@ func boot(dir string, s *spec) (again bool, err error) {
 		err = writeSpec(dir, *s)
 	}
 	if err != nil {
-		return false, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+		_ = cmd.Process.Kill()
 	}
 	_ = cmd.Wait() // how it ended is in its exit status
 	s.Leader = 0
-	if werr := writeSpec(dir, *s); werr != nil {
-		return false, werr
+	if err != nil {
+		return false, err
 	}
-	return cmd.ProcessState.ExitCode() == rebootStatus, nil
+	return cmd.ProcessState.ExitCode() == rebootStatus, writeSpec(dir, *s)
 }
 
 // bootScript mounts the host's root in a mount namespace of its own, so that
@@ -185,7 +199,9 @@ func nspawnArgs(dir string, s spec) []string {
 		"--machine=" + machineName(s.Name), "--hostname=" + s.Name,
 		"--bind=" + s.Home + ":/home",
 		"--capability=all", "--system-call-filter=add_key keyctl bpf",
-		"--console=pipe", "--link-journal=no", "--timezone=off",
+		// A console that is written to and never read from, without colours.
+		"--console=read-only", "--setenv=TERM=dumb",
+		"--link-journal=no", "--timezone=off",
 	}
 	if s.Internet {
 		return append(args, "--resolv-conf=copy-host")

@@ -208,10 +208,13 @@ type Delay struct {
 	Grant time.Duration
 }
 
+// inhibitor is the name that keeper's inhibitor goes by.
+const inhibitor = "keeper"
+
 // TakeDelay takes a delay inhibitor for shutdowns (Manager.Inhibit).
-func (c *Conn) TakeDelay(ctx context.Context, who, why string) (*Delay, error) {
+func (c *Conn) TakeDelay(ctx context.Context, why string) (*Delay, error) {
 	var fd dbus.UnixFD
-	if err := c.call(ctx, busName, objPath, managerIf+".Inhibit", "shutdown", who, why, "delay").Store(&fd); err != nil {
+	if err := c.call(ctx, busName, objPath, managerIf+".Inhibit", "shutdown", inhibitor, why, "delay").Store(&fd); err != nil {
 		return nil, fmt.Errorf("cannot take a delay inhibitor: %w", err)
 	}
 	unix.CloseOnExec(int(fd))

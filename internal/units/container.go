@@ -16,6 +16,7 @@ func fillUnit(u *core.Unit, p map[string]any) {
 			u.Wanted = true
 		}
 	}
+	u.Stale, _ = p["NeedDaemonReload"].(bool)
 	u.After, _ = p["After"].([]string)
 	// (uo): the id of the job, 0 for none.
 	if job, _ := p["Job"].([]any); len(job) == 2 {

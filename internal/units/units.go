@@ -30,6 +30,11 @@ const Session = "keeper-session.service"
 // Conn is a connection to the user manager. It is not made again when it
 // breaks: whoever holds it dials anew.
 type Conn struct {
+	// Copies, if its Dir is set, is kept up to date by every Look; what goes
+	// wrong there is told to Failed.
+	Copies Copies
+	Failed func(error)
+
 	sd     *sd.Conn
 	sig    *dbus.Conn
 	cancel context.CancelFunc

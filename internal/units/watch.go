@@ -174,6 +174,17 @@ func (w *watch) all(ctx context.Context) error {
 
 // Look looks at everything at once.
 func (c *Conn) Look(ctx context.Context) core.UnitsSeen {
+	e := c.look(ctx)
+	if e.Err == "" && c.Copies.Dir != "" {
+		var err error
+		if e.Lost, err = c.Copies.Keep(e.Units); err != nil {
+			c.Failed(err)
+		}
+	}
+	return e
+}
+
+func (c *Conn) look(ctx context.Context) core.UnitsSeen {
 	list, err := c.List(ctx)
 	if err != nil {
 		return core.UnitsSeen{Err: err.Error()}
