@@ -32,7 +32,7 @@ const (
 
 var (
 	pure  = []string{"quadlet", "guard"} // and core, more strictly
-	edges = []string{"logind", "units", "podman", "probe", "alert", "history", "standdown"}
+	edges = []string{"logind", "units", "containers", "podman", "probe", "alert", "history", "standdown"}
 	// shelves are used by any room and know none.
 	shelves = []string{"atomicfile", "paths"}
 )
@@ -249,6 +249,9 @@ func TestRules(t *testing.T) {
 		"quadlet in Go's colour": {one("keeper/internal/quadlet", "osx", "network", "logic"), ""},
 		"an edge":                {one("keeper/internal/history", "os", "keeper/internal/core", "keeper/internal/atomicfile"), ""},
 		"an edge of another":     {one("keeper/internal/probe", "keeper/internal/units"), "not one another"},
+		"containers":             {one("keeper/internal/containers", "os", "syscall", "keeper/internal/core"), ""},
+		"containers of units":    {one("keeper/internal/containers", "keeper/internal/units"), "not one another"},
+		"cli with containers":    {one("keeper/internal/cli", "keeper/internal/containers"), "cli imports"},
 		"an edge of the engine":  {one("keeper/internal/logind", "keeper/internal/engine"), "not one another"},
 		"engine":                 {one("keeper/internal/engine", "context", "sync", "keeper/internal/core"), ""},
 		"engine with an edge":    {one("keeper/internal/engine", "keeper/internal/logind"), "engine imports core alone"},

@@ -22,9 +22,14 @@ import (
 func recording(t *testing.T, kept history.State) (*recorder, history.Store) {
 	t.Helper()
 	store := history.Store{Dir: t.TempDir()}
-	return newRecorder(store, kept, slog.New(slog.DiscardHandler),
-		identity{uid: os.Getuid(), release: "1.2.3", since: time.Unix(1_700_000_000, 0)}), store
+	r := newRecorder(store, kept, slog.New(slog.DiscardHandler),
+		identity{uid: os.Getuid(), release: "1.2.3", since: time.Unix(1_700_000_000, 0)})
+	r.life = thisLife
+	return r, store
 }
+
+// thisLife is the life of the user manager that the recorder belongs to.
+var thisLife = core.Life{Boot: "this-boot", Started: 20 * time.Second}
 
 // wellState is a state with nothing wrong in it.
 func wellState() core.State {
@@ -185,8 +190,11 @@ func TestRunSavesABurstOnce(t *testing.T) {
 		if kept.Ended < before || kept.Ended > monotonic() {
 			t.Errorf("Ended is %s, and it was %s", kept.Ended, before)
 		}
-		if kept.Life.Boot != bootID() || len(kept.Units) != 2 {
-			t.Errorf("kept boot %q and %d units", kept.Life.Boot, len(kept.Units))
+		if kept.Life != thisLife || len(kept.Units) != 2 {
+			t.Errorf("kept life %+v and %d units", kept.Life, len(kept.Units))
+		}
+		if !kept.EndedAt.Equal(time.Now()) {
+			t.Errorf("EndedAt is %s, and it is %s", kept.EndedAt, time.Now())
 		}
 		var st control.Status
 		if err := json.Unmarshal(kept.Status, &st); err != nil || st.Linger.State != core.LingerOff || st.At.IsZero() {

@@ -232,8 +232,9 @@ func (d *decider) logindUp(e LogindUp) {
 	if e.Restarted && d.ShuttingDown == e.ShuttingDown {
 		d.note("look again", "logind restarted")
 	}
+	calledOff := d.ShuttingDown
 	d.shutdown(e.ShuttingDown)
-	if !d.ShuttingDown {
+	if !d.ShuttingDown && !calledOff {
 		// The one before went with the logind that held it.
 		d.add(TakeDelay, "delay shutdowns", "so that their announcement is heard in time")
 	}

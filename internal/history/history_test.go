@@ -236,7 +236,7 @@ func TestDirectoryInTheWay(t *testing.T) {
 	if err := s.Save(State{Life: core.Life{Boot: "b-1"}}); err != nil {
 		t.Fatal(err)
 	}
-	if st, err := s.Peek(); err != nil || st.Boot != "b-1" {
+	if st, err := s.Peek(); err != nil || st.Life.Boot != "b-1" {
 		t.Errorf("afterwards: %+v, %v", st, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 const (
 	fakeUser = dbus.ObjectPath("/org/freedesktop/login1/user/_1000")
 	fakeUnit = dbus.ObjectPath("/org/freedesktop/systemd1/unit/user_401000_2eservice")
+	fakeDir  = dbus.ObjectPath("/org/freedesktop/systemd1/unit/user_2druntime_2ddir_401000_2eservice")
 )
 
 // sessionRow is one of User.Sessions: (so).
@@ -29,6 +30,8 @@ type fake struct {
 	terminate func(uid uint32) *dbus.Error
 	getUser   func(uid uint32) (dbus.ObjectPath, *dbus.Error)
 	getUnit   func(name string) (dbus.ObjectPath, *dbus.Error)
+	loadUnit  func(name string) (dbus.ObjectPath, *dbus.Error)
+	inhibit   func(what, who, why, mode string) (dbus.UnixFD, *dbus.Error)
 
 	props map[dbus.ObjectPath]map[string]any // "interface.Name" -> value
 }
@@ -39,6 +42,9 @@ func fakeLogind(t *testing.T, b *bus) *fake {
 	f := &fake{conn: b.peer(t), props: map[dbus.ObjectPath]map[string]any{}}
 	f.setLinger = func(uint32, bool, bool) *dbus.Error { return nil }
 	f.terminate = func(uint32) *dbus.Error { return nil }
+	f.inhibit = func(string, string, string, string) (dbus.UnixFD, *dbus.Error) {
+		return 0, dbus.NewError("org.freedesktop.DBus.Error.NotSupported", []any{"no inhibitors here"})
+	}
 	f.getUser = func(uid uint32) (dbus.ObjectPath, *dbus.Error) {
 		if uid != 1000 {
 			return "", dbus.NewError("org.freedesktop.login1.NoSuchUser", []any{"no such user"})
@@ -48,14 +54,19 @@ func fakeLogind(t *testing.T, b *bus) *fake {
 	f.export(t, map[string]any{
 		"SetUserLinger": func(uid uint32, on, interactive bool) *dbus.Error { return read(f, &f.setLinger)(uid, on, interactive) },
 		"TerminateUser": func(uid uint32) *dbus.Error { return read(f, &f.terminate)(uid) },
-		"GetUser":       func(uid uint32) (dbus.ObjectPath, *dbus.Error) { return read(f, &f.getUser)(uid) },
+		"Inhibit": func(what, who, why, mode string) (dbus.UnixFD, *dbus.Error) {
+			return read(f, &f.inhibit)(what, who, why, mode)
+		},
+		"GetUser": func(uid uint32) (dbus.ObjectPath, *dbus.Error) { return read(f, &f.getUser)(uid) },
 	}, objPath, managerIf)
 	f.set(objPath, managerIf, "PreparingForShutdown", false)
+	f.set(objPath, managerIf, "InhibitDelayMaxUSec", uint64(5_000_000))
 	own(t, f.conn, busName)
 	return f
 }
 
-// fakePID1 owns the name of systemd and knows user@1000.service.
+// fakePID1 owns the name of systemd and knows user@1000.service, and its
+// runtime directory where it is loaded.
 func fakePID1(t *testing.T, b *bus) *fake {
 	t.Helper()
 	f := &fake{conn: b.peer(t), props: map[dbus.ObjectPath]map[string]any{}}
@@ -65,8 +76,15 @@ func fakePID1(t *testing.T, b *bus) *fake {
 		}
 		return fakeUnit, nil
 	}
+	f.loadUnit = func(name string) (dbus.ObjectPath, *dbus.Error) {
+		if name != "user-runtime-dir@1000.service" {
+			return "", dbus.NewError("org.freedesktop.systemd1.NoSuchUnit", []any{"Unit " + name + " not found."})
+		}
+		return fakeDir, nil
+	}
 	f.export(t, map[string]any{
-		"GetUnit": func(name string) (dbus.ObjectPath, *dbus.Error) { return read(f, &f.getUnit)(name) },
+		"LoadUnit": func(name string) (dbus.ObjectPath, *dbus.Error) { return read(f, &f.loadUnit)(name) },
+		"GetUnit":  func(name string) (dbus.ObjectPath, *dbus.Error) { return read(f, &f.getUnit)(name) },
 	}, pid1Path, pid1Name+".Manager")
 	f.set(pid1Path, pid1Name+".Manager", "SystemState", "running")
 	own(t, f.conn, pid1Name)

@@ -211,45 +211,6 @@ func TestShutdownAndSystemState(t *testing.T) {
 	}
 }
 
-func TestManager(t *testing.T) {
-	t.Parallel()
-	b := startBus(t)
-	p := fakePID1(t, b)
-	c := b.dial(t)
-	const s = time.Second
-	for _, tt := range []struct {
-		name                               string
-		started, stopping, ended, interval uint64
-		want                               Manager
-	}{
-		{"the first life", 5_000_000, 0, 0, 10_000_000, Manager{Started: 5 * s, First: true, Interval: 10 * s}},
-		{"the first life, stopping", 5_000_000, 7_500_000, 0, 10_000_000,
-			Manager{Started: 5 * s, Stopping: 7*s + s/2, First: true, Interval: 10 * s}},
-		{"the second life", 20_000_000, 7_500_000, 9_000_000, 10_000_000, Manager{Started: 20 * s, Interval: 10 * s}},
-		{"the second life, stopping", 20_000_000, 21_000_000, 9_000_000, 10_000_000,
-			Manager{Started: 20 * s, Stopping: 21 * s, Interval: 10 * s}},
-		{"an interval without end", 5_000_000, 0, 0, 1<<64 - 1, Manager{Started: 5 * s, First: true, Interval: time.Hour}},
-		{"no start limit", 5_000_000, 0, 0, 0, Manager{Started: 5 * s, First: true}},
-	} {
-		for name, v := range map[string]uint64{
-			"InactiveExitTimestampMonotonic": tt.started, "ActiveExitTimestampMonotonic": tt.stopping,
-			"InactiveEnterTimestampMonotonic": tt.ended, "StartLimitIntervalUSec": tt.interval,
-		} {
-			p.set(fakeUnit, pid1Name+".Unit", name, v)
-		}
-		if got, err := c.Manager(t.Context(), 1000); err != nil || got != tt.want {
-			t.Errorf("%s: got %+v, %v; want %+v", tt.name, got, err, tt.want)
-		}
-	}
-	if m, err := c.Manager(t.Context(), 4711); err == nil || !strings.Contains(err.Error(), "user@4711.service") {
-		t.Errorf("a manager that is not loaded: %+v, %v", m, err)
-	}
-	p.set(fakeUnit, pid1Name+".Unit", "StartLimitIntervalUSec", "10s")
-	if m, err := c.Manager(t.Context(), 1000); err == nil {
-		t.Errorf("StartLimitIntervalUSec is a string: got %+v and no error", m)
-	}
-}
-
 // A bus that accepts and says nothing must not hold anybody up.
 func TestDialToASilentBus(t *testing.T) {
 	t.Parallel()

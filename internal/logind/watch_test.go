@@ -56,7 +56,7 @@ func TestWatchDeliversInOrder(t *testing.T) {
 	var want []core.Event
 	for i := range 1000 {
 		id, uid := fmt.Sprint(i), uint32(i)
-		switch i % 5 {
+		switch i % 6 {
 		case 0:
 			f.emit(t, "SessionNew", id, somePath)
 			want = append(want, core.SessionNew{ID: id})
@@ -70,8 +70,11 @@ func TestWatchDeliversInOrder(t *testing.T) {
 			f.emit(t, "UserRemoved", uid, somePath)
 			want = append(want, core.UserRemoved{UID: uid})
 		case 4:
-			f.emit(t, "PrepareForShutdown", i%2 == 0)
-			want = append(want, core.PrepareForShutdown{Active: i%2 == 0})
+			f.emit(t, "PrepareForShutdown", i%4 == 0)
+			want = append(want, core.PrepareForShutdown{Active: i%4 == 0})
+		case 5:
+			f.emit(t, "PrepareForSleep", i%4 == 1)
+			want = append(want, core.PrepareForSleep{Active: i%4 == 1})
 		}
 	}
 	for i, e := range want {
@@ -125,8 +128,9 @@ func TestWatchIgnoresWhatIsMalformed(t *testing.T) {
 	f.emit(t, "UserNew", "1000", somePath)
 	f.emit(t, "UserNew", []uint32{1000}, somePath)
 	f.emit(t, "UserRemoved", uint32(1000))
+	f.emit(t, "PrepareForSleep")
+	f.emit(t, "PrepareForSleep", uint32(0))
 	// Well formed, and not for keeper.
-	f.emit(t, "PrepareForSleep", true)
 	f.emit(t, "SeatNew", "seat0", somePath)
 	// Of another object, or another interface.
 	for _, s := range []struct {
