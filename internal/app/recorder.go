@@ -44,6 +44,8 @@ type recorder struct {
 	id    identity
 	name  string
 	dirty chan struct{}
+	// urgent ends the gathering of changes: this one must not be lost.
+	urgent chan struct{}
 	// first is closed once linger and the units have been seen.
 	first     chan struct{}
 	firstOnce sync.Once
@@ -61,7 +63,7 @@ type recorder struct {
 // newRecorder begins with what the last daemon kept.
 func newRecorder(store history.Store, kept history.State, log *slog.Logger, id identity) *recorder {
 	kept.Ended, kept.EndedAt, kept.Shutdown = 0, time.Time{}, false
-	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), first: make(chan struct{})}
+	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1), first: make(chan struct{})}
 	if all, err := store.Rearms(); err == nil && len(all) > 0 {
 		r.last = &all[len(all)-1]
 	}
@@ -82,6 +84,7 @@ func (r *recorder) Record(s core.State, decided []core.Decision) {
 	}
 	if v := s.Survival; v != nil && !slices.ContainsFunc(r.kept.Survivals, func(k core.Survival) bool { return k.At.Equal(v.At) }) {
 		r.kept.Survivals = append(slices.Clip(r.kept.Survivals), *v)
+		poke(r.urgent)
 		if n := len(r.kept.Survivals); n > shownSurvivals {
 			r.kept.Survivals = r.kept.Survivals[n-shownSurvivals:]
 		}
@@ -90,8 +93,13 @@ func (r *recorder) Record(s core.State, decided []core.Decision) {
 	if s.ManagerUp && s.Linger != core.LingerUnknown {
 		r.firstOnce.Do(func() { close(r.first) })
 	}
+	poke(r.dirty)
+}
+
+// poke wakes whoever reads the channel, now or when it comes to it.
+func poke(c chan struct{}) {
 	select {
-	case r.dirty <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -113,6 +121,8 @@ func (r *recorder) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-t.C:
+			r.save()
+		case <-r.urgent:
 			r.save()
 		}
 		t.Stop()

@@ -157,7 +157,7 @@ func (r recovery) freeVolumes(ctx context.Context, processes []containers.Proces
 			held[h.Unit] = true
 			r.log.Error("holding back "+h.Unit, "reason", fmt.Sprintf("process %d (%s) of an earlier life has %s open and does not die", h.PID, h.Name, h.Source))
 			if err := m.Cancel(ctx, h.Unit); err != nil {
-				return false, err
+				return true, err
 			}
 		}
 	}
