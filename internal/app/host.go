@@ -135,6 +135,12 @@ func (l *unitsLink) Start(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
+	if len(processes) == 0 && idle(all) {
+		// What lived when `keeper recover` looked may have died since.
+		if err := clearStale(l.view, l.log); err != nil {
+			return err
+		}
+	}
 	held := map[string]containers.Holder{}
 	for _, h := range l.view.Holders(processes, notRunning(all)) {
 		held[h.Unit] = h
@@ -150,6 +156,16 @@ func (l *unitsLink) Start(ctx context.Context, names []string) error {
 		free = append(free, name)
 	}
 	return errors.Join(append(refused, c.Start(ctx, withNeeds(free, all)))...)
+}
+
+// idle says that nothing of the units runs or is about to.
+func idle(all []core.Unit) bool {
+	for _, u := range all {
+		if u.Job || u.IsService() && u.Active != "inactive" && u.Active != "failed" {
+			return false
+		}
+	}
+	return true
 }
 
 // notRunning leaves out the units whose own processes hold their volumes.

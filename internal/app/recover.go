@@ -20,8 +20,10 @@ import (
 // Limits of `keeper recover`, which holds up the user manager's start: together
 // below the start timeout of user@.service, 90 s.
 const (
-	// goneWait is for what dies together with the user manager to be gone.
-	goneWait = time.Second
+	// goneWait is for what dies together with the user manager to be gone, and
+	// cleanupWait for a conmon to clean up after a container that was ended.
+	goneWait    = time.Second
+	cleanupWait = 5 * time.Second
 	// politeWait is for a process to follow SIGTERM, killWait to be gone after
 	// SIGKILL.
 	politeWait = 30 * time.Second
@@ -43,29 +45,38 @@ func Recover(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	if len(processes) > 0 {
-		processes, err = r.settle(ctx, processes)
-		if err != nil {
+		if processes, err = r.settle(ctx, goneWait); err != nil {
 			return err
 		}
 	}
 	if len(processes) > 0 {
-		if err := r.freeVolumes(ctx, processes); err != nil {
+		ended, err := r.freeVolumes(ctx, processes)
+		if err != nil {
 			log.Error("cannot tell whether a volume is still held", "error", err)
 		}
-		if processes, err = r.view.Processes(); err != nil {
-			return err
+		if ended {
+			if processes, err = r.settle(ctx, cleanupWait); err != nil {
+				return err
+			}
 		}
 	}
-	switch {
-	case !r.view.Leftover():
-	case len(processes) > 0:
+	if len(processes) > 0 {
 		log.Info("Podman's runtime state is left as it is", "reason", "of the account's containers there lives "+list(processes))
-	default:
-		if err := r.view.Clear(); err != nil {
-			return err
-		}
-		log.Info("cleared Podman's runtime state", "reason", "it was left by processes that all are dead")
+		return nil
 	}
+	return clearStale(r.view, log)
+}
+
+// clearStale clears Podman's runtime state, if there is any, for whoever has
+// seen that nothing of the containers lives.
+func clearStale(v containers.View, log *slog.Logger) error {
+	if !v.Leftover() {
+		return nil
+	}
+	if err := v.Clear(); err != nil {
+		return err
+	}
+	log.Info("cleared Podman's runtime state", "reason", "it was left by processes that all are dead")
 	return nil
 }
 
@@ -84,14 +95,13 @@ type recovery struct {
 	log     *slog.Logger
 }
 
-// settle waits a moment for what is dying to be dead.
-func (r recovery) settle(ctx context.Context, processes []containers.Process) ([]containers.Process, error) {
-	var err error
-	poll(ctx, goneWait, func() bool {
-		processes, err = r.view.Processes()
-		return err != nil || len(processes) == 0
+// settle waits for what is dying to be dead, and returns what lives.
+func (r recovery) settle(ctx context.Context, limit time.Duration) (living []containers.Process, err error) {
+	poll(ctx, limit, func() bool {
+		living, err = r.view.Processes()
+		return err != nil || len(living) == 0
 	})
-	return processes, err
+	return living, err
 }
 
 // poll asks until the answer is yes or the time is up, and returns the answer.
@@ -108,22 +118,22 @@ func poll(ctx context.Context, limit time.Duration, yes func() bool) bool {
 	}
 }
 
-// freeVolumes ends the processes that hold what a unit is going to mount. A
-// unit whose holder cannot be ended is held back.
-func (r recovery) freeVolumes(ctx context.Context, processes []containers.Process) error {
+// freeVolumes ends the processes that hold what a unit is going to mount, and
+// says whether there were any. A unit whose holder cannot be ended is held back.
+func (r recovery) freeVolumes(ctx context.Context, processes []containers.Process) (bool, error) {
 	m, err := units.Dial(ctx, r.runtime)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer m.Close()
 	all, err := m.List(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	all = notRunning(all)
 	holders := r.view.Holders(processes, all)
 	if len(holders) == 0 {
-		return nil
+		return false, nil
 	}
 	for _, h := range holders {
 		if h.Init {
@@ -133,13 +143,13 @@ func (r recovery) freeVolumes(ctx context.Context, processes []containers.Proces
 		}
 	}
 	if r.gone(ctx, &holders, all, politeWait) {
-		return nil
+		return true, nil
 	}
 	for _, h := range holders {
 		_ = syscall.Kill(h.PID, syscall.SIGKILL)
 	}
 	if r.gone(ctx, &holders, all, killWait) {
-		return nil
+		return true, nil
 	}
 	held := map[string]bool{}
 	for _, h := range holders {
@@ -147,11 +157,11 @@ func (r recovery) freeVolumes(ctx context.Context, processes []containers.Proces
 			held[h.Unit] = true
 			r.log.Error("holding back "+h.Unit, "reason", fmt.Sprintf("process %d (%s) of an earlier life has %s open and does not die", h.PID, h.Name, h.Source))
 			if err := m.Cancel(ctx, h.Unit); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // gone waits until nobody holds anything any more; holders is what is left.

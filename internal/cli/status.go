@@ -228,7 +228,7 @@ func (r renderer) decisions(b *strings.Builder, st control.Status) {
 	if len(st.Waiting) > 0 {
 		fmt.Fprintf(b, "\nnot back yet: %s\n", strings.Join(st.Waiting, ", "))
 	}
-	if last := st.Rearm.Last; last != nil && !last.Done {
+	if last := st.Rearm.Last; last != nil && !last.Done && last.Reason != core.MachineGoesDown {
 		fmt.Fprintf(b, "\nlast rearm  %s  %s: %s%s\n", r.when(last.At), r.bad("not done"), last.Reason, after("; ", last.Err))
 	}
 	if len(st.Decisions) == 0 {

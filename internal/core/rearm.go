@@ -60,6 +60,10 @@ const (
 	holdMargin = 100 * time.Millisecond
 )
 
+// MachineGoesDown is the reason of a rearm that was not done because the machine
+// went down: nothing to worry about.
+const MachineGoesDown = "the machine goes down"
+
 // PlanRearm decides what the last act of the user manager is.
 //
 // Each revival costs user@UID.service up to three of the five starts that its
@@ -77,7 +81,7 @@ func PlanRearm(f RearmFacts) RearmPlan {
 	case f.ManagerState != "" && f.ManagerState != "stopping":
 		return p.no("only this unit stops: the user manager is " + f.ManagerState)
 	case f.SystemState == "stopping" || f.PreparingForShutdown:
-		return p.no("the machine goes down")
+		return p.no(MachineGoesDown)
 	case f.SystemState == "":
 		return p.no("cannot tell whether the machine goes down, and it must never be turned back")
 	case !up[f.SystemState]:
