@@ -25,7 +25,10 @@ const (
 
 // Began is what the daemon finds when it starts.
 type Began struct {
-	Kind LifeKind  `json:"kind"`
+	Kind LifeKind `json:"kind"`
+	// Was is the Kind of what is still being counted back in, where the Kind is
+	// LifeSame.
+	Was  LifeKind  `json:"was,omitempty"`
 	Life Life      `json:"life"`
 	At   time.Time `json:"at"`
 	// Cause is what took the last life, in words. Clean says that its end was
@@ -67,6 +70,14 @@ type Now struct {
 	Rearms  []Rearm
 }
 
+// death is the kind of end that is counted back in.
+func (b Began) death() LifeKind {
+	if b.Kind == LifeSame {
+		return b.Was
+	}
+	return b.Kind
+}
+
 // recent bounds how old a life may be that is taken for a new one where nothing
 // is known of the last: keeper is then among the first things to start.
 const recent = time.Minute
@@ -86,6 +97,7 @@ func WhatHappened(last LastLife, now Now) Began {
 		}
 		if last.Began != nil {
 			b.Cause, b.Clean, b.Down, b.At = last.Began.Cause, last.Began.Clean, last.Began.Down, last.Began.At
+			b.Was = last.Began.death()
 		}
 	case last.Life.Boot == now.Life.Boot:
 		revived(&b, last, now)
