@@ -37,6 +37,9 @@ type Began struct {
 	Clean bool   `json:"clean,omitempty"`
 	// Down is what ran when it ended.
 	Down []Down `json:"down,omitempty"`
+	// Fresh says that this life is so young that what does not run has not come
+	// back, and was not stopped by somebody.
+	Fresh bool `json:"fresh,omitempty"`
 	// Of the same life: what somebody had stopped, and what keeper was bringing
 	// back, with the reason.
 	Stopped []string          `json:"stopped,omitempty"`
@@ -88,6 +91,7 @@ func WhatHappened(last LastLife, now Now) Began {
 	switch {
 	case last.Life.Boot == "" || now.Life.Boot == "" || now.Life.Started == 0:
 		b.Kind = LifeUnknown
+		b.Fresh = now.Life.Started > 0 && now.Mono-now.Life.Started < recent
 	case last.Life == now.Life:
 		b.Kind, b.Owed = LifeSame, last.Owed
 		for _, u := range last.Units {
@@ -168,7 +172,7 @@ func (d *decider) began(b Began) {
 		d.recovering = true
 		d.note("count the stack back in", fmt.Sprintf("%s; %d services ran", b.Cause, len(b.Down)))
 	case LifeUnknown:
-		d.recovering = b.Life.Started > 0 && b.Life.Started < recent
+		d.recovering = b.Fresh
 	case LifeSame:
 		d.recovering = len(b.Down) > 0
 		for name, reason := range b.Owed {
