@@ -185,9 +185,11 @@ func (d *decider) mayAct() bool {
 
 func (d *decider) unitsStarted(e UnitsStarted) {
 	d.startBusy = false
-	if e.Err != "" {
-		d.noteTopic("start", "try to start "+names(e.Units)+" again later", e.Err)
+	if e.Err == "" {
+		d.over("start")
+		return
 	}
+	d.noteTopic("start", "try to start "+names(e.Units)+" again later", e.Err)
 }
 
 // Owed returns the services that keeper is bringing back, and why.

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -180,6 +181,14 @@ func (d *decider) noteOnce(what, reason string) {
 	if d.noted != what+reason {
 		d.noted = what + reason
 		d.note(what, reason)
+	}
+}
+
+// over ends a topic: should the same trouble come back, that is another.
+func (d *decider) over(topic string) {
+	if _, ok := d.topics[topic]; ok {
+		d.topics = maps.Clone(d.topics)
+		delete(d.topics, topic)
 	}
 }
 

@@ -24,6 +24,7 @@ func (d *decider) helperHint() {
 func (d *decider) helpersSeen(e HelpersSeen) {
 	switch {
 	case len(e.Dead) == 0:
+		d.over("network")
 		d.deadHelpers, d.mendFails = "", 0
 		return
 	case d.mending:
@@ -59,6 +60,7 @@ func (d *decider) networkMended(e NetworkMended) {
 func (d *decider) managerSeen(e ManagerSeen) {
 	d.managerAt = d.now.Add(managerEvery)
 	if !e.Stopped {
+		d.over("manager")
 		d.managerFroze = false
 		return
 	}
