@@ -70,7 +70,9 @@ type State struct {
 	deadHelpers  string
 	helpersAt    time.Time
 	mending      bool
-	mendFails    int
+	// mends counts the mendings that did not help yet.
+	mends        int
+	mendAfter    time.Time
 	managerAt    time.Time
 	managerFroze bool
 	topics       map[string]string // the trouble of each topic that was last noted
