@@ -13,7 +13,13 @@ type debt struct {
 	reason string
 	tries  int
 	next   time.Time
+	// paid: it was there again. The debt is kept for a while, because what fails
+	// again at once is tried later and not anew.
+	paid bool
 }
+
+// forgotten says that a debt was paid, and long enough ago.
+func (o debt) forgotten(now time.Time) bool { return o.paid && !now.Before(o.next.Add(LookEvery)) }
 
 // startWaits are the waits before each further start of the same service; the
 // last one holds for all that follow.
@@ -34,7 +40,10 @@ func (d *decider) seeUnit(u Unit) Unit {
 			d.owe(u, "systemd gave up on it: "+orNone(u.Result))
 		}
 	}
-	if u.Stopped || u.Active == "active" {
+	switch {
+	case u.Stopped:
+		d.cancel(u.Name)
+	case u.Active == "active":
 		d.settle(u.Name)
 	}
 	if u.Stopped && u.Active == "inactive" && was.Active != "inactive" {
@@ -60,7 +69,7 @@ func (d *decider) stopAsked(name string) {
 	u.Stopped = true
 	d.Units = cloneUnits(d.Units)
 	d.Units[name] = u
-	d.settle(name)
+	d.cancel(name)
 	d.account()
 }
 
@@ -71,18 +80,32 @@ func (d *decider) owe(u Unit, reason string) {
 }
 
 func (d *decider) oweFor(name, reason string) {
-	if _, ok := d.debts[name]; ok {
+	o, ok := d.debts[name]
+	switch {
+	case ok && !o.paid:
 		return
+	case o.forgotten(d.now):
+		o = debt{}
 	}
+	o.reason, o.paid = reason, false
 	d.debts = maps.Clone(d.debts)
 	if d.debts == nil {
 		d.debts = map[string]debt{}
 	}
-	d.debts[name] = debt{reason: reason}
+	d.debts[name] = o
 }
 
-// settle: nothing is owed any more.
+// settle: it is there again.
 func (d *decider) settle(name string) {
+	if o, ok := d.debts[name]; ok && !o.paid {
+		o.paid = true
+		d.debts = maps.Clone(d.debts)
+		d.debts[name] = o
+	}
+}
+
+// cancel: somebody has said that it is not to run.
+func (d *decider) cancel(name string) {
 	if _, ok := d.debts[name]; ok {
 		d.debts = maps.Clone(d.debts)
 		delete(d.debts, name)
@@ -118,8 +141,10 @@ func (d *decider) bringBack() {
 	for name, o := range debts {
 		u, there := d.Units[name]
 		switch {
-		case !there:
+		case !there || o.forgotten(d.now):
 			delete(debts, name)
+			continue
+		case o.paid:
 			continue
 		case u.Active != "inactive" && u.Active != "failed" || u.Job:
 			continue // it is on its way, and settled when it is there
@@ -160,16 +185,20 @@ func (d *decider) mayAct() bool {
 
 func (d *decider) unitsStarted(e UnitsStarted) {
 	d.startBusy = false
-	if e.Err != "" {
-		d.noteTopic("start", "try to start "+names(e.Units)+" again later", e.Err)
+	if e.Err == "" {
+		d.over("start")
+		return
 	}
+	d.noteTopic("start", "try to start "+names(e.Units)+" again later", e.Err)
 }
 
 // Owed returns the services that keeper is bringing back, and why.
 func (s State) Owed() map[string]string {
 	m := make(map[string]string, len(s.debts))
 	for name, o := range s.debts {
-		m[name] = o.reason
+		if !o.paid {
+			m[name] = o.reason
+		}
 	}
 	return m
 }

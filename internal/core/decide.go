@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -69,7 +70,9 @@ type State struct {
 	deadHelpers  string
 	helpersAt    time.Time
 	mending      bool
-	mendFails    int
+	// mends counts the mendings that did not help yet.
+	mends        int
+	mendAfter    time.Time
 	managerAt    time.Time
 	managerFroze bool
 	topics       map[string]string // the trouble of each topic that was last noted
@@ -180,6 +183,14 @@ func (d *decider) noteOnce(what, reason string) {
 	if d.noted != what+reason {
 		d.noted = what + reason
 		d.note(what, reason)
+	}
+}
+
+// over ends a topic: should the same trouble come back, that is another.
+func (d *decider) over(topic string) {
+	if _, ok := d.topics[topic]; ok {
+		d.topics = maps.Clone(d.topics)
+		delete(d.topics, topic)
 	}
 }
 

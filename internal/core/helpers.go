@@ -9,7 +9,7 @@ const (
 	// helperSettle is how long a network helper must have been dead: with the
 	// last container of a network it goes by itself, before its traces do.
 	helperSettle = time.Second
-	// mendWait is the wait after a mending that failed; it doubles, up to
+	// mendWait is the wait after a mending that did not help; it doubles, up to
 	// LookEvery.
 	mendWait = 5 * time.Second
 	// managerEvery is how often the user manager is looked at for having been
@@ -24,7 +24,8 @@ func (d *decider) helperHint() {
 func (d *decider) helpersSeen(e HelpersSeen) {
 	switch {
 	case len(e.Dead) == 0:
-		d.deadHelpers, d.mendFails = "", 0
+		d.over("network")
+		d.deadHelpers, d.mends, d.mendAfter = "", 0, time.Time{}
 		return
 	case d.mending:
 		return
@@ -39,30 +40,33 @@ func (d *decider) helpersSeen(e HelpersSeen) {
 	if !d.mayAct() {
 		return // the next look at everything sees it again
 	}
+	if d.now.Before(d.mendAfter) {
+		d.helpersAt = earlier(d.helpersAt, d.mendAfter)
+		return
+	}
 	d.mending = true
-	d.actions = append(d.actions, Action{Kind: MendNetwork, Retry: d.mendFails > 0,
+	d.actions = append(d.actions, Action{Kind: MendNetwork, Retry: d.mends > 0,
 		What: "have Podman set up its networks again", Reason: dead + " died, which containers reach others and the world by"})
 }
 
 func (d *decider) networkMended(e NetworkMended) {
 	d.mending = false
-	if e.Err == "" {
-		d.mendFails = 0
-		d.helperHint() // to be sure
-		return
+	d.mends++
+	d.mendAfter = d.now.Add(min(mendWait<<min(d.mends-1, 6), LookEvery))
+	d.helperHint() // whatever Podman says: to be sure
+	if e.Err != "" {
+		d.noteTopic("network", "try to mend the networks again later", e.Err)
 	}
-	d.mendFails++
-	d.helpersAt = d.now.Add(min(mendWait<<min(d.mendFails-1, 6), LookEvery))
-	d.noteTopic("network", "try to mend the networks again later", e.Err)
 }
 
 func (d *decider) managerSeen(e ManagerSeen) {
 	d.managerAt = d.now.Add(managerEvery)
 	if !e.Stopped {
+		d.over("manager")
 		d.managerFroze = false
 		return
 	}
-	if d.StandDown.InForce() {
+	if !d.standSeen || d.StandDown.InForce() {
 		return
 	}
 	d.actions = append(d.actions, Action{Kind: WakeManager, Retry: d.managerFroze,

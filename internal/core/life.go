@@ -25,7 +25,10 @@ const (
 
 // Began is what the daemon finds when it starts.
 type Began struct {
-	Kind LifeKind  `json:"kind"`
+	Kind LifeKind `json:"kind"`
+	// Was is the Kind of what is still being counted back in, where the Kind is
+	// LifeSame.
+	Was  LifeKind  `json:"was,omitempty"`
 	Life Life      `json:"life"`
 	At   time.Time `json:"at"`
 	// Cause is what took the last life, in words. Clean says that its end was
@@ -34,6 +37,9 @@ type Began struct {
 	Clean bool   `json:"clean,omitempty"`
 	// Down is what ran when it ended.
 	Down []Down `json:"down,omitempty"`
+	// Fresh says that this life is so young that what does not run has not come
+	// back, and was not stopped by somebody.
+	Fresh bool `json:"fresh,omitempty"`
 	// Of the same life: what somebody had stopped, and what keeper was bringing
 	// back, with the reason.
 	Stopped []string          `json:"stopped,omitempty"`
@@ -67,6 +73,14 @@ type Now struct {
 	Rearms  []Rearm
 }
 
+// death is the kind of end that is counted back in.
+func (b Began) death() LifeKind {
+	if b.Kind == LifeSame {
+		return b.Was
+	}
+	return b.Kind
+}
+
 // recent bounds how old a life may be that is taken for a new one where nothing
 // is known of the last: keeper is then among the first things to start.
 const recent = time.Minute
@@ -77,6 +91,7 @@ func WhatHappened(last LastLife, now Now) Began {
 	switch {
 	case last.Life.Boot == "" || now.Life.Boot == "" || now.Life.Started == 0:
 		b.Kind = LifeUnknown
+		b.Fresh = now.Life.Started > 0 && now.Mono-now.Life.Started < recent
 	case last.Life == now.Life:
 		b.Kind, b.Owed = LifeSame, last.Owed
 		for _, u := range last.Units {
@@ -86,6 +101,7 @@ func WhatHappened(last LastLife, now Now) Began {
 		}
 		if last.Began != nil {
 			b.Cause, b.Clean, b.Down, b.At = last.Began.Cause, last.Began.Clean, last.Began.Down, last.Began.At
+			b.Was = last.Began.death()
 		}
 	case last.Life.Boot == now.Life.Boot:
 		revived(&b, last, now)
@@ -156,7 +172,7 @@ func (d *decider) began(b Began) {
 		d.recovering = true
 		d.note("count the stack back in", fmt.Sprintf("%s; %d services ran", b.Cause, len(b.Down)))
 	case LifeUnknown:
-		d.recovering = b.Life.Started > 0 && b.Life.Started < recent
+		d.recovering = b.Fresh
 	case LifeSame:
 		d.recovering = len(b.Down) > 0
 		for name, reason := range b.Owed {

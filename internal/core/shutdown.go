@@ -13,9 +13,11 @@ const delayMargin = 500 * time.Millisecond
 // delayTaken: keeper holds a delay inhibitor, or could not have one.
 func (d *decider) delayTaken(e DelayTaken) {
 	d.DelayErr, d.DelayGrant = e.Err, e.Grant
-	if e.Err != "" {
-		d.noteTopic("delay", "go without a delay of shutdowns", e.Err)
+	if e.Err == "" {
+		d.over("delay")
+		return
 	}
+	d.noteTopic("delay", "go without a delay of shutdowns", e.Err)
 }
 
 // shutdown: the machine goes down, or does not after all.

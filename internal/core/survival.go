@@ -97,7 +97,7 @@ func (d *decider) answered(e Answered) {
 }
 
 func (d *decider) survived() {
-	s := Survival{At: d.Began.At, Kind: d.Began.Kind, Cause: d.Began.Cause, Clean: d.Began.Clean}
+	s := Survival{At: d.Began.At, Kind: d.Began.death(), Cause: d.Began.Cause, Clean: d.Began.Clean}
 	first, last := d.pending[0].Left, d.returned[d.pending[0].Name]
 	for _, p := range d.pending {
 		back := d.returned[p.Name]
