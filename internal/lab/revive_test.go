@@ -30,6 +30,7 @@ func TestReviveStandsDown(t *testing.T) {
 	installRoot(t, h, rootHow(t))
 	mark := fmt.Sprintf("/etc/keeper/stand-down/%d", UID)
 	name := fmt.Sprintf("/etc/keeper/users/%d", UID)
+	const state = "/home/" + User + "/.local/state/keeper"
 	for _, c := range []struct {
 		name     string
 		down, up string
@@ -40,6 +41,9 @@ func TestReviveStandsDown(t *testing.T) {
 		{name: "the mark, dangling", down: "mkdir /etc/keeper/stand-down; ln -s /nowhere " + mark, up: "rm -r /etc/keeper/stand-down", says: "put the mark " + mark},
 		{name: "another name", down: "cp -p " + name + " /root/name; echo somebody >" + name, up: "mv /root/name " + name, says: "was installed for somebody"},
 		{name: "no name", down: "mv " + name + " /root/name", up: "mv /root/name " + name, says: "does not say whose it is"},
+		{name: "renamed", down: "cp -p /etc/passwd /root/passwd; sed -i s/^" + User + ":/other:/ /etc/passwd", up: "mv /root/passwd /etc/passwd", says: "is other's now"},
+		// The hook of a unit whose user is gone cannot run: OnFailure= does.
+		{name: "removed", down: "cp -p /etc/passwd /root/passwd; sed -i /^" + User + ":/d /etc/passwd", up: "mv /root/passwd /etc/passwd", says: "there is no account with this uid"},
 		{name: "locked", down: "usermod --lock " + User, up: "usermod --unlock " + User, says: "is locked"},
 		{name: "expired", down: "usermod --expiredate 2001-01-01 " + User, up: "usermod --expiredate '' " + User, says: "has expired"},
 		{name: "paused", down: asAccount("keeper pause"), up: asAccount("keeper resume"), says: "paused keeper"},
@@ -58,7 +62,7 @@ func TestReviveStandsDown(t *testing.T) {
 			if !strings.Contains(refused, c.says) {
 				t.Errorf("the journal says %q, not %q", refused, c.says)
 			}
-			assertDownFor(t, h, 2*time.Second)
+			assertDownFor(t, h, 500*time.Millisecond)
 			if !c.late {
 				sh(t, h, c.up)
 			}
@@ -72,22 +76,37 @@ func TestReviveStandsDown(t *testing.T) {
 		})
 	}
 
-	// These do not keep it from acting.
-	for _, c := range []struct{ name, begin, end, says string }{
-		{"a pause that has ended", asAccount("sh -c 'echo \"{\\\"since\\\": \\\"2001-01-01T00:00:00Z\\\", \\\"until\\\": \\\"2001-01-01T01:00:00+01:00\\\"}\" >.local/state/keeper/pause.json'"), asAccount("keeper resume"), "is brought back"},
-		{"no password at all", "getent shadow " + User + " | cut -d: -f2 >/root/hash; usermod --password '!' " + User, "usermod --password \"$(cat /root/hash)\" " + User + "; rm /root/hash", "is brought back"},
+	// These keep it from acting for a while at most.
+	for _, c := range []struct {
+		name       string
+		begin, end string
+		says       string
+		holds      bool // until its end
+	}{
+		{name: "a pause that has ended", begin: asAccount("sh -c 'echo \"{\\\"until\\\": \\\"2001-01-01T01:00:00+01:00\\\"}\" >.local/state/keeper/pause.json'"), end: asAccount("keeper resume"), says: "is brought back"},
+		{name: "no password at all", begin: "getent shadow " + User + " | cut -d: -f2 >/root/hash; usermod --password '!' " + User,
+			end: "usermod --password \"$(cat /root/hash)\" " + User + "; rm /root/hash", says: "is brought back"},
 		// fuse-overlayfs is a file system of which a process must answer.
-		{"a home that hangs", `d=/home/` + User + `/.local/state/keeper; mkdir -p /tmp/lower; fuse-overlayfs -o allow_other,lowerdir=/tmp/lower $d
-			kill -STOP $(pgrep -x fuse-overlayfs)`, "kill -CONT $(pgrep -x fuse-overlayfs); umount --lazy /home/" + User + "/.local/state/keeper; rmdir /tmp/lower", "cannot be told"},
+		{name: "a home that hangs", begin: "mkdir /tmp/lower; fuse-overlayfs -o allow_other,lowerdir=/tmp/lower " + state + "; kill -STOP $(pgrep -x fuse-overlayfs)",
+			end: "kill -CONT $(pgrep -x fuse-overlayfs); umount --lazy " + state + "; rmdir /tmp/lower", says: "cannot be told"},
+		{name: "a directory that is away", begin: "cp -p /etc/passwd /etc/nsswitch.conf /root; sed -i /^" + User + ":/d /etc/passwd; sed -i 's/^passwd:.*/passwd: files sss/' /etc/nsswitch.conf",
+			end: "mv /root/passwd /root/nsswitch.conf /etc", says: "whose uid that is cannot be told", holds: true},
+		{name: "systemd executed anew", begin: "(for i in 1 2 3 4 5 6 7 8 9 10; do systemctl daemon-reexec; done) >/dev/null 2>&1 &", end: ":", says: "is brought back"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sh(t, h, "rm -f "+backoffFile)
-			sh(t, h, c.begin)
 			life := invocation(t.Context(), h)
+			sh(t, h, c.begin)
 			strikeManager(t, h)
+			if c.holds {
+				awaitJournal(t, h, c.says)
+				sh(t, h, c.end)
+			}
 			took := awaitNewLife(t, h, life)
 			awaitJournal(t, h, c.says)
-			sh(t, h, c.end)
+			if !c.holds {
+				sh(t, h, c.end)
+			}
 			t.Logf("back after %.2f s", took.Seconds())
 		})
 	}
@@ -160,7 +179,8 @@ func TestReviveStandsDown(t *testing.T) {
 // strikeManager kills the user manager with all of its processes.
 func strikeManager(t *testing.T, h *Host) {
 	t.Helper()
-	sh(t, h, "journalctl --sync; date +%s.%N >/run/struck; systemctl kill -s KILL "+userManager)
+	// Not even that systemd answers is certain here.
+	sh(t, h, "date +%s.%N >/run/struck; until systemctl kill -s KILL "+userManager+" 2>/dev/null; do :; done")
 }
 
 // awaitJournal returns the first line that root's part wrote since the strike
@@ -269,38 +289,42 @@ func difference(before, after string) string {
 // root's part is about to do.
 func TestReviveAndShutdown(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, line string }{
-		{"poweroff", "systemctl poweroff"},
-		{"poweroff.target", "systemctl start --no-block poweroff.target"},
-		{"reboot", "systemctl reboot"},
+	justKilled := "systemctl kill -s KILL " + userManager + "; "
+	// The user manager fails to stop in time: OnFailure= is called as well.
+	stuck := "printf '[Service]\\nTimeoutStopSec=2\\n' >/etc/systemd/system/" + userManager + ".d/90-stuck.conf; systemctl daemon-reload; " +
+		asAccount(`systemd-run --user --property=KillMode=process sh -c 'trap "" TERM; while :; do sleep 1; done'`) + "; "
+	for _, c := range []struct {
+		name, first, line string
+		waits, reboots    bool
+	}{
+		{name: "poweroff while it waits", line: "systemctl poweroff", waits: true},
+		{name: "poweroff, the manager just killed", line: justKilled + "systemctl poweroff"},
+		{name: "poweroff.target while it waits", line: "systemctl start --no-block poweroff.target", waits: true},
+		{name: "poweroff.target, the manager just killed", line: justKilled + "systemctl start --no-block poweroff.target"},
+		{name: "poweroff.target, the manager does not stop", first: stuck, line: "systemctl start --no-block poweroff.target"},
+		{name: "reboot while it waits", line: "systemctl reboot", waits: true, reboots: true},
+		{name: "reboot, the manager just killed", line: justKilled + "systemctl reboot", reboots: true},
 	} {
-		for _, moment := range []string{"while it waits", "the manager just killed"} {
-			t.Run(c.name+", "+moment, func(t *testing.T) {
-				h := testHost(t, Options{Name: "down-" + c.name[len(c.name)-6:]})
-				installRoot(t, h, rootHow(t))
-				leader := h.Leader
-				line := c.line
-				if moment == "while it waits" {
-					waiting(t, h)
-				} else {
-					line = "systemctl kill -s KILL " + userManager + "; " + line
+		t.Run(c.name, func(t *testing.T) {
+			h := testHost(t, Options{Name: "down"})
+			installRoot(t, h, rootHow(t))
+			leader := fmt.Sprintf("/proc/%d", h.Leader)
+			if c.waits {
+				waiting(t, h)
+			}
+			sh(t, h, ": ; "+c.first)
+			begin := time.Now()
+			_, _ = h.Output(t.Context(), "sh", "-c", c.line)
+			await(t, 8*time.Second, "the machine is down", func(context.Context) bool { return !exists(leader) })
+			t.Logf("down after %.1f s", time.Since(begin).Seconds())
+			if c.reboots {
+				if err := h.waitRunning(t.Context()); err != nil {
+					t.Fatal(err)
 				}
-				begin := time.Now()
-				_, _ = h.Output(t.Context(), "sh", "-c", line)
-				await(t, 10*time.Second, "the machine is down", func(context.Context) bool {
-					s, err := readSpec(h.dir)
-					return !locked(h.dir) || err == nil && s.Leader != 0 && s.Leader != leader
+				await(t, 10*time.Second, "the user manager starts at boot", func(ctx context.Context) bool {
+					return managerState(ctx, h) == "active"
 				})
-				t.Logf("down after %.1f s", time.Since(begin).Seconds())
-				if c.name == "reboot" {
-					if err := h.waitRunning(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-					await(t, 10*time.Second, "the user manager starts at boot", func(ctx context.Context) bool {
-						return managerState(ctx, h) == "active"
-					})
-				}
-			})
-		}
+			}
+		})
 	}
 }
