@@ -73,14 +73,18 @@ func say() func(string, ...any) {
 func up() *cobra.Command {
 	c := &cobra.Command{Use: "up", Short: "Boot a host", Args: cobra.NoArgs}
 	name := nameFlag(c)
-	suite := c.Flags().String("suite", "trixie", "what the host is made of: trixie (systemd 257, Podman 5.4) or bookworm (systemd 252; the demo stack is plain user services)")
+	rootfs := c.Flags().String("rootfs", "", "root file system to make the host of instead: a directory, such as an unpacked image; it is not written to")
+	suite := c.Flags().String("suite", "", "what the host is made of: trixie (systemd 257, Podman 5.4; the default) or bookworm (systemd 252; the demo stack is plain user services)")
 	stack := c.Flags().Bool("stack", false, "also start the demo stack and wait until it answers")
 	images := c.Flags().Bool("images", false, "also put the demo stack's images there, without starting it")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		say := say()
-		h, err := lab.Up(c.Context(), lab.Options{Name: *name, Suite: *suite, Stack: *stack, Images: *images, Say: say})
+		h, err := lab.Up(c.Context(), lab.Options{Name: *name, Suite: *suite, Rootfs: *rootfs, Stack: *stack, Images: *images, Say: say})
 		if err == nil {
 			say("host %s is up", h.Name)
+			if failed, err := h.Failed(c.Context()); err == nil && failed != "" {
+				say("degraded; these units failed:\n%s", failed)
+			}
 		}
 		return err
 	}

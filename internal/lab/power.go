@@ -221,9 +221,18 @@ func (h *Host) checkRunning(ctx context.Context) error {
 	case "running":
 		return nil
 	case "degraded":
-		failed, _ := h.Output(ctx, "systemctl", "--failed", "--no-legend", "--plain")
+		if s.Foreign {
+			return nil
+		}
+		failed, _ := h.Failed(ctx)
 		return fmt.Errorf("it %w: %s", errDegraded, failed)
 	default:
 		return fmt.Errorf("system is %q: %w", state, err)
 	}
+}
+
+// Failed returns what systemd lists as failed, a unit a line.
+func (h *Host) Failed(ctx context.Context) (string, error) {
+	out, err := h.Output(ctx, "systemctl", "--failed", "--no-legend", "--plain", "--full")
+	return strings.TrimSpace(out), err
 }
