@@ -102,7 +102,8 @@ func (h *Host) Reboot(ctx context.Context) error {
 }
 
 // WaitRebooted waits until the host runs in another boot than that of the id.
-// A host that goes off instead is an error at once.
+// A host that goes off instead is an error at once. A soft-reboot is no other
+// boot: the id stays.
 func (h *Host) WaitRebooted(ctx context.Context, bootID string) error {
 	for {
 		s, err := h.look()
