@@ -36,7 +36,8 @@ func (d *decider) seeUnit(u Unit) Unit {
 		u.Stopped = u.Stopped && u.Job
 	case "failed":
 		// systemd restarts what dies; failed is where it gave up.
-		if known && u.Sub == "failed" && was.Sub != "failed" && !u.Stopped {
+		ran := known && was.Sub != "failed" || !known && slices.Contains(d.Began.Ran, u.Name)
+		if ran && u.Sub == "failed" && !u.Stopped {
 			d.owe(u, "systemd gave up on it: "+orNone(u.Result))
 		}
 	}

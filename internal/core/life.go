@@ -40,8 +40,9 @@ type Began struct {
 	// Fresh says that this life is so young that what does not run has not come
 	// back, and was not stopped by somebody.
 	Fresh bool `json:"fresh,omitempty"`
-	// Of the same life: what somebody had stopped, and what keeper was bringing
-	// back, with the reason.
+	// Of the same life: what ran when it was seen last, what somebody had stopped,
+	// and what keeper was bringing back, with the reason.
+	Ran     []string          `json:"ran,omitempty"`
 	Stopped []string          `json:"stopped,omitempty"`
 	Owed    map[string]string `json:"owed,omitempty"`
 }
@@ -95,8 +96,11 @@ func WhatHappened(last LastLife, now Now) Began {
 	case last.Life == now.Life:
 		b.Kind, b.Owed = LifeSame, last.Owed
 		for _, u := range last.Units {
-			if u.Stopped {
+			switch {
+			case u.Stopped:
 				b.Stopped = append(b.Stopped, u.Name)
+			case u.Active == "active":
+				b.Ran = append(b.Ran, u.Name)
 			}
 		}
 		if last.Began != nil {

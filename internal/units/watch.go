@@ -20,6 +20,10 @@ var ErrGone = errors.New("the user manager went away")
 // start is a dozen signals.
 const settle = 20 * time.Millisecond
 
+// relistGap is the time between two looks at everything: somebody may have the
+// manager reload in a loop.
+const relistGap = 250 * time.Millisecond
+
 const managerIf = "org.freedesktop.systemd1.Manager"
 
 // Watch delivers the state of every Quadlet-made unit: all of them at first
@@ -55,7 +59,7 @@ func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 				return ErrGone
 			}
 			if w.note(ctx, s) && !armed {
-				timer.Reset(settle)
+				timer.Reset(w.wait())
 				armed = true
 			}
 		case <-timer.C:
@@ -76,6 +80,15 @@ type watch struct {
 	session dbus.ObjectPath
 	after   map[string][]string // the whole After of each, which one unit alone does not tell
 	relist  bool
+	listed  time.Time // when everything was looked at last
+}
+
+// wait is how long to gather signals before the next look.
+func (w *watch) wait() time.Duration {
+	if !w.relist {
+		return settle
+	}
+	return max(settle, relistGap-time.Since(w.listed))
 }
 
 // note takes a signal in and says whether anything is to be looked at.
@@ -159,7 +172,7 @@ func (w *watch) all(ctx context.Context) error {
 	if e.Err != "" {
 		return errors.New(e.Err)
 	}
-	w.relist = false
+	w.relist, w.listed = false, time.Now()
 	w.changed = map[string]bool{}
 	w.known = make(map[dbus.ObjectPath]string, len(e.Units))
 	w.after = make(map[string][]string, len(e.Units))
