@@ -355,3 +355,18 @@ func TestBringBackSaysItAgain(t *testing.T) {
 		step{e: UnitsStarted{Units: []string{"db.service"}, Err: "held"}, want: "note:try to start db again later"},
 	)...)
 }
+
+// What failed between two daemons of the same life, and was running when the
+// first saw it last, is owed; what had failed before is not.
+func TestFailedWhileKeeperWasAway(t *testing.T) {
+	t.Parallel()
+	failed := func(name string) Unit {
+		return Unit{Name: name, Kind: "container", Active: "failed", Sub: "failed", Result: "exit-code"}
+	}
+	s := decide(State{}, Began{Kind: LifeSame, Ran: []string{"db.service"}},
+		UnitsSeen{Units: []Unit{failed("db.service"), failed("old.service")}})
+	owed := s.Owed()
+	if owed["db.service"] == "" || len(owed) != 1 {
+		t.Errorf("owed: %v, want db.service alone", owed)
+	}
+}

@@ -96,7 +96,8 @@ func TestWhatHappenedSame(t *testing.T) {
 	last.Ended, last.EndedAt = 590*time.Second, noon.Add(-10*time.Second)
 	last.Owed = map[string]string{"web.service": "systemd gave up on it: exit-code"}
 	b := WhatHappened(last, present())
-	want := Began{Kind: LifeSame, Life: thisLife, At: noon, Stopped: []string{"stopped.service", "stopping.service"}, Owed: last.Owed}
+	want := Began{Kind: LifeSame, Life: thisLife, At: noon, Ran: []string{"db.service", "data-volume.service"},
+		Stopped: []string{"stopped.service", "stopping.service"}, Owed: last.Owed}
 	if !reflect.DeepEqual(b, want) {
 		t.Errorf("got  %+v\nwant %+v", b, want)
 	}

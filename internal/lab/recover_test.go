@@ -106,7 +106,7 @@ func TestRecover(t *testing.T) {
 		if after := strings.TrimSpace(sh(t, h, "pgrep -u 1000 -x sleep || pgrep -x sleep")); after != before {
 			t.Errorf("the container's process was %s and is %s", before, after)
 		}
-		sh(t, h, "systemctl stop outside.service")
+		sh(t, h, "systemctl kill --signal=KILL outside.service")
 	})
 	t.Run("nothing starts for a while, and then it could", func(t *testing.T) {
 		back(t, "mv /usr/bin/podman /usr/bin/podman.away\n"+killManager+"\nsleep 15\nmv /usr/bin/podman.away /usr/bin/podman")
