@@ -115,13 +115,10 @@ func (l *logindLink) Linger(ctx context.Context) core.LingerSeen {
 		return core.LingerSeen{Err: err.Error()}
 	}
 	u, err := c.User(ctx, l.uid)
-	if err == nil && u.State == "" {
-		err = errors.New("logind does not know the user")
-	}
 	if err != nil {
 		return core.LingerSeen{Err: err.Error()}
 	}
-	seen := core.LingerSeen{On: u.Linger}
+	seen := core.LingerSeen{On: u.Linger, Unknown: u.State == ""}
 	if life, err := c.Manager(ctx, l.uid); err == nil {
 		seen.Root = core.Root{Armor: life.Armor, Revive: life.Revive}
 		// Without armor the stop is real, and the last act sees to it.

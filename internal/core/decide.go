@@ -264,6 +264,8 @@ func (d *decider) lingerSeen(e LingerSeen) {
 	d.Root = e.Root
 	d.lingerIs(e.On)
 	switch {
+	case e.Unknown:
+		d.set("logind does not know the user, whose manager runs")
 	case e.On && e.Closing:
 		d.set("logind believes the user to be on the way out, and root's armor kept it up")
 	case e.On && d.owed != "":

@@ -16,6 +16,8 @@ type (
 	// LingerSeen is the answer to LookLinger.
 	LingerSeen struct {
 		On bool
+		// Unknown says that logind knows no such user, though its manager runs.
+		Unknown bool
 		// Closing says that logind believes the user to be on the way out while
 		// root's armor kept the user manager running.
 		Closing bool
