@@ -43,7 +43,7 @@ func (d *decider) seeUnit(u Unit) Unit {
 	switch {
 	case u.Stopped:
 		d.cancel(u.Name)
-	case u.Active == "active":
+	case u.Active == "active" && !u.Job: // its stop may be queued
 		d.settle(u.Name)
 	}
 	if u.Stopped && u.Active == "inactive" && was.Active != "inactive" {
