@@ -44,7 +44,7 @@ func (d *decider) seeUnit(u Unit) Unit {
 	switch {
 	case u.Stopped:
 		d.cancel(u.Name)
-	case u.Active == "active":
+	case u.Active == "active" && !u.Job: // its stop may be queued
 		d.settle(u.Name)
 	}
 	if u.Stopped && u.Active == "inactive" && was.Active != "inactive" {
@@ -142,7 +142,7 @@ func (d *decider) bringBack() {
 	for name, o := range debts {
 		u, there := d.Units[name]
 		switch {
-		case !there || o.forgotten(d.now):
+		case !there || u.Stopped || o.forgotten(d.now):
 			delete(debts, name)
 			continue
 		case o.paid:

@@ -443,10 +443,16 @@ func (d *decider) schedule() {
 	if d.managerAt.IsZero() {
 		d.managerAt = d.now.Add(managerEvery)
 	}
-	d.Next = d.lookAt
-	for _, t := range []time.Time{d.retryAt, d.startAt, d.helpersAt, d.managerAt, d.askAt} {
-		d.Next = earlier(d.Next, t)
+	// The end of a pause is on the wall's clock alone, which may be set; the rest
+	// is on the monotonic one as well. Each is compared with now, and none with
+	// another.
+	wait := LookEvery
+	for _, t := range []time.Time{d.lookAt, d.retryAt, d.startAt, d.helpersAt, d.managerAt, d.askAt} {
+		if !t.IsZero() {
+			wait = min(wait, t.Sub(d.now))
+		}
 	}
+	d.Next = d.now.Add(wait)
 }
 
 func cloneUnits(m map[string]Unit) map[string]Unit {

@@ -56,13 +56,19 @@ func TestDecideUnits(t *testing.T) {
 
 func TestDecided(t *testing.T) {
 	t.Parallel()
-	for kind, want := range map[Kind]bool{SetLinger: true, Note: true, LookLinger: false, LookUnits: false} {
+	for kind, want := range map[Kind]bool{
+		Note: true, SetLinger: true, StartUnits: true, StopUnits: true, MendNetwork: true, WakeManager: true,
+		LookLinger: false, LookUnits: false, LookAnswers: false, LookHelpers: false, LookManager: false,
+		TakeDelay: false, ReleaseDelay: false,
+	} {
 		if got := (Action{Kind: kind}).Decided(); got != want {
 			t.Errorf("Decided of %s is %v, want %v", kind, got, want)
 		}
 	}
-	if (Action{Kind: SetLinger, Retry: true}).Decided() {
-		t.Error("trying again is a decision")
+	for _, kind := range []Kind{SetLinger, StartUnits, MendNetwork, WakeManager} {
+		if (Action{Kind: kind, Retry: true}).Decided() {
+			t.Errorf("%s: trying again is a decision", kind)
+		}
 	}
 }
 

@@ -38,6 +38,14 @@ func TestLinger(t *testing.T) {
 			{e: LingerSeen{}, want: "set-linger", reason: "somebody took linger away"},
 			{e: LingerSet{}},
 		}},
+		// Root's armor kept the user manager up, and logind does not know.
+		"linger is on, and logind believes the user to be leaving": {settled: true, steps: []step{
+			{e: LingerHint{}, want: "look-linger"},
+			{e: LingerSeen{On: true, Closing: true}, want: "set-linger", reason: "armor"},
+			{e: LingerSet{}},
+			{e: LingerHint{}, want: "look-linger"},
+			{e: LingerSeen{On: true}},
+		}},
 		"a hint about nothing": {settled: true, steps: []step{
 			{e: LingerHint{}, want: "look-linger"},
 			{e: LingerSeen{On: true}},

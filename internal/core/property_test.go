@@ -11,7 +11,7 @@ import (
 
 // runs and events of the random stories. A failure names its seed.
 const (
-	propertyRuns   = 50
+	propertyRuns   = 80
 	propertyEvents = 300
 )
 
@@ -30,21 +30,54 @@ func randomStandDown(r *rand.Rand, now time.Time) StandDown {
 	return s
 }
 
-func randomUnit(r *rand.Rand) Unit {
-	return Unit{
-		Name:    pick(r, "a.service", "b.service", "c.service", "d.service"),
-		Kind:    pick(r, "container", "pod", "volume"),
-		Active:  pick(r, "active", "active", "activating", "failed", "inactive"),
+var randomNames = []string{"a.service", "b.service", "c.service", "d.service"}
+
+func randomUnit(r *rand.Rand, name string) Unit {
+	u := Unit{
+		Name:    name,
+		Kind:    pick(r, "container", "container", "pod", "volume"),
+		Active:  pick(r, "active", "active", "activating", "deactivating", "failed", "failed", "inactive"),
 		Entered: time.Duration(r.IntN(300)) * time.Second,
+		Wanted:  chance(r, 70),
+		Job:     chance(r, 15),
+		Image:   pick(r, "postgres", "app"),
 	}
+	if u.Active == "failed" {
+		u.Sub = "failed"
+	}
+	if chance(r, 40) {
+		u.Ports = []string{"127.0.0.1:80"}
+	}
+	if chance(r, 60) {
+		u.Networks = []string{"stack"}
+	}
+	if chance(r, 30) {
+		u.After = []string{pick(r, randomNames...)}
+	}
+	return u
 }
 
+func randomBegan(r *rand.Rand, now time.Time) Began {
+	d := Began{Kind: pick(r, LifeUnknown, LifeSame, LifeRevived, LifeBooted), At: now, Cause: "random", Fresh: chance(r, 50)}
+	for _, n := range randomNames[:r.IntN(4)] {
+		d.Down = append(d.Down, Down{Name: n, Left: time.Duration(r.IntN(250)) * time.Second})
+	}
+	if d.Kind == LifeSame {
+		d.Was = pick(r, "", LifeRevived, LifeBooted)
+		d.Stopped = randomNames[:r.IntN(2)]
+		d.Owed = map[string]string{pick(r, randomNames...): "random"}
+	}
+	return d
+}
+
+// randomEvent is one that may come at any time: what an edge answers comes
+// though nobody asked, or late, or twice.
 func randomEvent(r *rand.Rand, now time.Time) Event {
 	failed := ""
 	if chance(r, 20) {
 		failed = "random failure"
 	}
-	switch r.IntN(20) {
+	switch r.IntN(30) {
 	case 0:
 		if chance(r, 30) {
 			return LogindDown{Err: "random"}
@@ -52,32 +85,45 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 		return LogindUp{Restarted: chance(r, 50), ShuttingDown: chance(r, 10)}
 	case 1, 2, 3:
 		return LingerHint{}
-	case 4, 5, 6, 7:
-		return LingerSeen{On: chance(r, 40), Err: failed}
-	case 8, 9:
+	case 4, 5, 6:
+		return LingerSeen{On: chance(r, 40), Closing: chance(r, 20), Root: Root{Armor: chance(r, 50)}, Err: failed}
+	case 7, 8:
 		return LingerSet{Err: failed, Denied: failed != "" && chance(r, 50)}
-	case 10, 11:
+	case 9, 10:
 		return StandDownSeen{randomStandDown(r, now)}
+	case 11:
+		return pick[Event](r, SessionNew{}, SessionRemoved{}, UserNew{}, UserRemoved{}, PrepareForSleep{Active: chance(r, 50)})
 	case 12:
-		return pick[Event](r, SessionNew{}, SessionRemoved{}, UserNew{}, UserRemoved{})
-	case 13:
 		return PrepareForShutdown{Active: chance(r, 20)}
-	case 14:
-		e := UnitsSeen{Armed: chance(r, 80), Err: failed}
-		for range r.IntN(4) {
-			e.Units = append(e.Units, randomUnit(r))
+	case 13, 14:
+		e := UnitsSeen{Armed: chance(r, 80), Starting: chance(r, 20), Err: failed}
+		for _, n := range randomNames {
+			if chance(r, 80) {
+				e.Units = append(e.Units, randomUnit(r, n))
+			}
 		}
 		return e
-	case 15, 16:
-		return UnitSeen{randomUnit(r)}
-	case 17:
-		return ManagerDown{Err: "random"}
-	case 18:
-		d := Began{Kind: pick(r, LifeUnknown, LifeSame, LifeRevived, LifeBooted), At: now, Cause: "random"}
-		for _, n := range []string{"a.service", "b.service", "c.service"}[:r.IntN(4)] {
-			d.Down = append(d.Down, Down{Name: n, Left: time.Duration(r.IntN(250)) * time.Second})
+	case 15, 16, 17, 18:
+		return UnitSeen{randomUnit(r, pick(r, randomNames...))}
+	case 19:
+		if chance(r, 50) {
+			return ManagerDown{Err: "random"}
 		}
-		return d
+		return randomBegan(r, now)
+	case 20:
+		return StopAsked{pick(r, append(randomNames, "other.service")...)}
+	case 21:
+		return UnitsStarted{Units: randomNames[:1], Err: failed}
+	case 22:
+		return UnitsStopped{Units: randomNames[:1], Err: failed}
+	case 23:
+		return Answered{At: map[string]time.Duration{pick(r, randomNames...): time.Duration(r.IntN(300)) * time.Second}}
+	case 24:
+		return pick[Event](r, HelperHint{}, NetworkMended{Err: failed})
+	case 25:
+		return HelpersSeen{Dead: []string{"pasta", "aardvark-dns"}[:r.IntN(3)]}
+	case 26:
+		return pick[Event](r, ManagerSeen{Stopped: chance(r, 60)}, ManagerWoken{Err: failed}, DelayTaken{Grant: 5 * time.Second, Err: failed})
 	}
 	return Wake{}
 }
@@ -92,10 +138,19 @@ func dump(s State) string {
 type ledger struct {
 	logind, marksSeen, stoodDown, goingDown bool
 	setting, looking                        bool
-	sets                                    []time.Time
+	manager, startingUp                     bool
+	// running counts what was begun and has not ended.
+	running map[Kind]int
+	// stopped are the units that somebody stopped and nobody started since.
+	stopped map[string]bool
+	units   map[string]bool
+	begun   Began
+	sets    []time.Time
+	delays  int // taken for this one event
 }
 
 func (l *ledger) event(e Event) {
+	l.delays = 0
 	switch e := e.(type) {
 	case LogindUp:
 		// What was asked of the logind before is answered all the same.
@@ -110,7 +165,65 @@ func (l *ledger) event(e Event) {
 		l.setting = false
 	case LingerSeen:
 		l.looking = false
+	case ManagerDown:
+		l.manager = false
+	case Began:
+		l.begun = e
+	case UnitsStarted:
+		l.running[StartUnits] = 0
+	case NetworkMended:
+		l.running[MendNetwork] = 0
+	case Answered:
+		l.running[LookAnswers] = 0
+	case StopAsked:
+		if l.units[e.Name] && !l.goingDown {
+			l.stopped[e.Name] = true
+		}
+	case UnitSeen:
+		l.unit(e.Unit)
+	case UnitsSeen:
+		if e.Err != "" {
+			return
+		}
+		l.manager, l.startingUp = true, e.Starting
+		there := map[string]bool{}
+		for _, u := range e.Units {
+			l.unit(u)
+			there[u.Name] = true
+		}
+		l.units = there
+		for name := range l.stopped {
+			if !there[name] {
+				delete(l.stopped, name)
+			}
+		}
 	}
+}
+
+func (l *ledger) unit(u Unit) {
+	if !l.units[u.Name] {
+		l.units[u.Name] = true
+		l.stopped[u.Name] = slices.Contains(l.begun.Stopped, u.Name)
+	}
+	switch u.Active {
+	case "active", "activating", "reloading":
+		l.stopped[u.Name] = l.stopped[u.Name] && u.Job
+	}
+}
+
+// mayAct is what holds for all that changes the stack.
+func (l *ledger) mayAct() string {
+	switch {
+	case l.stoodDown:
+		return "keeper stands down"
+	case !l.marksSeen:
+		return "the marks were not looked at yet"
+	case l.goingDown:
+		return "the machine goes down"
+	case !l.manager:
+		return "there is no user manager"
+	}
+	return ""
 }
 
 // action returns what the action breaks, if anything.
@@ -142,6 +255,53 @@ func (l *ledger) action(a Action, now time.Time) string {
 			return "a look is under way, or there is nobody to ask"
 		}
 		l.looking = true
+	case StartUnits:
+		if why := l.mayAct(); why != "" {
+			return why
+		}
+		if l.startingUp {
+			return "the user manager is still starting up"
+		}
+		if len(a.Units) == 0 {
+			return "it starts nothing"
+		}
+		for _, name := range a.Units {
+			if l.stopped[name] {
+				return "somebody stopped " + name
+			}
+			if !l.units[name] {
+				return "there is no " + name
+			}
+		}
+	case MendNetwork:
+		if why := l.mayAct(); why != "" {
+			return why
+		}
+	case WakeManager:
+		if l.stoodDown || !l.marksSeen {
+			return "keeper stands down, or does not know"
+		}
+	case StopUnits:
+		if !l.goingDown {
+			return "the machine does not go down"
+		}
+	case ReleaseDelay:
+		if !l.goingDown {
+			return "the delay is for the next shutdown"
+		}
+	case TakeDelay:
+		if l.goingDown {
+			return "there is nothing more to delay"
+		}
+		if l.delays++; l.delays > 1 {
+			return "it is the second at once"
+		}
+	}
+	switch a.Kind {
+	case StartUnits, MendNetwork, LookAnswers:
+		if l.running[a.Kind]++; l.running[a.Kind] > 1 {
+			return "it is the second under way"
+		}
 	}
 	return ""
 }
@@ -152,7 +312,7 @@ func TestDecideProperties(t *testing.T) {
 	for seed := range uint64(propertyRuns) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		s, now := State{Linger: LingerUnknown}, noon
-		var l ledger
+		l := ledger{running: map[Kind]int{}, stopped: map[string]bool{}, units: map[string]bool{}}
 		pace := pick(r, 50, 2_000, 40_000) // a storm, a busy host, a quiet one
 		if chance(r, 80) {
 			// Most stories begin as the daemon does, or little would happen in them.
@@ -177,6 +337,7 @@ func TestDecideProperties(t *testing.T) {
 					fail(string(a.Kind) + ", but " + why)
 				}
 				seen[a.What]++
+				seen[string(a.Kind)]++
 			}
 			if next.Next.IsZero() || next.Next.Sub(now) > LookEvery {
 				fail(fmt.Sprintf("the next wake is %v from now", next.Next.Sub(now)))
@@ -209,17 +370,21 @@ func TestDecideProperties(t *testing.T) {
 	// A generator that never gets to the point would prove nothing.
 	for _, what := range []string{"set linger", "look at linger", "look at the units", "wait before setting linger again",
 		"leave linger off", "leave linger as it is", "stand down", "stand up", "try to set linger again later",
-		"wait for logind", "wait for the user manager", "count the stack as back"} {
+		"wait for logind", "wait for the user manager", "count the stack as back",
+		"count the stack back in", "have Podman set up its networks again", "continue the user manager", "see who answers",
+		"try to mend the networks again later", "delay shutdowns", "delay shutdowns again", "let the machine go down",
+		string(StartUnits), string(StopUnits), string(ReleaseDelay), "go without a delay of shutdowns"} {
 		if seen[what] < 5 {
 			t.Errorf("%q was decided %d times: the stories are too dull", what, seen[what])
 		}
 	}
 }
 
-// world is a logind that answers, and a person who plays with linger.
+// world is a logind and a user manager that answer.
 type world struct {
 	linger  bool
 	marks   StandDown
+	units   map[string]Unit
 	answers []Event // not delivered yet
 }
 
@@ -232,14 +397,41 @@ func (w *world) do(actions []Action) {
 		case LookLinger:
 			w.answers = append(w.answers, StandDownSeen{w.marks}, LingerSeen{On: w.linger})
 		case LookUnits:
-			w.answers = append(w.answers, UnitsSeen{Armed: true})
+			e := UnitsSeen{Armed: true}
+			for _, u := range w.units {
+				e.Units = append(e.Units, u)
+			}
+			w.answers = append(w.answers, e)
+		case StartUnits:
+			w.answers = append(w.answers, UnitsStarted{Units: a.Units})
+			for _, name := range a.Units {
+				u := w.units[name]
+				u.Active, u.Sub, u.Entered = "active", "running", time.Hour
+				w.units[name] = u
+				w.answers = append(w.answers, UnitSeen{u})
+			}
+		case LookAnswers:
+			at := map[string]time.Duration{}
+			for name := range a.Ports {
+				at[name] = time.Hour
+			}
+			w.answers = append(w.answers, Answered{At: at})
+		case LookHelpers:
+			w.answers = append(w.answers, HelpersSeen{})
+		case LookManager:
+			w.answers = append(w.answers, ManagerSeen{})
+		case MendNetwork:
+			w.answers = append(w.answers, NetworkMended{})
+		case TakeDelay:
+			w.answers = append(w.answers, DelayTaken{Grant: 5 * time.Second})
 		}
 	}
 }
 
 // However wild the story was: with a logind that answers, and all hints lost,
 // linger is on again after a periodic look or the longest retry, and the wait
-// that the budget may add; it stays off if keeper is told to stand down.
+// that the budget may add; it stays off if keeper is told to stand down. What is
+// owed is started by then, and who is there again is waited for no more.
 func TestDecideRecovers(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(propertyRuns) {
@@ -249,12 +441,20 @@ func TestDecideRecovers(t *testing.T) {
 			now = now.Add(time.Duration(r.IntN(20_000)) * time.Millisecond)
 			s, _ = Decide(s, randomEvent(r, now), now)
 		}
-		w := &world{}
+		w := &world{units: map[string]Unit{}}
+		for name, u := range s.Units {
+			// What has failed or stopped does not get up by itself.
+			if u.Job = false; u.Active != "active" && u.Active != "inactive" {
+				u.Active, u.Sub = "failed", "failed"
+			}
+			w.units[name] = u
+		}
 		if chance(r, 30) {
 			w.marks = StandDown{Cause: CauseMark, Detail: "random"}
 		}
 		// What was under way when the story ended is answered, at last.
-		w.answers = []Event{PrepareForShutdown{}, LogindUp{}, LingerSet{Err: "late"}, LingerSeen{Err: "late"}}
+		w.answers = []Event{PrepareForShutdown{}, LogindUp{}, LingerSet{Err: "late"}, LingerSeen{Err: "late"},
+			UnitsStarted{Err: "late"}, NetworkMended{Err: "late"}, Answered{}}
 		wakes := 0
 		for end := now.Add(LookEvery + setWindow + time.Second); now.Before(end); {
 			var e Event = Wake{}
@@ -272,6 +472,16 @@ func TestDecideRecovers(t *testing.T) {
 		}
 		if want := !w.marks.InForce(); w.linger != want {
 			t.Fatalf("seed %d: linger is %v after all that, want %v: %s", seed, w.linger, want, dump(s))
+		}
+		for name, why := range s.Owed() {
+			if !w.marks.InForce() {
+				t.Errorf("seed %d: %s is owed still, for %q: %s", seed, name, why, dump(s))
+			}
+		}
+		for _, name := range s.Waiting() {
+			if u, there := w.units[name]; !there || u.Active == "active" && u.Entered == time.Hour {
+				t.Errorf("seed %d: %s is waited for, and is %+v: %s", seed, name, u, dump(s))
+			}
 		}
 	}
 }

@@ -51,6 +51,9 @@ func (d *decider) shutdown(active bool) {
 }
 
 func (d *decider) unitsStopped(e UnitsStopped) {
+	if !d.ShuttingDown {
+		return // called off: the delay that is held now is for the next one
+	}
 	if e.Err != "" {
 		d.note("let the machine go down", "not all was stopped in time: "+e.Err)
 	}
