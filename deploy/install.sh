@@ -369,10 +369,12 @@ $(noted_dirs)"
 	rmdir /run/keeper/revive /run/keeper 2>/dev/null || :
 	rm -f "$manifest" ${shared:+"$shared"}
 	remove_dirs "$dirs"
-	# The armor may have kept logind from stopping the user, which it still means
-	# to, then: that is not what somebody who lingers wants.
-	if [ -e "/var/lib/systemd/linger/$user" ] && [ "$(loginctl show-user "$user" --property=State --value 2>/dev/null)" = closing ]; then
-		loginctl enable-linger "$user" || say "logind still means to stop $user: loginctl enable-linger $user"
+	# logind still means to stop a user whose end the armor refused, or has
+	# forgotten one whose user manager was brought back: to it the user lingers.
+	if [ -e "/var/lib/systemd/linger/$user" ] && systemctl --quiet is-active "user@$uid.service"; then
+		case $(loginctl show-user "$user" --property=State --value 2>/dev/null) in
+		closing | '') loginctl enable-linger "$user" || say "logind does not know that $user lingers; see: loginctl user-status $user" ;;
+		esac
 	fi
 	say "root's part is removed for $user (uid $uid); the services run on"
 }

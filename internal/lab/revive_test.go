@@ -149,7 +149,8 @@ func TestReviveStandsDown(t *testing.T) {
 	})
 
 	t.Run("installation", func(t *testing.T) { reinstalls(t, h) })
-	t.Run("two accounts", func(t *testing.T) { twoAccounts(t, h) })
+	t.Run("kept down", func(t *testing.T) { keptDown(t, h) })
+	t.Run("several accounts", func(t *testing.T) { accounts(t, h) })
 	t.Run("uninstallation", func(t *testing.T) {
 		// The armor swallows a terminate-user, and logind still means it.
 		sh(t, h, "systemctl --user -M "+User+"@ stop keeper keeper-session; loginctl terminate-user "+User)
@@ -247,17 +248,33 @@ func reinstalls(t *testing.T, h *Host) {
 	}
 }
 
-// twoAccounts: what is shared goes with the last, and an account that is gone
-// can be taken out.
-func twoAccounts(t *testing.T, h *Host) {
-	sh(t, h, `useradd --create-home --uid 1001 second; cd /root/keeper; sh deploy/install.sh --system --user second`)
-	sh(t, h, "cd /root/keeper; sh deploy/install.sh --uninstall --system --user "+User+`
-		test -x /usr/libexec/keeper/revive; test -e /etc/keeper/users/1001; ! test -e /etc/keeper/users/1000
-		sh deploy/install.sh --system --user `+User+`
-		mkdir /etc/keeper/stand-down; touch /etc/keeper/stand-down/1001
-		loginctl disable-linger second; systemctl stop user-1001.slice; userdel --remove second; rm -r /etc/keeper/stand-down
-		sh deploy/install.sh --uninstall --user second
-		test -x /usr/libexec/keeper/revive; ! test -e /etc/keeper/users/1001`)
+// accounts: what is shared goes with the last, and an account is removed for
+// good, with root's part taken out before it or after it.
+func accounts(t *testing.T, h *Host) {
+	const install = "sh deploy/install.sh --system --user "
+	end := func(name string, uid int) string {
+		return fmt.Sprintf(`mkdir -p /etc/keeper/stand-down; touch /etc/keeper/stand-down/%[2]d; loginctl disable-linger %[1]s; loginctl terminate-user %[1]s || :
+			until userdel --remove %[1]s 2>/dev/null; do sleep 0.1; done
+			rm -r /etc/keeper/stand-down; `, name, uid)
+	}
+	sh(t, h, "cd /root/keeper; useradd --create-home --uid 1001 second; useradd --create-home --uid 1002 third; "+install+"second; "+install+"third; "+
+		"sh deploy/install.sh --uninstall --system --user "+User+`
+		test -x /usr/libexec/keeper/revive; test -e /etc/keeper/users/1001; ! test -e /etc/keeper/users/1000; `+install+User)
+	sh(t, h, "cd /root/keeper; sh deploy/install.sh --uninstall --system --user second; "+end("second", 1001))
+	// The armor holds against terminate-user, so the slice is stopped.
+	sh(t, h, "cd /root/keeper; mkdir /etc/keeper/stand-down; touch /etc/keeper/stand-down/1002; systemctl stop user-1002.slice; "+end("third", 1002)+"sh deploy/install.sh --uninstall --user third")
+	sh(t, h, "test -x /usr/libexec/keeper/revive; test -e /etc/keeper/users/1000; ! test -e /etc/keeper/users/1001; ! test -e /etc/keeper/users/1002")
+}
+
+// keptDown is what docs/standing-down.md says of an account with the armor.
+func keptDown(t *testing.T, h *Host) {
+	ctx := within(t, time.Minute)
+	sh(t, h, fmt.Sprintf("mkdir /etc/keeper/stand-down; touch /etc/keeper/stand-down/%d; loginctl disable-linger %s; systemctl stop %s", UID, User, userSlice))
+	if err := h.WaitUserForgotten(ctx); err != nil {
+		t.Error(err)
+	}
+	assertDownFor(t, h, time.Second)
+	sh(t, h, "rm -r /etc/keeper/stand-down; loginctl enable-linger "+User+"; systemctl start "+userManager)
 }
 
 // oldCommandsWork: stopping means stopped again, with everything out.
