@@ -63,24 +63,40 @@ func (c *Conn) ResetFailed(ctx context.Context) error {
 // Stop stops the units side by side, and returns when all are stopped or the
 // context ends (Manager.StopUnit).
 func (c *Conn) Stop(ctx context.Context, names []string) error {
-	done := make(chan string, len(names)) // with room: a reader that left must not block the connection
 	var all error
-	waiting := 0
+	jobs := map[string]chan string{}
 	for _, name := range names {
+		done := make(chan string, 1) // with room: a reader that left must not block the connection
 		if _, err := c.sd.StopUnitContext(ctx, name, "replace", done); err != nil {
 			all = errors.Join(all, fmt.Errorf("cannot stop %s: %w", name, err))
 			continue
 		}
-		waiting++
+		jobs[name] = done
 	}
-	for ; waiting > 0; waiting-- {
-		select {
-		case <-ctx.Done():
-			return errors.Join(all, fmt.Errorf("%d of %d units did not stop in time", waiting, len(names)))
-		case <-done:
+	for name, done := range jobs {
+		if err := stopped(ctx, done); err != nil {
+			all = errors.Join(all, fmt.Errorf("%s %w", name, err))
 		}
 	}
 	return all
+}
+
+// stopped waits for the result of a stop job.
+func stopped(ctx context.Context, done <-chan string) error {
+	var result string
+	select {
+	case result = <-done:
+	case <-ctx.Done():
+		select {
+		case result = <-done:
+		default:
+			return errors.New("did not stop in time")
+		}
+	}
+	if result != "done" {
+		return fmt.Errorf("did not stop: its job was %s", result)
+	}
+	return nil
 }
 
 // Cancel takes back the start of a unit that is queued, by stopping what does

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -35,8 +36,17 @@ type manager struct {
 	asked map[string]int
 	// mute are the methods, by member, that get no answer.
 	mute map[string]bool
-	// deny are the methods that get an error.
+	// deny are the methods that get an error; with the name of a unit behind it,
+	// for that unit alone.
 	deny map[string]bool
+	// log is the order of the calls, jobs the types of those there are, results
+	// how the jobs of a unit end: empty means never, none means done.
+	log     []string
+	jobs    map[dbus.ObjectPath]string
+	results map[string]string
+	// transient is what StartTransientUnit was called with.
+	transient []any
+	started   uint64
 }
 
 // unit has the properties of the interfaces Unit and Service.
@@ -66,6 +76,7 @@ func startManager(t *testing.T) *manager {
 	m := &manager{
 		t: t, runtime: dir, state: "running", units: map[dbus.ObjectPath]*unit{},
 		asked: map[string]int{}, mute: map[string]bool{}, deny: map[string]bool{},
+		jobs: map[dbus.ObjectPath]string{}, results: map[string]string{},
 	}
 	if m.socket, err = net.Listen("unix", filepath.Join(dir, "systemd", "private")); err != nil {
 		t.Fatal(err)
@@ -146,6 +157,7 @@ func (m *manager) count(call, member string) (mute bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked[call]++
+	m.log = append(m.log, call)
 	return m.mute[member]
 }
 
@@ -172,11 +184,40 @@ func (m *manager) serve(p *peer, in *bufio.Reader) {
 			reply.Headers[dbus.FieldErrorName] = dbus.MakeVariant(failed)
 		}
 		m.send(p, reply, body...)
+		if job, ok := firstPath(body); ok && failed == "" {
+			m.ended(job, msg.Body[0].(string))
+		}
+	}
+}
+
+// firstPath is the job that a call has queued, if that is what it answers.
+func firstPath(body []any) (dbus.ObjectPath, bool) {
+	if len(body) != 1 {
+		return "", false
+	}
+	job, ok := body[0].(dbus.ObjectPath)
+	return job, ok
+}
+
+// ended says that the job of a unit has ended, as its result has it.
+func (m *manager) ended(job dbus.ObjectPath, unit string) {
+	m.mu.Lock()
+	result, ok := m.results[unit]
+	m.mu.Unlock()
+	if !ok {
+		result = "done"
+	}
+	if result != "" {
+		m.signal(1, "/org/freedesktop/systemd1", managerIf, "JobRemoved", uint32(1), job, unit, result)
 	}
 }
 
 // name is how a call is counted.
 func (m *manager) name(path dbus.ObjectPath, member string, args []any) string {
+	switch member {
+	case "StartUnit", "StopUnit", "ResetFailedUnit", "StartTransientUnit":
+		return fmt.Sprint(member, " ", args[0])
+	}
 	if member != "GetAll" || len(args) == 0 {
 		return member
 	}
@@ -194,7 +235,7 @@ func (m *manager) name(path dbus.ObjectPath, member string, args []any) string {
 func (m *manager) answer(path dbus.ObjectPath, member string, args []any) (body []any, failed string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.deny[member] {
+	if m.deny[member] || len(args) > 0 && m.deny[fmt.Sprint(member, " ", args[0])] {
 		return nil, "org.freedesktop.DBus.Error.Failed"
 	}
 	switch member {
@@ -207,9 +248,28 @@ func (m *manager) answer(path dbus.ObjectPath, member string, args []any) (body 
 			list = append(list, file{f, "generated"})
 		}
 		return []any{list}, ""
+	case "ResetFailed":
+		return nil, ""
+	case "ResetFailedUnit":
+		if m.units[unitPath(args[0].(string))] == nil {
+			return nil, "org.freedesktop.systemd1.NoSuchUnit"
+		}
+		return nil, ""
+	case "StartTransientUnit":
+		m.transient = args
+		fallthrough
+	case "StartUnit", "StopUnit":
+		return []any{dbus.ObjectPath(fmt.Sprint("/org/freedesktop/systemd1/job/", len(m.log)+1))}, ""
 	case "Get":
-		if len(args) == 2 && args[1] == "SystemState" {
+		switch {
+		case len(args) == 2 && args[1] == "SystemState":
 			return []any{dbus.MakeVariant(m.state)}, ""
+		case len(args) == 2 && args[1] == "UserspaceTimestampMonotonic":
+			return []any{dbus.MakeVariant(m.started)}, ""
+		case len(args) == 2 && args[1] == "JobType" && m.jobs[path] != "":
+			return []any{dbus.MakeVariant(m.jobs[path])}, ""
+		case len(args) == 2 && args[1] == "JobType":
+			return nil, "org.freedesktop.DBus.Error.UnknownObject"
 		}
 	case "GetAll":
 		// systemd answers for a unit that does not exist, too.

@@ -1,0 +1,227 @@
+package units
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// acts are the calls, in their order, that change something.
+func (m *manager) acts() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(m.log), func(call string) bool {
+		return !strings.HasPrefix(call, "Start") && !strings.HasPrefix(call, "Stop") && !strings.HasPrefix(call, "Reset")
+	})
+}
+
+func TestLife(t *testing.T) {
+	t.Parallel()
+	m := startManager(t)
+	m.started = 12_345_678
+	c := dial(t, m)
+	if got, err := c.Life(t.Context()); err != nil || got != 12345678*time.Microsecond {
+		t.Errorf("got %v, %v", got, err)
+	}
+	m.with(func() { m.deny["Get"] = true })
+	if got, err := c.Life(t.Context()); err == nil || got != 0 {
+		t.Errorf("a manager that says no: %v, %v", got, err)
+	}
+}
+
+// All start limits are forgotten before the first start: systemd pulls in what
+// a unit needs, and that may have failed too.
+func TestStart(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	c := dial(t, m)
+	if err := c.Start(t.Context(), []string{"redis.service", "postgres.service"}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"ResetFailedUnit redis.service", "ResetFailedUnit postgres.service", "StartUnit redis.service", "StartUnit postgres.service"}
+	if got := m.acts(); !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	// What is not loaded has nothing to forget, and can be started all the same.
+	if err := c.Start(t.Context(), []string{"new.service"}); err != nil || m.calls("StartUnit new.service") != 1 {
+		t.Errorf("a unit that is not loaded yet: %v", err)
+	}
+	// One that cannot be started does not keep the others from it.
+	m.with(func() { m.deny["StartUnit redis.service"], m.deny["ResetFailedUnit postgres.service"] = true, true })
+	before := m.calls("StartUnit postgres.service")
+	err := c.Start(t.Context(), []string{"redis.service", "postgres.service"})
+	if err == nil || !strings.Contains(err.Error(), "cannot start redis.service: ") || !strings.Contains(err.Error(), "cannot reset postgres.service: ") {
+		t.Errorf("got %v, want both named", err)
+	}
+	if m.calls("StartUnit postgres.service") != before+1 {
+		t.Error("postgres was not started")
+	}
+	if err := c.Start(t.Context(), nil); err != nil {
+		t.Errorf("nothing to start: %v", err)
+	}
+}
+
+// Start does not wait for the jobs: a database may take minutes.
+func TestStartQueuesOnly(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	m.results["redis.service"] = ""
+	c := dial(t, m)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := c.Start(ctx, []string{"redis.service"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestResetFailed(t *testing.T) {
+	t.Parallel()
+	m := startManager(t)
+	c := dial(t, m)
+	if err := c.ResetFailed(t.Context()); err != nil || m.calls("ResetFailed") != 1 {
+		t.Errorf("got %v", err)
+	}
+	m.with(func() { m.deny["ResetFailed"] = true })
+	if err := c.ResetFailed(t.Context()); err == nil {
+		t.Error("a manager that says no: no error")
+	}
+}
+
+func TestStop(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	c := dial(t, m)
+	if err := c.Stop(t.Context(), []string{"redis.service", "postgres.service"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := m.acts(), []string{"StopUnit redis.service", "StopUnit postgres.service"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if err := c.Stop(t.Context(), nil); err != nil {
+		t.Errorf("nothing to stop: %v", err)
+	}
+	// One that cannot be stopped does not keep the others from it.
+	m.with(func() { m.deny["StopUnit redis.service"] = true })
+	err := c.Stop(t.Context(), []string{"redis.service", "postgres.service"})
+	if err == nil || !strings.Contains(err.Error(), "cannot stop redis.service: ") || m.calls("StopUnit postgres.service") != 2 {
+		t.Errorf("got %v", err)
+	}
+	// Somebody started it again meanwhile.
+	m.with(func() { m.results["postgres.service"] = "canceled" })
+	if err := c.Stop(t.Context(), []string{"postgres.service"}); err == nil || !strings.Contains(err.Error(), "postgres.service") || !strings.Contains(err.Error(), "canceled") {
+		t.Errorf("a stop that was canceled: %v", err)
+	}
+}
+
+// A container that ignores SIGTERM holds nobody up for longer than was said, nor
+// the connection afterwards.
+func TestStopWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	m.results["redis.service"] = ""
+	c := dial(t, m)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	err := c.Stop(ctx, []string{"redis.service", "postgres.service"})
+	if err == nil || !strings.Contains(err.Error(), "redis.service") || strings.Contains(err.Error(), "postgres.service") || !strings.Contains(err.Error(), "in time") {
+		t.Errorf("got %v, want redis.service alone to be late", err)
+	}
+	if took := time.Since(begun); took < 250*time.Millisecond || took > patience {
+		t.Errorf("it took %v", took)
+	}
+	// The job ends at last, when nobody listens any more.
+	m.signal(1, "/org/freedesktop/systemd1", managerIf, "JobRemoved", uint32(1),
+		dbus.ObjectPath("/org/freedesktop/systemd1/job/1"), "redis.service", "done")
+	for range 3 {
+		if err := c.Stop(t.Context(), []string{"postgres.service"}); err != nil {
+			t.Fatalf("the next stop: %v", err)
+		}
+	}
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	m.results["redis.service"] = "" // nobody waits for it
+	c := dial(t, m)
+	if err := c.Cancel(t.Context(), "redis.service"); err != nil || m.calls("StopUnit redis.service") != 1 {
+		t.Errorf("got %v", err)
+	}
+	m.with(func() { m.deny["StopUnit"] = true })
+	if err := c.Cancel(t.Context(), "redis.service"); err == nil || !strings.Contains(err.Error(), "redis.service") {
+		t.Errorf("a manager that says no: %v", err)
+	}
+}
+
+// execLine is one of ExecStart as StartTransientUnit takes it: (sasb).
+type execLine struct {
+	Path   string
+	Argv   []string
+	Ignore bool
+}
+
+func TestRunTransient(t *testing.T) {
+	t.Parallel()
+	m := startManager(t)
+	c := dial(t, m)
+	argv := []string{"/usr/bin/podman", "network", "reload", "--all"}
+	if err := c.RunTransient(t.Context(), "x.service", "a description", argv); err != nil {
+		t.Fatal(err)
+	}
+	var name, mode string
+	var props []struct {
+		Name  string
+		Value dbus.Variant
+	}
+	m.with(func() {
+		if err := dbus.Store(m.transient[:3], &name, &mode, &props); err != nil {
+			t.Error(err)
+		}
+	})
+	got := map[string]dbus.Variant{}
+	for _, p := range props {
+		got[p.Name] = p.Value
+	}
+	var lines []execLine
+	if err := got["ExecStart"].Store(&lines); err != nil || !reflect.DeepEqual(lines, []execLine{{argv[0], argv, false}}) {
+		t.Errorf("ExecStart is %v, %v", lines, err)
+	}
+	for key, want := range map[string]string{
+		"Description": "a description",
+		"Type":        "oneshot",
+		"KillMode":    "process", // a helper that the command started is to stay
+		"CollectMode": "inactive-or-failed",
+	} {
+		if v := got[key].Value(); v != want {
+			t.Errorf("%s is %v, want %s", key, v, want)
+		}
+	}
+	if name != "x.service" || mode != "replace" {
+		t.Errorf("name %q, mode %q", name, mode)
+	}
+
+	for _, result := range []string{"failed", "timeout", "canceled"} {
+		m.with(func() { m.results["x.service"] = result })
+		err := c.RunTransient(t.Context(), "x.service", "a description", argv)
+		if err == nil || !strings.Contains(err.Error(), "a description") || !strings.Contains(err.Error(), result) || !strings.Contains(err.Error(), "x.service") {
+			t.Errorf("%s: got %v, want it said, with where to look", result, err)
+		}
+	}
+	m.with(func() { m.results["x.service"] = "" })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := c.RunTransient(ctx, "x.service", "a description", argv); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a command without an end: %v", err)
+	}
+	m.with(func() { m.deny["StartTransientUnit"] = true })
+	if err := c.RunTransient(t.Context(), "x.service", "a description", argv); err == nil || !strings.Contains(err.Error(), "a description") {
+		t.Errorf("a manager that says no: %v", err)
+	}
+}
