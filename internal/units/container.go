@@ -2,6 +2,7 @@ package units
 
 import (
 	"net"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -43,26 +44,26 @@ func fillService(u *core.Unit, s map[string]any) {
 }
 
 // readPodman reads the command lines that Quadlet writes: podman run and
-// podman pod create. What it does not know it passes over.
+// podman pod create, with what people add to them (PodmanArgs=, GlobalArgs=).
+// What it does not know it passes over.
 func readPodman(u *core.Unit, argv []string) {
-	create := len(argv) > 2 && argv[1] == "pod" && argv[2] == "create"
-	if !create && (len(argv) < 2 || argv[1] != "run") {
+	args, create, ok := command(argv)
+	if !ok {
 		return
 	}
-	args := argv[2:]
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
-		if !strings.HasPrefix(arg, "-") {
-			if !create && u.Image == "" {
-				u.Image = arg
-			}
-			if !create {
-				return // what follows is the container's own
-			}
-			continue
+		if arg == "--" {
+			i++
 		}
-		name, value, joined := strings.Cut(arg, "=")
-		if !joined && takesValue(name) && i+1 < len(args) {
+		if arg == "--" || !strings.HasPrefix(arg, "-") {
+			if !create && i < len(args) {
+				u.Image = args[i]
+			}
+			return // what follows is the container's own
+		}
+		name, value, joined := option(arg)
+		if !joined && !slices.Contains(flags, name) && i+1 < len(args) {
 			i++
 			value = args[i]
 		}
@@ -74,20 +75,76 @@ func readPodman(u *core.Unit, argv []string) {
 		case "-p", "--publish":
 			addPort(u, value)
 		case "--network", "--net":
-			network, _, _ := strings.Cut(value, ":")
-			u.Networks = append(u.Networks, network)
+			addNetworks(u, value)
 		}
 	}
 }
 
-// flags are the options of podman-run(1) that Quadlet writes and that stand
-// alone; every other has a value.
-var flags = []string{
-	"-d", "--detach", "--rm", "--replace", "--init", "--read-only", "-t", "--tty", "-i", "--interactive",
-	"--privileged", "--no-healthcheck", "--no-hosts", "--quiet", "-q", "--infra", "--oom-kill-disable", "-P", "--publish-all",
+// command returns what follows podman run or podman pod create.
+func command(argv []string) (args []string, create, ok bool) {
+	for i := 1; i < len(argv); i++ {
+		switch {
+		case argv[i] == "run":
+			return argv[i+1:], false, true
+		case argv[i] == "pod" && i+1 < len(argv) && argv[i+1] == "create":
+			return argv[i+2:], true, true
+		case strings.HasPrefix(argv[i], "-"), strings.HasPrefix(argv[i-1], "-") && !strings.Contains(argv[i-1], "="):
+			// A global option, or its value.
+		default:
+			return nil, false, false
+		}
+	}
+	return nil, false, false
 }
 
-func takesValue(name string) bool { return !slices.Contains(flags, name) }
+// option takes an argument apart: --name, --name=value, or letters in a row, of
+// which the first with a value takes the rest.
+func option(arg string) (name, value string, joined bool) {
+	if strings.HasPrefix(arg, "--") {
+		return strings.Cut(arg, "=")
+	}
+	for i := 1; i < len(arg); i++ {
+		if name = "-" + arg[i:i+1]; !slices.Contains(flags, name) {
+			value = strings.TrimPrefix(arg[i+1:], "=")
+			return name, value, value != ""
+		}
+	}
+	return name, "", false
+}
+
+// flags are the options of podman-run(1) and podman-pod-create(1) that stand
+// alone; every other has a value.
+var flags = []string{
+	"-d", "--detach", "--rm", "--rmi", "--replace", "--init", "--read-only", "--read-only-tmpfs", "-t", "--tty", "-i", "--interactive",
+	"--privileged", "--no-healthcheck", "--no-hosts", "--no-hostname", "--quiet", "-q", "--infra", "--share-parent", "--oom-kill-disable",
+	"-P", "--publish-all", "--env-host", "--http-proxy", "--tls-verify", "--disable-content-trust", "--passwd", "--sig-proxy", "--unsetenv-all",
+}
+
+// modes are what --network takes that is no network's name.
+var modes = []string{"", "none", "private", "pasta", "slirp4netns", "container", "ns"}
+
+// addNetworks reads NAME[:OPTIONS] or NAME,NAME…
+func addNetworks(u *core.Unit, value string) {
+	value, _, _ = strings.Cut(value, ":")
+	for name := range strings.SplitSeq(value, ",") {
+		if !slices.Contains(modes, name) {
+			u.Networks = append(u.Networks, name)
+		}
+	}
+}
+
+// addMountOf adds a mount; the kernel's lists of mounts have no slash at the end
+// of a path, and nothing but names in between.
+func addMountOf(u *core.Unit, m core.Mount) {
+	if m.Source == "" || m.Target == "" {
+		return
+	}
+	if path.IsAbs(m.Source) {
+		m.Source = path.Clean(m.Source)
+	}
+	m.Target = path.Clean(m.Target)
+	u.Mounts = append(u.Mounts, m)
+}
 
 // addVolume reads SOURCE:TARGET[:OPTIONS]. Without a source the volume has no
 // name, and nobody else can have it.
@@ -100,7 +157,7 @@ func addVolume(u *core.Unit, value string) {
 	if len(f) == 3 {
 		m.ReadOnly = slices.Contains(strings.Split(f[2], ","), "ro")
 	}
-	u.Mounts = append(u.Mounts, m)
+	addMountOf(u, m)
 }
 
 // addMount reads type=…,source=…,target=…
@@ -117,9 +174,7 @@ func addMount(u *core.Unit, value string) {
 			m.ReadOnly = v == "" || v == "true"
 		}
 	}
-	if m.Source != "" && m.Target != "" {
-		u.Mounts = append(u.Mounts, m)
-	}
+	addMountOf(u, m)
 }
 
 // addPort reads [[IP:][HOSTPORT]:]PORT[/PROTOCOL]. A range, a port that Podman
