@@ -115,14 +115,19 @@ func (c *Conn) SetLinger(ctx context.Context, uid uint32, on bool) error {
 	if err == nil {
 		return nil
 	}
+	return fmt.Errorf("logind did not set linger: %w", denied(err))
+}
+
+// denied makes what polkit says known as ErrDenied.
+func denied(err error) error {
 	var de dbus.Error
 	if errors.As(err, &de) {
 		switch de.Name {
 		case "org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired":
-			err = fmt.Errorf("%w: %w", ErrDenied, err)
+			return fmt.Errorf("%w: %w", ErrDenied, err)
 		}
 	}
-	return fmt.Errorf("logind did not set linger: %w", err)
+	return err
 }
 
 // TerminateUser is Manager.TerminateUser: it ends the user's sessions and stops
@@ -211,11 +216,12 @@ type Delay struct {
 // inhibitor is the name that keeper's inhibitor goes by.
 const inhibitor = "keeper"
 
-// TakeDelay takes a delay inhibitor for shutdowns (Manager.Inhibit).
+// TakeDelay takes a delay inhibitor for shutdowns (Manager.Inhibit). The error is
+// ErrDenied where polkit says no.
 func (c *Conn) TakeDelay(ctx context.Context, why string) (*Delay, error) {
 	var fd dbus.UnixFD
 	if err := c.call(ctx, busName, objPath, managerIf+".Inhibit", "shutdown", inhibitor, why, "delay").Store(&fd); err != nil {
-		return nil, fmt.Errorf("cannot take a delay inhibitor: %w", err)
+		return nil, fmt.Errorf("cannot take a delay inhibitor: %w", denied(err))
 	}
 	unix.CloseOnExec(int(fd))
 	d := &Delay{file: os.NewFile(uintptr(fd), "inhibitor")}
