@@ -289,7 +289,8 @@ func (c *Conn) Manager(ctx context.Context, uid uint32) (Manager, error) {
 	if err := c.property(ctx, pid1Name, path, pid1Name+".Unit", "ActiveState", &m.Active); err != nil {
 		return m, err
 	}
-	return m, c.rootsPart(ctx, uid, path, &m)
+	err := c.rootsPart(ctx, uid, path, &m)
+	return m, err // m is read after the call, which fills it in
 }
 
 // ReviveUnit is the unit that root's part starts when the user manager ended.
