@@ -1,0 +1,160 @@
+package units
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+
+	"keeper/internal/core"
+)
+
+const systemd1 = dbus.ObjectPath("/org/freedesktop/systemd1")
+
+// job queues a job and says so, as systemd does.
+func (m *manager) job(id uint32, kind, unit string) {
+	path := dbus.ObjectPath(fmt.Sprint("/org/freedesktop/systemd1/job/", id))
+	if kind != "" {
+		m.with(func() { m.jobs[path] = kind })
+	}
+	m.signal(1, systemd1, managerIf, "JobNew", id, path, unit)
+}
+
+// quiet sees that nothing was delivered for what was sent so far.
+func (w *watched) quiet(t *testing.T, m *manager, what string) {
+	t.Helper()
+	m.changed(1, "postgres.service")
+	e := await(t, w.events, "the look at postgres")
+	if u, ok := e.(core.UnitSeen); !ok || u.Unit.Name != "postgres.service" {
+		t.Fatalf("%s: got %#v", what, e)
+	}
+}
+
+func TestWatchHearsOfStops(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	w, _ := watching(t, t.Context(), m)
+	stop := func(what string) {
+		t.Helper()
+		if e := await(t, w.events, what); e != (core.StopAsked{Name: "redis.service"}) {
+			t.Fatalf("%s: got %#v, want that a stop was asked for", what, e)
+		}
+	}
+	m.job(1, "stop", "redis.service")
+	stop("a stop")
+	for i, kind := range []string{"start", "restart", "try-restart", "reload", "verify-active", "nop"} {
+		m.job(uint32(10+i), kind, "redis.service")
+		w.quiet(t, m, "a job of type "+kind)
+	}
+	m.job(20, "stop", "dbus.service")
+	w.quiet(t, m, "a stop of what Quadlet did not make")
+	m.job(21, "", "redis.service")
+	w.quiet(t, m, "a job that is done before it could be asked")
+
+	// A user manager that stops takes everything along: nobody asked for that.
+	m.with(func() { m.state = "stopping" })
+	m.job(22, "stop", "redis.service")
+	w.quiet(t, m, "the manager stops")
+	for _, state := range []string{"running", "degraded", "starting", "maintenance"} {
+		m.with(func() { m.state = state })
+		m.job(23, "stop", "redis.service")
+		stop("with the manager " + state)
+	}
+	// Signals that are not what they should be.
+	for _, body := range [][]any{{}, {"1", "/job/1", "redis.service"}, {uint32(1), dbus.ObjectPath("/job/1")}} {
+		m.signal(1, systemd1, managerIf, "JobNew", body...)
+	}
+	w.quiet(t, m, "malformed")
+}
+
+// The word comes before what follows from it, or a container that fails on its
+// way down would be started again.
+func TestWatchHearsOfAStopFirst(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	w, _ := watching(t, t.Context(), m)
+	for i := range 20 {
+		m.put("redis.service", map[string]any{"ActiveState": "active"})
+		m.job(uint32(100+i), "stop", "redis.service")
+		m.put("redis.service", map[string]any{"ActiveState": "failed", "SubState": "failed"})
+		m.changed(3, "redis.service")
+		if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "redis.service"}) {
+			t.Fatalf("first came %#v", e)
+		}
+		if u := w.one(t, "redis.service"); u.Active != "failed" {
+			t.Fatalf("then came %+v", u)
+		}
+		w.drain(t, m)
+	}
+}
+
+// drain takes what a burst that was torn apart delivers over again.
+func (w *watched) drain(t *testing.T, m *manager) {
+	t.Helper()
+	m.changed(1, "postgres.service")
+	for {
+		if u, ok := await(t, w.events, "the look at postgres").(core.UnitSeen); ok && u.Unit.Name == "postgres.service" {
+			return
+		}
+	}
+}
+
+func TestWatchHearsOfScopes(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	w, _ := watching(t, t.Context(), m)
+	for _, name := range []string{"rootless-netns-1234.scope", "podman-pause-1.scope", "run-r1234.scope"} {
+		m.signal(1, systemd1, managerIf, "UnitRemoved", name, unitPath(name))
+		if e := await(t, w.events, "a hint"); e != (core.HelperHint{}) {
+			t.Fatalf("%s: got %#v, want a hint", name, e)
+		}
+	}
+	for _, name := range []string{"redis.service", "a.scope.service", "x.timer"} {
+		m.signal(1, systemd1, managerIf, "UnitRemoved", name, unitPath(name))
+	}
+	m.signal(1, systemd1, managerIf, "UnitRemoved", "a.scope")
+	m.signal(1, systemd1, managerIf, "UnitNew", "a.scope", unitPath("a.scope"))
+	w.quiet(t, m, "no scope that ended")
+}
+
+// What did not come back with the manager is looked for when it has started,
+// and not before.
+func TestWatchHearsOfTheEndOfTheStart(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[string]bool{"initializing": true, "starting": true, "running": false, "degraded": false, "stopping": false} {
+		m := twoUnits(t)
+		m.state = state
+		if _, first := watching(t, t.Context(), m); first.Starting != want {
+			t.Errorf("%s: starting is %v", state, first.Starting)
+		}
+	}
+	m := twoUnits(t)
+	m.state = "starting"
+	w, _ := watching(t, t.Context(), m)
+	m.with(func() { m.state = "running" })
+	m.signal(1, systemd1, managerIf, "StartupFinished", uint64(0), uint64(0), uint64(0), uint64(0), uint64(1), uint64(1))
+	if e := w.all(t); e.Starting {
+		t.Errorf("the manager has started: %+v", e)
+	}
+}
+
+// One unit alone does not tell the whole order: it is kept from the last look at
+// all of them.
+func TestWatchKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	m.quadlet("web.service", "/x/web.container")
+	m.put("web.service", map[string]any{"After": []string{"redis.service", "basic.target"}})
+	m.put("redis.service", map[string]any{"After": []string{"postgres.service", "basic.target"}})
+	w, first := watching(t, t.Context(), m)
+	const want = "[postgres.service redis.service]"
+	for _, u := range first.Units {
+		if u.Name == "web.service" && fmt.Sprint(u.After) != want {
+			t.Errorf("at first: %v, want %s", u.After, want)
+		}
+	}
+	m.changed(1, "web.service")
+	if u := w.one(t, "web.service"); fmt.Sprint(u.After) != want {
+		t.Errorf("after a change: %v, want %s", u.After, want)
+	}
+}
