@@ -7,13 +7,18 @@ set -eu
 
 usage() {
 	cat <<'END'
-usage: install.sh [--user NAME [--system [--no-armor]]] [--binary FILE] [--replace]
+usage: install.sh [--user NAME [--system [--no-armor] [--shutdown-delay SECONDS]]]
+                  [--binary FILE] [--replace]
        install.sh --uninstall [--user NAME [--system]] [--keep-linger] [--replace]
 
   --user NAME     as root: the account to install for; written as that account
   --system        as root: also root's part, which makes terminate-user harmless
                   and brings the user manager back; with --uninstall: only that
   --no-armor      with --system: leave the first of the two out
+  --shutdown-delay SECONDS
+                  with --system: have logind wait so long for what keeper must stop
+                  before a shutdown, if it waits less: 6 to 30; keeper doctor says
+                  what is needed; 0 takes it back
   --binary FILE   the keeper program (default: bin/keeper beside deploy/)
   --replace       replace files that keeper did not put there or that were edited;
                   with --uninstall: remove those that were edited as well
@@ -30,12 +35,16 @@ die() {
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
-user='' binary=$root/bin/keeper action=install system='' armor=1 replace='' keep_linger=''
+user='' binary=$root/bin/keeper action=install system='' armor=1 delay='' replace='' keep_linger=''
 while [ $# -gt 0 ]; do
 	case $1 in
-	--user | --binary)
+	--user | --binary | --shutdown-delay)
 		[ $# -ge 2 ] || die "$1 needs a value; see --help"
-		if [ "$1" = --user ]; then user=$2; else binary=$2; fi
+		case $1 in
+		--user) user=$2 ;;
+		--binary) binary=$2 ;;
+		*) delay=$2 ;;
+		esac
 		shift
 		;;
 	--system) system=1 ;;
@@ -55,6 +64,12 @@ while [ $# -gt 0 ]; do
 	shift
 done
 [ -n "$system" ] || [ -n "$armor" ] || die "--no-armor is for root's part: add --system"
+
+case $delay in
+'') ;;
+0 | [6-9] | [12][0-9] | 30) [ -n "$system" ] || die "--shutdown-delay is root's to set: add --system" ;;
+*) die "--shutdown-delay $delay: give seconds from 6 to 30, or 0; every local user can delay a shutdown by as much" ;;
+esac
 
 # ---- files: both parts are written, noted and removed in the same way --------
 
@@ -258,12 +273,14 @@ uninstall_account() {
 etc=/etc/keeper
 units_of_root=/etc/systemd/system
 helper=/usr/libexec/keeper/revive
+logind=/etc/systemd/logind.conf.d/50-keeper.conf
 
 # What all accounts share, and what is of one. The drop-ins come last: they call
 # the rest.
 each_shared() {
 	"$1" 0755 "$root/systemd/system/revive" "$helper"
 	"$1" 0644 "$root/systemd/system/keeper-revive@.service" "$units_of_root/keeper-revive@.service"
+	[ ! -f "$work/logind" ] || "$1" 0644 "$work/logind" "$logind"
 }
 each_of_root() {
 	"$1" 0644 "$work/name" "$etc/users/$uid"
@@ -297,6 +314,24 @@ as_wanted() {
 		[ "$(systemctl show --property=RefuseManualStop --value "user-runtime-dir@$uid.service")" = "$wanted" ]
 }
 
+# grant: how long logind waits, in whole seconds.
+grant() {
+	us=$(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager InhibitDelayMaxUSec | cut -d' ' -f2)
+	printf '%s\n' "$((us / 1000000))"
+}
+
+# prepare_delay: the file that raises logind's patience, if there is to be one.
+prepare_delay() {
+	shared_manifest
+	if [ "${delay:-0}" -gt 0 ] && { [ -e "$logind" ] || [ "$(grant)" -lt "$delay" ]; }; then
+		printf '# keeper: what it must stop before a shutdown takes that long (keeper doctor).\n[Login]\nInhibitDelayMaxSec=%s\n' "$delay" >"$work/logind"
+	elif [ -n "$delay" ] && [ "$delay" -gt 0 ]; then
+		say "logind waits $(grant) s already; nothing is changed there"
+	elif [ -z "$delay" ] && [ -e "$logind" ] && mine "$logind"; then
+		cp "$logind" "$work/logind"
+	fi
+}
+
 prepare_root() {
 	for p in "$root/deploy/install.sh" "$root/systemd/system"/*; do
 		root_owned "$p" || die "$p is not root's alone, and root must not run what others can write: copy all of $root to a place of root's, and install from there"
@@ -314,6 +349,7 @@ prepare_root() {
 			sed '/^# The armor/,/^RefuseManualStop=/d' "$root/systemd/system/$unit.service.conf" >"$work/$unit"
 		fi
 	done
+	prepare_delay
 	shared_manifest && each_shared check
 	root_manifest && each_of_root check
 }
@@ -323,12 +359,22 @@ install_root() {
 	changed='' new_dirs=''
 	make_dir "$etc/installed"
 	make_dir "$etc/users"
-	shared_manifest && write_files each_shared
+	reread=''
+	shared_manifest
+	if [ "$delay" = 0 ] && [ -e "$logind" ] && mine "$logind"; then
+		rm -f "$logind"
+		say "removed $logind"
+		reread=1
+	fi
+	[ ! -f "$work/logind" ] || cmp -s "$work/logind" "$logind" || reread=1
+	write_files each_shared
 	root_manifest && write_files each_of_root
 	if command -v restorecon >/dev/null; then
 		restorecon -R "$etc" "$helper" "$units_of_root/keeper-revive@.service" \
 			"$units_of_root/user@$uid.service.d" "$units_of_root/user-runtime-dir@$uid.service.d"
 	fi
+	# No session ends by that, even where it is a restart.
+	[ -z "$reread" ] || systemctl reload-or-restart systemd-logind
 	if [ -n "$changed" ] || ! as_wanted; then
 		systemctl daemon-reload
 	fi
@@ -350,11 +396,12 @@ find_root_part() {
 uninstall_root() {
 	remove_files
 	dirs=$(noted_dirs)
-	shared=''
+	shared='' reread=''
 	if [ -z "$(find "$etc/users" -type f ! -name '*.new.*')" ]; then
 		shared_manifest
 		[ ! -f "$manifest" ] || {
 			shared=$manifest
+			[ ! -e "$logind" ] || ! mine "$logind" || reread=1
 			remove_files
 			dirs="$dirs
 $(noted_dirs)"
@@ -362,6 +409,7 @@ $(noted_dirs)"
 		root_manifest
 	fi
 	systemctl daemon-reload
+	[ -z "$reread" ] || systemctl reload-or-restart systemd-logind
 	# It may be waiting for its time.
 	systemctl stop "keeper-revive@$uid.service" 2>/dev/null || :
 	systemctl reset-failed "keeper-revive@$uid.service" 2>/dev/null || :

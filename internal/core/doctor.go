@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -257,17 +258,21 @@ func (d *diagnosis) shutdown(h Health) {
 	case !h.DelayHeld:
 		d.add("delay", Info, "keeper holds no delay inhibitor", "it does not hear of a shutdown in time", "systemctl --user restart keeper")
 	case need > h.DelayGrant && need > 0:
-		most := min(need, DelayMost)
+		most := min(max(need, DelayLeast), DelayMost)
 		d.add("delay", Warn, fmt.Sprintf("keeper may need %s before a shutdown, and logind grants %s", need, h.DelayGrant), "",
-			fmt.Sprintf("give the services above their order, or as root: sh deploy/install.sh --system --user %s --shutdown-delay %d", h.User, int(most.Seconds())))
+			fmt.Sprintf("give the services above their order, or as root: sh deploy/install.sh --system --user %s --shutdown-delay %d", h.User, int(math.Ceil(most.Seconds()))))
 	default:
 		d.add("delay", Good, fmt.Sprintf("shutdowns wait for keeper up to %s (InhibitDelayMaxSec), and it needs %s", h.DelayGrant, need), "", "")
 	}
 }
 
-// DelayMost is the most that InhibitDelayMaxSec is raised to: it lets every
+// DelayLeast and DelayMost are the least and the most that install.sh raises
+// InhibitDelayMaxSec to, in whole seconds: it is 5 s by itself, and lets every
 // local user delay every shutdown by as much.
-const DelayMost = 30 * time.Second
+const (
+	DelayLeast = 6 * time.Second
+	DelayMost  = 30 * time.Second
+)
 
 func (d *diagnosis) files(h Health) {
 	for _, f := range h.Lost {

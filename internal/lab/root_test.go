@@ -128,7 +128,7 @@ func TestRevive(t *testing.T) {
 	t.Parallel()
 	h := testHost(t, Options{Name: "revive", Stack: true})
 	installRoot(t, h, rootHow(t))
-	run := func(name, line string, stale, session bool) {
+	run := func(name, line string, session bool) {
 		t.Run(name, func(t *testing.T) {
 			ctx := within(t, 2*time.Minute)
 			sh(t, h, "rm -f "+backoffFile)
@@ -146,11 +146,6 @@ func TestRevive(t *testing.T) {
 			// What it exits with means nothing: its own job may end as cancelled.
 			_, _ = h.Output(ctx, "sh", "-c", line)
 			took := awaitNewLife(t, h, before)
-			if stale {
-				// The containers of the old life are dead and Podman does not know.
-				// To be removed with keeper recover: then it must come back by itself.
-				clearStaleRuntime(t, h)
-			}
 			if err := h.WaitReady(ctx, 30*time.Second); err != nil {
 				t.Fatalf("%v\n%s", err, diagnosis(h))
 			}
@@ -166,19 +161,19 @@ func TestRevive(t *testing.T) {
 		})
 	}
 	const asAccountExit = "runuser -u " + User + " -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user exit"
-	run("SIGKILL of the user manager and all of its processes", "systemctl kill -s KILL "+userManager, true, false)
-	run("kill -9 -1 as the account", fmt.Sprintf("setpriv --reuid=%[1]d --regid=%[1]d --clear-groups bash -c 'kill -9 -1'", UID), true, false)
-	run("stop of the account's slice", "systemctl stop "+userSlice, false, true)
-	run("stop of user.slice", "systemctl stop user.slice", false, false)
-	run("exit with a session open", asAccountExit, false, true)
+	run("SIGKILL of the user manager and all of its processes", "systemctl kill -s KILL "+userManager, false)
+	run("kill -9 -1 as the account", fmt.Sprintf("setpriv --reuid=%[1]d --regid=%[1]d --clear-groups bash -c 'kill -9 -1'", UID), false)
+	run("stop of the account's slice", "systemctl stop "+userSlice, true)
+	run("stop of user.slice", "systemctl stop user.slice", false)
+	run("exit with a session open", asAccountExit, true)
 
 	how := rootHow(t)
 	how.NoArmor = true
 	installRoot(t, h, how)
-	run("without armor: root stops user@ with a session open", "systemctl stop "+userManager, false, true)
-	run("without armor: root restarts user@", "systemctl restart "+userManager, false, false)
-	run("without armor: root stops the runtime directory", "systemctl stop "+runtimeDir, false, false)
-	run("without armor: terminate-user", "loginctl terminate-user "+User, false, true)
+	run("without armor: root stops user@ with a session open", "systemctl stop "+userManager, true)
+	run("without armor: root restarts user@", "systemctl restart "+userManager, false)
+	run("without armor: root stops the runtime directory", "systemctl stop "+runtimeDir, false)
+	run("without armor: terminate-user", "loginctl terminate-user "+User, true)
 
 	installRoot(t, h, rootHow(t))
 	if out, err := h.Output(t.Context(), "systemctl", "stop", userManager); err == nil || !strings.Contains(out, "refuse") {
@@ -205,13 +200,3 @@ func awaitNewLife(t *testing.T, h *Host, before string) time.Duration {
 	return time.Since(begin)
 }
 
-// clearStaleRuntime does by hand, as the account, what a stack needs whose
-// processes were all killed.
-func clearStaleRuntime(t *testing.T, h *Host) {
-	t.Helper()
-	const script = `cd /run/user/1000; rm -rf libpod containers crun
-		systemctl --user reset-failed; systemctl --user start postgres redis minio django`
-	if out, err := h.UserOutput(within(t, time.Minute), "sh", "-c", script); err != nil {
-		t.Fatal(out, err)
-	}
-}
