@@ -67,6 +67,7 @@ type State struct {
 	startBusy    bool // a StartUnits is under way
 	startAt      time.Time
 	stoppedFirst []string
+	stopping     bool // a StopUnits is under way
 	deadHelpers  string
 	helpersAt    time.Time
 	mending      bool

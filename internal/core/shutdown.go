@@ -15,6 +15,9 @@ func (d *decider) delayTaken(e DelayTaken) {
 	d.DelayErr, d.DelayGrant = e.Err, e.Grant
 	if e.Err == "" {
 		d.over("delay")
+		if d.ShuttingDown && !d.stopping {
+			d.add(ReleaseDelay, "let the machine go down", "the delay came after its announcement")
+		}
 		return
 	}
 	d.noteTopic("delay", "go without a delay of shutdowns", e.Err)
@@ -44,13 +47,14 @@ func (d *decider) shutdown(active bool) {
 		d.add(ReleaseDelay, "let the machine go down", "there is nothing to do before")
 		return
 	}
-	d.stoppedFirst = first
+	d.stoppedFirst, d.stopping = first, true
 	d.actions = append(d.actions, Action{Kind: StopUnits, Units: first, Limit: max(d.DelayGrant-delayMargin, delayMargin),
 		What:   "stop " + names(first) + " first",
 		Reason: "the machine goes down (PrepareForShutdown), and nothing orders it before its stores"})
 }
 
 func (d *decider) unitsStopped(e UnitsStopped) {
+	d.stopping = false
 	if !d.ShuttingDown {
 		return // called off: the delay that is held now is for the next one
 	}
