@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -400,8 +401,14 @@ func (d *decider) unitsSeen(e UnitsSeen) {
 	}
 	d.ManagerUp, d.ManagerErr, d.Armed = true, "", e.Armed
 	d.starting, d.Lost = e.Starting, e.Lost
+	for topic := range d.topics {
+		there := func(f LostFile) bool { return topic == lostTopic(f) }
+		if strings.HasPrefix(topic, lostTopic(LostFile{})) && !slices.ContainsFunc(e.Lost, there) {
+			d.over(topic)
+		}
+	}
 	for _, f := range e.Lost {
-		d.noteTopic("lost "+f.Source, "leave "+f.Source+" to a person", "it was deleted or emptied; a copy is at "+f.Copy)
+		d.noteTopic(lostTopic(f), "leave "+f.Source+" to a person", "it was deleted or emptied; a copy is at "+f.Copy)
 	}
 	units := make(map[string]Unit, len(e.Units))
 	for _, u := range e.Units {
@@ -410,6 +417,8 @@ func (d *decider) unitsSeen(e UnitsSeen) {
 	d.Units = units
 	d.account()
 }
+
+func lostTopic(f LostFile) string { return "lost " + f.Source }
 
 func (d *decider) wake() {
 	if !d.retryAt.IsZero() && !d.now.Before(d.retryAt) {
