@@ -19,6 +19,14 @@ func TestHintsGetLost(t *testing.T) {
 			{e: UnitsSeen{Err: "timeout"}},
 			{after: retryWait, e: Wake{}, want: "look-linger | look-units"},
 		}},
+		"a Quadlet file is lost": {settled: true, steps: []step{
+			{e: UnitsSeen{Lost: []LostFile{{"/q/a", "/c/a"}}}, want: "note:leave /q/a to a person", reason: "/c/a"},
+			{e: UnitsSeen{Lost: []LostFile{{"/q/a", "/c/a"}}}},
+			{e: UnitsSeen{Lost: []LostFile{{"/q/a", "/c/a"}, {"/q/b", "/c/b"}}}, want: "note:leave /q/b to a person"},
+			{e: UnitsSeen{Lost: []LostFile{{"/q/b", "/c/b"}}}},
+			// It was put back, and lost again.
+			{e: UnitsSeen{Lost: []LostFile{{"/q/a", "/c/a"}, {"/q/b", "/c/b"}}}, want: "note:leave /q/a to a person"},
+		}},
 		"the user manager goes": {settled: true, steps: []step{
 			{e: UnitsSeen{Armed: true}},
 			{e: ManagerDown{Err: "connection reset"}, want: "note:wait for the user manager", reason: "connection reset"},

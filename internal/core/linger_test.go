@@ -46,6 +46,11 @@ func TestLinger(t *testing.T) {
 			{e: LingerHint{}, want: "look-linger"},
 			{e: LingerSeen{On: true}},
 		}},
+		"logind forgot the user, whose manager runs": {settled: true, steps: []step{
+			{e: LingerHint{}, want: "look-linger"},
+			{e: LingerSeen{On: true, Unknown: true}, want: "set-linger", reason: "does not know the user"},
+			{e: LingerSet{}},
+		}},
 		"a hint about nothing": {settled: true, steps: []step{
 			{e: LingerHint{}, want: "look-linger"},
 			{e: LingerSeen{On: true}},
