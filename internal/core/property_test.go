@@ -12,7 +12,7 @@ import (
 
 // runs and events of the random stories. A failure names its seed.
 const (
-	propertyRuns   = 80
+	propertyRuns   = 50
 	propertyEvents = 300
 )
 
