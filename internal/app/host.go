@@ -13,7 +13,6 @@ import (
 
 	"keeper/internal/containers"
 	"keeper/internal/core"
-	"keeper/internal/logind"
 	"keeper/internal/probe"
 )
 
@@ -23,7 +22,7 @@ type delay struct {
 	log  *slog.Logger
 
 	mu   sync.Mutex
-	held *logind.Delay
+	held interface{ Release() error }
 }
 
 // Take is engine.Delay.
@@ -36,24 +35,25 @@ func (d *delay) Take(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	d.Release()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.held = taken
+	d.hold(taken)
 	return taken.Grant, nil
 }
 
 // Release is engine.Delay.
-func (d *delay) Release() {
+func (d *delay) Release() { d.hold(nil) }
+
+// hold takes the place of what is held, which is let go of.
+func (d *delay) hold(next interface{ Release() error }) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.held == nil {
+	before := d.held
+	d.held = next
+	d.mu.Unlock()
+	if before == nil {
 		return
 	}
-	if err := d.held.Release(); err != nil {
+	if err := before.Release(); err != nil {
 		d.log.Error("cannot let go of the delay inhibitor", "error", err)
 	}
-	d.held = nil
 }
 
 // helpers is the engine's view of Podman's network helpers.

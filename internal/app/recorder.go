@@ -58,11 +58,13 @@ type recorder struct {
 	// savedAt is when it was written last, life the life it belongs to.
 	savedAt time.Time
 	life    core.Life
+	// ended and endedAt are when the daemon was told to end.
+	ended   time.Duration
+	endedAt time.Time
 }
 
 // newRecorder begins with what the last daemon kept.
 func newRecorder(store history.Store, kept history.State, log *slog.Logger, id identity) *recorder {
-	kept.Ended, kept.EndedAt, kept.Shutdown = 0, time.Time{}, false
 	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1), first: make(chan struct{})}
 	if all, err := store.Rearms(); err == nil && len(all) > 0 {
 		r.last = &all[len(all)-1]
@@ -110,7 +112,7 @@ func (r *recorder) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			r.mu.Lock()
-			r.kept.Ended, r.kept.EndedAt = monotonic(), time.Now()
+			r.ended, r.endedAt = monotonic(), time.Now()
 			r.mu.Unlock()
 			r.saved = ""
 			r.save()
@@ -132,7 +134,7 @@ func (r *recorder) run(ctx context.Context) {
 // save writes state.json if anything but the time has changed in it.
 func (r *recorder) save() {
 	r.mu.Lock()
-	kept, s := r.kept, r.state
+	kept, s, ended, endedAt := r.kept, r.state, r.ended, r.endedAt
 	r.mu.Unlock()
 	st := r.status(s, time.Time{})
 	same, err := json.Marshal(st)
@@ -142,8 +144,10 @@ func (r *recorder) save() {
 	r.saved, r.savedAt = string(same), time.Now()
 	st.At = r.savedAt
 	if s.Units != nil && r.life.Boot != "" {
-		// Before the first look, what the last daemon saw is the best there is.
+		// Before the first look, what the last daemon saw, and how it ended, is the
+		// best there is.
 		kept.Units, kept.Life, kept.Seen = st.Units, r.life, st.At
+		kept.Ended, kept.EndedAt = ended, endedAt
 		kept.Shutdown, kept.Owed, kept.Began = s.ShuttingDown, s.Owed(), nil
 		if len(s.Waiting()) > 0 {
 			kept.Began = &s.Began

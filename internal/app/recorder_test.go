@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -199,6 +201,106 @@ func TestRunSavesABurstOnce(t *testing.T) {
 		var st control.Status
 		if err := json.Unmarshal(kept.Status, &st); err != nil || st.Linger.State != core.LingerOff || st.At.IsZero() {
 			t.Errorf("the status that is kept: %+v, %v", st, err)
+		}
+	})
+}
+
+// What the next daemon finds out about the past rests on this.
+func TestKeepsWhatTheNextDaemonNeeds(t *testing.T) {
+	t.Parallel()
+	r, store := recording(t, history.State{})
+	began := core.Began{Kind: core.LifeRevived, Life: thisLife, At: time.Unix(1_700_000_000, 0).UTC(), Cause: "killed",
+		Down: []core.Down{{Name: "redis.service", Left: time.Minute}}}
+	s := wellState()
+	failed := s.Units["redis.service"]
+	failed.Active, failed.Sub = "failed", "failed"
+	for _, e := range []core.Event{core.StandDownSeen{}, began,
+		core.UnitsSeen{Armed: true, Units: []core.Unit{s.Units["redis.service"], s.Units["django.service"]}},
+		core.UnitSeen{Unit: failed}, core.StopAsked{Name: "django.service"}, core.PrepareForShutdown{Active: true}} {
+		s, _ = core.Decide(s, e, time.Now())
+	}
+	r.Record(s, nil)
+	before := time.Now()
+	r.save()
+	kept, err := store.Peek()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !kept.Shutdown || kept.Life != thisLife || kept.Seen.Before(before.Add(-time.Second)) || kept.Ended != 0 || !kept.EndedAt.IsZero() {
+		t.Errorf("kept %+v", kept)
+	}
+	if kept.Began == nil || kept.Began.Cause != "killed" || len(kept.Began.Down) != 1 || len(kept.Owed) != 1 || kept.Owed["redis.service"] == "" {
+		t.Errorf("what is being brought back: %+v, owed %v", kept.Began, kept.Owed)
+	}
+	if i := slices.IndexFunc(kept.Units, func(u core.Unit) bool { return u.Name == "django.service" }); i < 0 || !kept.Units[i].Stopped {
+		t.Errorf("somebody stopped django: %+v", kept.Units)
+	}
+
+	// All is back: there is nothing more to count, and nothing is owed.
+	back := s.Units["redis.service"]
+	back.Active, back.Sub, back.Entered = "active", "running", time.Hour
+	for _, e := range []core.Event{core.PrepareForShutdown{}, core.UnitSeen{Unit: back}} {
+		s, _ = core.Decide(s, e, time.Now())
+	}
+	r.Record(s, nil)
+	r.save()
+	if kept, err = store.Peek(); err != nil || kept.Began != nil || len(kept.Owed) != 0 || kept.Shutdown || len(kept.Survivals) != 1 {
+		t.Errorf("kept %+v, %v", kept, err)
+	}
+}
+
+// A daemon that ends before it has seen the units knows nothing: what the last
+// one kept stays as it is, with when and how that one ended.
+func TestKeepsWhatTheLastDaemonKnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		before := history.State{
+			Life: core.Life{Boot: "last-boot", Started: time.Second}, Seen: time.Unix(1_600_000_000, 0).UTC(), Shutdown: true,
+			Ended: time.Minute, EndedAt: time.Unix(1_600_000_001, 0).UTC(), Owed: map[string]string{"a.service": "b"},
+			Began: &core.Began{Kind: core.LifeRevived, Cause: "killed"}, Units: []core.Unit{{Name: "redis.service", Kind: "container", Active: "active"}},
+		}
+		r, store := recording(t, before)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); r.run(ctx) }()
+		r.Record(core.State{LogindUp: true}, decisions(0, 1))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		check := func(when string) {
+			t.Helper()
+			kept, err := store.Peek()
+			if err != nil || len(kept.Decisions) != 1 {
+				t.Fatalf("%s: %+v, %v", when, kept, err)
+			}
+			kept.Decisions, kept.Survivals, kept.Status = nil, nil, nil
+			if !reflect.DeepEqual(kept, before) {
+				t.Errorf("%s: got  %+v\nwant %+v", when, kept, before)
+			}
+		}
+		check("while it runs")
+		cancel()
+		<-ended
+		check("at its end")
+	})
+}
+
+// While nothing changes, the state is written every few minutes all the same:
+// after a power cut it tells when the machine was last seen alive.
+func TestSaysNowAndThenThatItLives(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, store := recording(t, history.State{})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); r.run(ctx) }()
+		defer func() { cancel(); <-ended }()
+		for range 60 {
+			r.Record(wellState(), nil)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if kept, err := store.Peek(); err != nil || time.Since(kept.Seen) > core.LookEvery+2*time.Minute {
+				t.Fatalf("at %v it was last seen alive at %v, %v", time.Now(), kept.Seen, err)
+			}
 		}
 	})
 }

@@ -45,9 +45,9 @@ func (c Copies) Keep(units []core.Unit) ([]core.LostFile, error) {
 func (c Copies) path(source string) string { return filepath.Join(c.Dir, url.PathEscape(source)) }
 
 func (c Copies) keep(source string) error {
-	data, err := read(source)
-	if err != nil || len(data) == 0 {
-		return nil // that is what the copy is for
+	data, _ := read(source)
+	if len(data) == 0 {
+		return nil // gone or emptied: that is what the copy is for
 	}
 	if old, err := read(c.path(source)); err == nil && bytes.Equal(old, data) {
 		return nil
