@@ -1,20 +1,25 @@
 #!/bin/sh
 # Installs keeper for one account: the program, its user units, linger. Needs no
-# root; as root, --user NAME does the same as that user. Run again, it changes
-# only what is not as it should be. --uninstall takes all of it out.
+# root; as root, --user NAME does the same as that user, and --system puts in
+# root's part, too (docs/root.md). Run again, it changes only what is not as it
+# should be. --uninstall takes all of it out.
 set -eu
 
 usage() {
-	cat <<'EOF'
-usage: install.sh [--user NAME] [--binary FILE] [--replace]
-       install.sh --uninstall [--user NAME] [--keep-linger]
+	cat <<'END'
+usage: install.sh [--user NAME [--system [--no-armor]]] [--binary FILE] [--replace]
+       install.sh --uninstall [--user NAME [--system]] [--keep-linger] [--replace]
 
   --user NAME     as root: the account to install for; written as that account
+  --system        as root: also root's part, which makes terminate-user harmless
+                  and brings the user manager back; with --uninstall: only that
+  --no-armor      with --system: leave the first of the two out
   --binary FILE   the keeper program (default: bin/keeper beside deploy/)
-  --replace       replace files that keeper did not put there or that were edited
+  --replace       replace files that keeper did not put there or that were edited;
+                  with --uninstall: remove those that were edited as well
   --uninstall     stop keeper and remove everything it installed and kept
   --keep-linger   with --uninstall: leave linger on even if this script set it
-EOF
+END
 }
 
 say() { printf '%s\n' "keeper install: $*"; }
@@ -25,7 +30,7 @@ die() {
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
-user='' binary=$root/bin/keeper action=install replace='' keep_linger=''
+user='' binary=$root/bin/keeper action=install system='' armor=1 replace='' keep_linger=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--user | --binary)
@@ -33,6 +38,8 @@ while [ $# -gt 0 ]; do
 		if [ "$1" = --user ]; then user=$2; else binary=$2; fi
 		shift
 		;;
+	--system) system=1 ;;
+	--no-armor) armor='' ;;
 	--replace) replace=1 ;;
 	--uninstall) action=uninstall ;;
 	--keep-linger) keep_linger=1 ;;
@@ -47,61 +54,12 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
+[ -n "$system" ] || [ -n "$armor" ] || die "--no-armor is for root's part: add --system"
 
-# As root: hand everything to the account and let it write its own files. Root
-# never writes into a place that the account can change.
-as_user() {
-	entry=$(getent passwd "$user") || die "there is no account $user"
-	uid=$(printf '%s' "$entry" | cut -d: -f3)
-	home=$(printf '%s' "$entry" | cut -d: -f6)
-	[ "$uid" -ne 0 ] || die "keeper is for an account that runs containers, not for root"
-	set -- deploy/install.sh --binary ./keeper
-	[ "$action" = install ] || set -- "$@" --uninstall
-	[ -z "$replace" ] || set -- "$@" --replace
-	[ -z "$keep_linger" ] || set -- "$@" --keep-linger
-	pack=$(mktemp)
-	trap 'rm -f "$pack"' EXIT
-	if [ "$action" = install ]; then
-		tar -chf "$pack" -C "$root" deploy/install.sh systemd -C "$(dirname "$binary")" keeper
-	else
-		tar -chf "$pack" -C "$root" deploy/install.sh systemd
-	fi
-	# setsid: the account gets no hold of root's terminal.
-	# shellcheck disable=SC2016 # $d is the child's
-	setsid -w runuser -u "$user" -- env -i PATH="$PATH" LANG="${LANG:-C.UTF-8}" HOME="$home" USER="$user" LOGNAME="$user" \
-			XDG_RUNTIME_DIR="/run/user/$uid" \
-			KEEPER_INSTALL_AS="$0 --user $user" \
-			sh -euc 'd=$(mktemp -d); trap "rm -rf \"$d\"" EXIT; cd "$d"; tar -xf -; sh "$@" </dev/null' sh "$@" <"$pack"
-}
+# ---- files: both parts are written, noted and removed in the same way --------
 
-case $binary in
-/*) ;;
-*) binary=$PWD/$binary ;;
-esac
-if [ "$action" = install ]; then
-	[ -f "$binary" ] || die "no program at $binary; build it with: make build"
-	[ "$(basename "$binary")" = keeper ] || die "the program must be named keeper, not $(basename "$binary")"
-fi
-if [ "$(id -u)" -eq 0 ]; then
-	[ -n "$user" ] || die "as root, name the account: --user NAME"
-	as_user
-	exit
-fi
-me=$(id -un)
-if [ -n "$user" ] && [ "$user" != "$me" ]; then
-	die "only root can install for another account; you are $me"
-fi
-
-# After su the variable may still be the other account's.
-if [ ! -O "${XDG_RUNTIME_DIR:-/}" ]; then
-	XDG_RUNTIME_DIR=/run/user/$(id -u)
-fi
-export XDG_RUNTIME_DIR
-bindir=$HOME/.local/bin
-units=${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
-state=${XDG_STATE_HOME:-$HOME/.local/state}/keeper
-manifest=$state/installed # "sum path" of each file, "dir path" of each directory made
-set_linger=$state/linger-was-off
+# A part sets $manifest: "sum path" of each file, "dir path" of each directory made.
+manifest='' work='' new_dirs='' changed=''
 
 sum() { sha256sum <"$1" | cut -d' ' -f1; }
 
@@ -117,10 +75,10 @@ $new_dirs"
 # mine PATH: is the file as this script left it?
 mine() { [ -f "$manifest" ] && grep -qxF "$(sum "$1") $1" "$manifest"; }
 
-# check NEW PATH: may PATH be written?
+# check MODE NEW PATH: may PATH be written?
 check() {
-	if [ -e "$2" ] && [ -z "$replace" ] && ! mine "$2" && [ "$(sum "$1")" != "$(sum "$2")" ]; then
-		die "$2 is not keeper's or was edited, and is left alone; move it away, or use --replace"
+	if [ -e "$3" ] && [ -z "$replace" ] && ! mine "$3" && [ "$(sum "$2")" != "$(sum "$3")" ]; then
+		die "$3 is not keeper's or was edited, and is left alone; move it away, or use --replace"
 	fi
 }
 
@@ -137,8 +95,87 @@ put() {
 note() { printf '%s %s\n' "$(sum "$2")" "$3" >>"$work/manifest"; }
 make_dir_of() { make_dir "$(dirname "$3")"; }
 
-# each CALL: CALL MODE NEW PATH for every file there is to install.
-each() {
+# write_files EACH: EACH CALL calls CALL MODE NEW PATH for every file there is.
+write_files() {
+	# Noted first, beside what was noted before: a file is this script's own
+	# whether it is replaced yet or not, so what is stopped half-way can be run
+	# again, or taken out.
+	: >"$work/manifest"
+	"$1" note
+	"$1" make_dir_of
+	{
+		cat "$work/manifest"
+		[ ! -f "$manifest" ] || cat "$manifest"
+		printf '%s' "$new_dirs" | sed 's/^/dir /'
+	} | sort -u >"$manifest.new"
+	mv -f "$manifest.new" "$manifest"
+	new_dirs=''
+	"$1" put
+	{
+		cat "$work/manifest"
+		grep '^dir ' "$manifest" || :
+	} >"$manifest.new"
+	mv -f "$manifest.new" "$manifest"
+}
+
+# remove_files: what $manifest notes, but for what was edited.
+remove_files() {
+	grep -v '^dir ' "$manifest" | while read -r _ path; do
+		if [ ! -e "$path" ]; then
+			continue
+		elif [ -n "$replace" ] || mine "$path"; then
+			rm -f "$path"
+		else
+			say "$path was edited and stays; remove it, or use --replace"
+		fi
+	done
+}
+
+# noted_dirs: the directories that $manifest notes, innermost first.
+noted_dirs() { sed -n 's/^dir //p' "$manifest" | sort -r; }
+remove_dirs() {
+	printf '%s\n' "$1" | while read -r d; do
+		[ -z "$d" ] || rmdir "$d" 2>/dev/null || :
+	done
+}
+
+# ---- the account's part, as the account --------------------------------------
+
+# hand_over: as root, to the account, which writes its own files. Root never
+# writes into a place that the account can change.
+hand_over() {
+	set -- deploy/install.sh --binary ./keeper
+	[ "$action" = install ] || set -- "$@" --uninstall
+	[ -z "$replace" ] || set -- "$@" --replace
+	[ -z "$keep_linger" ] || set -- "$@" --keep-linger
+	if [ "$action" = install ]; then
+		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd -C "$(dirname "$binary")" keeper
+	else
+		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd
+	fi
+	# setsid: the account gets no hold of root's terminal.
+	# shellcheck disable=SC2016 # $d is the child's
+	setsid -w runuser -u "$user" -- env -i PATH="$PATH" LANG="${LANG:-C.UTF-8}" HOME="$home" USER="$user" LOGNAME="$user" \
+			XDG_RUNTIME_DIR="/run/user/$uid" \
+			KEEPER_INSTALL_AS="$0 --user $user" \
+			sh -euc 'd=$(mktemp -d); trap "rm -rf \"$d\"" EXIT; cd "$d"; tar -xf -; sh "$@" </dev/null' sh "$@" <"$work/pack"
+}
+
+# account_paths: where the account's part is.
+account_paths() {
+	# After su the variable may still be the other account's.
+	if [ ! -O "${XDG_RUNTIME_DIR:-/}" ]; then
+		XDG_RUNTIME_DIR=/run/user/$(id -u)
+	fi
+	export XDG_RUNTIME_DIR
+	bindir=$HOME/.local/bin
+	units=${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
+	state=${XDG_STATE_HOME:-$HOME/.local/state}/keeper
+	manifest=$state/installed
+	set_linger=$state/linger-was-off
+}
+
+each_of_account() {
 	"$1" 0755 "$binary" "$bindir/keeper"
 	"$1" 0644 "$work/keeper.service" "$units/keeper.service"
 	"$1" 0644 "$work/keeper-session.service" "$units/keeper-session.service"
@@ -146,7 +183,6 @@ each() {
 		"$1" 0644 "$root/systemd/podman-helper.conf" "$units/$scope.scope.d/50-keeper.conf"
 	done
 }
-check_each() { check "$2" "$3"; }
 
 lingers() { [ "$(loginctl show-user "$me" --property=Linger --value 2>/dev/null)" = yes ]; }
 
@@ -159,14 +195,11 @@ wait_manager() {
 	done
 }
 
-install_keeper() {
-	work=$(mktemp -d)
-	trap 'rm -rf "$work"' EXIT
-	new_dirs='' changed=''
+install_account() {
 	for unit in keeper.service keeper-session.service; do
 		sed "s|/usr/bin/keeper|%h/.local/bin/keeper|" "$root/systemd/$unit" >"$work/$unit"
 	done
-	each check_each
+	each_of_account check
 
 	make_dir "$state"
 	chmod 0700 "$state"
@@ -180,23 +213,7 @@ install_keeper() {
 		say "linger is on"
 	fi
 	wait_manager
-	# Noted first, beside what was noted before: a file is this script's own
-	# whether it is replaced yet or not, so what is stopped half-way can be run
-	# again, or taken out.
-	each note
-	each make_dir_of
-	{
-		cat "$work/manifest"
-		[ ! -f "$manifest" ] || cat "$manifest"
-		printf '%s' "$new_dirs" | sed 's/^/dir /'
-	} | sort -u >"$manifest.new"
-	mv -f "$manifest.new" "$manifest"
-	each put
-	{
-		cat "$work/manifest"
-		grep '^dir ' "$manifest" || :
-	} >"$manifest.new"
-	mv -f "$manifest.new" "$manifest"
+	write_files each_of_account
 
 	systemctl --user daemon-reload
 	systemctl --user enable --quiet keeper.service
@@ -209,7 +226,7 @@ install_keeper() {
 	say "done; see: keeper status (in $bindir). To undo: ${KEEPER_INSTALL_AS:-$0} --uninstall"
 }
 
-uninstall_keeper() {
+uninstall_account() {
 	[ -f "$manifest" ] || die "there is nothing here that this script installed ($manifest is missing)"
 	if systemctl --user show-environment >/dev/null 2>&1; then
 		systemctl --user disable --quiet --now keeper.service keeper-session.service ||
@@ -218,24 +235,16 @@ uninstall_keeper() {
 		say "the user manager of $me does not run; its files are removed all the same"
 	fi
 	rm -f "$units/default.target.wants/keeper.service" "$units/default.target.wants/keeper-session.service"
-	grep -v '^dir ' "$manifest" | while read -r _ path; do
-		if [ ! -e "$path" ]; then
-			continue
-		elif mine "$path"; then
-			rm -f "$path"
-		else
-			say "$path was edited and stays"
-		fi
-	done
-	dirs=$(sed -n 's/^dir //p' "$manifest" | sort -r)
+	remove_files
+	dirs=$(noted_dirs)
 	undo=''
 	[ ! -e "$set_linger" ] || [ -n "$keep_linger" ] || undo=1
 	rm -rf "$state"
 	rmdir "$XDG_RUNTIME_DIR/keeper" 2>/dev/null || :
-	printf '%s\n' "$dirs" | while read -r d; do
-		[ -z "$d" ] || rmdir "$d" 2>/dev/null || :
-	done
+	remove_dirs "$dirs"
 	systemctl --user daemon-reload 2>/dev/null || :
+	[ ! -e "$etc/users/$(id -u)" ] ||
+		say "root's part stays, and brings nothing back any more; root takes it out by: install.sh --uninstall --system --user $me"
 	if [ -n "$undo" ]; then
 		say "keeper is removed; linger was off before it and is taken off: the services end with the last session of $me"
 		loginctl disable-linger "$me"
@@ -244,4 +253,179 @@ uninstall_keeper() {
 	fi
 }
 
-"${action}_keeper"
+# ---- root's part ---------------------------------------------------------------
+
+etc=/etc/keeper
+units_of_root=/etc/systemd/system
+helper=/usr/libexec/keeper/revive
+
+# What all accounts share, and what is of one. The drop-ins come last: they call
+# the rest.
+each_shared() {
+	"$1" 0755 "$root/systemd/system/revive" "$helper"
+	"$1" 0644 "$root/systemd/system/keeper-revive@.service" "$units_of_root/keeper-revive@.service"
+}
+each_of_root() {
+	"$1" 0644 "$work/name" "$etc/users/$uid"
+	for unit in user-runtime-dir@ user@; do
+		"$1" 0644 "$work/$unit" "$units_of_root/$unit$uid.service.d/50-keeper.conf"
+	done
+}
+shared_manifest() { manifest=$etc/installed/shared; }
+root_manifest() { manifest=$etc/installed/$uid; }
+
+# root_owned PATH: can nobody but root change it, or put another in its place?
+root_owned() {
+	p=$1
+	while :; do
+		[ "$(stat -Lc %u "$p")" -eq 0 ] || return 1
+		# A sticky directory, such as /tmp, keeps other people's hands off.
+		[ -z "$(find -L "$p" -prune \( -perm -o=w -o -perm -g=w ! -gid 0 \) ! -perm -1000)" ] || return 1
+		[ "$p" != / ] || return 0
+		p=$(dirname "$p")
+	done
+}
+
+# in_force PROPERTY: what systemd has in mind for the user manager.
+in_force() { systemctl show --property="$1" --value "user@$uid.service"; }
+as_wanted() {
+	case $(in_force ExecStopPost) in
+	*keeper-revive@*) ;;
+	*) return 1 ;;
+	esac
+	[ "$(in_force RefuseManualStop)" = "$wanted" ] &&
+		[ "$(systemctl show --property=RefuseManualStop --value "user-runtime-dir@$uid.service")" = "$wanted" ]
+}
+
+prepare_root() {
+	for p in "$root/deploy/install.sh" "$root/systemd/system"/*; do
+		root_owned "$p" || die "$p is not root's alone, and root must not run what others can write: copy all of $root to a place of root's, and install from there"
+	done
+	if [ -e "$etc/users/$uid" ] && [ "$(cat "$etc/users/$uid")" != "$user" ] && [ -z "$replace" ]; then
+		die "root's part is there for uid $uid, which was $(cat "$etc/users/$uid") then; take that out first: $0 --uninstall --system --user $(cat "$etc/users/$uid")"
+	fi
+	printf '%s\n' "$user" >"$work/name"
+	wanted=yes
+	for unit in user-runtime-dir@ user@; do
+		if [ -n "$armor" ]; then
+			cp "$root/systemd/system/$unit.service.conf" "$work/$unit"
+		else
+			wanted=no
+			sed '/^# The armor/,/^RefuseManualStop=/d' "$root/systemd/system/$unit.service.conf" >"$work/$unit"
+		fi
+	done
+	shared_manifest && each_shared check
+	root_manifest && each_of_root check
+}
+
+install_root() {
+	umask 022
+	changed='' new_dirs=''
+	make_dir "$etc/installed"
+	make_dir "$etc/users"
+	shared_manifest && write_files each_shared
+	root_manifest && write_files each_of_root
+	if command -v restorecon >/dev/null; then
+		restorecon -R "$etc" "$helper" "$units_of_root/keeper-revive@.service" \
+			"$units_of_root/user@$uid.service.d" "$units_of_root/user-runtime-dir@$uid.service.d"
+	fi
+	if [ -n "$changed" ] || ! as_wanted; then
+		systemctl daemon-reload
+	fi
+	as_wanted || die "another drop-in overrules keeper's; see: systemctl cat user@$uid user-runtime-dir@$uid"
+	[ -n "$changed" ] || say "nothing had to be changed in root's part"
+	say "root's part is in force for $user (uid $uid), $([ -n "$armor" ] && echo "armor and revive" || echo "revive without armor"). To undo: $0 --uninstall --system --user $user"
+}
+
+# find_root_part sets uid to that which root's part is there for: the account's,
+# or if that is gone, or another one's by now, the one that it was.
+find_root_part() {
+	for uid in $(getent passwd "$user" | cut -d: -f3) $(cd "$etc/users" 2>/dev/null && grep -lxF -e "$user" -- * 2>/dev/null); do
+		root_manifest
+		[ ! -f "$manifest" ] || return 0
+	done
+	return 1
+}
+
+uninstall_root() {
+	remove_files
+	dirs=$(noted_dirs)
+	shared=''
+	if [ -z "$(find "$etc/users" -type f ! -name '*.new.*')" ]; then
+		shared_manifest
+		[ ! -f "$manifest" ] || {
+			shared=$manifest
+			remove_files
+			dirs="$dirs
+$(noted_dirs)"
+		}
+		root_manifest
+	fi
+	systemctl daemon-reload
+	# It may be waiting for its time.
+	systemctl stop "keeper-revive@$uid.service" 2>/dev/null || :
+	systemctl reset-failed "keeper-revive@$uid.service" 2>/dev/null || :
+	rm -f "/run/keeper/revive/$uid" "/run/keeper/revive/$uid.new"
+	rmdir /run/keeper/revive /run/keeper 2>/dev/null || :
+	rm -f "$manifest" ${shared:+"$shared"}
+	remove_dirs "$dirs"
+	# The armor may have kept logind from stopping the user, which it still means
+	# to, then: that is not what somebody who lingers wants.
+	if [ -e "/var/lib/systemd/linger/$user" ] && [ "$(loginctl show-user "$user" --property=State --value 2>/dev/null)" = closing ]; then
+		loginctl enable-linger "$user" || say "logind still means to stop $user: loginctl enable-linger $user"
+	fi
+	say "root's part is removed for $user (uid $uid); the services run on"
+}
+
+# ---- what is asked for ----------------------------------------------------------
+
+# as_root: both parts, for an account.
+as_root() {
+	[ -n "$user" ] || die "as root, name the account: --user NAME"
+	entry=$(getent passwd "$user") || entry=''
+	uid=$(printf '%s' "$entry" | cut -d: -f3)
+	home=$(printf '%s' "$entry" | cut -d: -f6)
+	if [ "$action" = uninstall ]; then
+		account=$uid
+		if find_root_part; then
+			uninstall_root
+			# An account that is gone took its own part along.
+			[ -n "$account" ] || return 0
+		elif [ -n "$system" ]; then
+			die "root's part is not installed for $user (nothing in $etc/installed)"
+		fi
+		[ -z "$system" ] || return 0
+		uid=$account
+	fi
+	[ -n "$uid" ] || die "there is no account $user"
+	[ "$uid" -ne 0 ] || die "keeper is for an account that runs containers, not for root"
+	if [ -n "$system" ]; then
+		prepare_root
+		hand_over
+		install_root
+	else
+		hand_over
+	fi
+}
+
+case $binary in
+/*) ;;
+*) binary=$PWD/$binary ;;
+esac
+if [ "$action" = install ]; then
+	[ -f "$binary" ] || die "no program at $binary; build it with: make build"
+	[ "$(basename "$binary")" = keeper ] || die "the program must be named keeper, not $(basename "$binary")"
+fi
+me=$(id -un)
+if [ "$(id -u)" -ne 0 ]; then
+	[ -z "$system" ] || die "root's part is root's to put in and to take out; as root: $0 $([ "$action" = install ] || echo "--uninstall ")--system --user $me"
+	[ -z "$user" ] || [ "$user" = "$me" ] || die "only root can install for another account; you are $me"
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if [ "$(id -u)" -eq 0 ]; then
+	as_root
+else
+	account_paths
+	"${action}_account"
+fi

@@ -3,7 +3,7 @@ package systemd
 
 import "embed"
 
-// Files holds the user units and drop-ins.
+// Files holds the user units and drop-ins, and below system/ root's part.
 //
-//go:embed *.service *.conf
+//go:embed *.service *.conf system
 var Files embed.FS

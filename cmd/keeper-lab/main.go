@@ -110,14 +110,17 @@ func execute() *cobra.Command {
 func install() *cobra.Command {
 	c := &cobra.Command{Use: "install", Short: "Install keeper on a host as a user would", Args: cobra.NoArgs}
 	name := nameFlag(c)
-	system := c.Flags().Bool("system", false, "install as root for the account")
-	binary := c.Flags().String("binary", "", "the program to install (default: keeper beside keeper-lab)")
+	var o lab.InstallOptions
+	c.Flags().BoolVar(&o.System, "system", false, "as root, with root's part")
+	c.Flags().BoolVar(&o.NoArmor, "no-armor", false, "with --system: leave the armor out")
+	c.Flags().BoolVar(&o.Root, "root", false, "as root for the account, without root's part")
+	c.Flags().StringVar(&o.Binary, "binary", "", "the program to install (default: keeper beside keeper-lab)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		h, err := lab.Find(*name)
 		if err != nil {
 			return err
 		}
-		return h.Install(c.Context(), *binary, *system, os.Stdout)
+		return h.Install(c.Context(), o, os.Stdout)
 	}
 	return c
 }

@@ -69,7 +69,7 @@ func (d *demo) sayAt(at time.Time, format string, args ...any) {
 func (d *demo) run(ctx context.Context) error {
 	if !d.WithoutKeeper {
 		d.title("Install keeper as the user " + User + " would")
-		if err := d.h.Install(ctx, d.Binary, false, d.Out); err != nil {
+		if err := d.h.Install(ctx, InstallOptions{Binary: d.Binary}, d.Out); err != nil {
 			return err
 		}
 	}

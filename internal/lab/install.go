@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -14,42 +15,68 @@ import (
 	"keeper/systemd"
 )
 
-// Install puts keeper on the host by deploy/install.sh: as the account in a
-// login session of its own, or with system as root for the account. binary is
-// the program on this machine; if empty, the one beside this program.
-func (h *Host) Install(ctx context.Context, binary string, system bool, out io.Writer) error {
-	if binary == "" {
+// InstallOptions say what Install puts on a host, and how.
+type InstallOptions struct {
+	// Binary is the program on this machine; if empty, the one beside this
+	// program.
+	Binary string
+	// Root installs as root for the account, where otherwise the account does it
+	// in a login session of its own.
+	Root bool
+	// System puts in root's part, too. It implies Root.
+	System bool
+	// NoArmor leaves the armor out of root's part.
+	NoArmor bool
+}
+
+// args are the options of install.sh.
+func (o InstallOptions) args() []string {
+	var args []string
+	if o.Root || o.System {
+		args = append(args, "--user", User)
+	}
+	if o.System {
+		args = append(args, "--system")
+	}
+	if o.NoArmor {
+		args = append(args, "--no-armor")
+	}
+	return args
+}
+
+// Install puts keeper on the host by deploy/install.sh.
+func (h *Host) Install(ctx context.Context, o InstallOptions, out io.Writer) error {
+	if o.Binary == "" {
 		self, err := os.Executable()
 		if err != nil {
 			return err
 		}
-		binary = filepath.Join(filepath.Dir(self), "keeper")
+		o.Binary = filepath.Join(filepath.Dir(self), "keeper")
 	}
 	var buf bytes.Buffer
-	if err := tarKeeper(&buf, binary); err != nil {
+	if err := tarKeeper(&buf, o.Binary); err != nil {
 		return err
 	}
 	user, dir := User, "/home/"+User+"/keeper"
-	args := []string{"sh", dir + "/deploy/install.sh"}
-	if system {
+	if o.Root || o.System {
 		user, dir = "root", "/root/keeper"
-		args = []string{"sh", dir + "/deploy/install.sh", "--user", User}
 	}
 	if err := h.CopyIn(ctx, user, dir, &buf); err != nil {
 		return err
 	}
 	var said bytes.Buffer
-	e := Exec{User: user, Login: !system, Stdout: io.MultiWriter(out, &said), Stderr: io.MultiWriter(out, &said)}
-	if err := h.Run(ctx, e, args...); err != nil {
+	e := Exec{User: user, Login: user == User, Stdout: io.MultiWriter(out, &said), Stderr: io.MultiWriter(out, &said)}
+	if err := h.Run(ctx, e, append([]string{"sh", dir + "/deploy/install.sh"}, o.args()...)...); err != nil {
 		return fmt.Errorf("deploy/install.sh: %w: %s", err, tail(said.String(), 10))
 	}
 	return nil
 }
 
-// Uninstall takes keeper out again, in the way it was put in.
-func (h *Host) Uninstall(ctx context.Context, system bool) (string, error) {
-	if system {
-		return h.Output(ctx, "sh", "/root/keeper/deploy/install.sh", "--uninstall", "--user", User)
+// Uninstall takes out what Install put in: with System root's part alone.
+func (h *Host) Uninstall(ctx context.Context, o InstallOptions) (string, error) {
+	o.NoArmor = false
+	if o.Root || o.System {
+		return h.Output(ctx, append([]string{"sh", "/root/keeper/deploy/install.sh", "--uninstall"}, o.args()...)...)
 	}
 	return h.UserOutput(ctx, "sh", "/home/"+User+"/keeper/deploy/install.sh", "--uninstall")
 }
@@ -75,16 +102,15 @@ func tarKeeper(w io.Writer, binary string) error {
 	}
 	add("bin/keeper", 0o755, program)
 	add("deploy/install.sh", 0o644, script)
-	units, rerr := systemd.Files.ReadDir(".")
-	if rerr != nil {
-		return rerr
-	}
-	for _, u := range units {
-		data, rerr := systemd.Files.ReadFile(u.Name())
-		if rerr != nil {
-			return rerr
+	walked := fs.WalkDir(systemd.Files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
 		}
-		add("systemd/"+u.Name(), 0o644, data)
-	}
-	return errors.Join(err, t.Close())
+		data, err := systemd.Files.ReadFile(name)
+		if err == nil {
+			add("systemd/"+name, 0o644, data)
+		}
+		return err
+	})
+	return errors.Join(err, walked, t.Close())
 }

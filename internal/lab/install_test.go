@@ -25,9 +25,9 @@ func TestInstall(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name          string
-		system        bool
+		root          bool
 		lingersBefore bool
-	}{{name: "by the account"}, {name: "by root for the account, which lingers", system: true, lingersBefore: true}} {
+	}{{name: "by the account"}, {name: "by root for the account, which lingers", root: true, lingersBefore: true}} {
 		t.Run(c.name, func(t *testing.T) {
 			h := testHost(t, Options{Name: "install"})
 			ctx := within(t, 2*time.Minute)
@@ -42,9 +42,10 @@ func TestInstall(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := homeListing(t, h)
+			how := InstallOptions{Binary: testKeeper(t), Root: c.root}
 			run := func() string {
 				var out strings.Builder
-				if err := h.Install(ctx, testKeeper(t), c.system, &out); err != nil {
+				if err := h.Install(ctx, how, &out); err != nil {
 					t.Fatal(err)
 				}
 				return out.String()
@@ -67,12 +68,12 @@ func TestInstall(t *testing.T) {
 			if now := status(t, h).Daemon.PID; now != pid {
 				t.Error("the second installation restarted the daemon")
 			}
-			refusesEdited(ctx, t, h, c.system)
-			if !c.system {
+			refusesEdited(ctx, t, h, how)
+			if !c.root {
 				survivesInterruption(ctx, t, h)
 			}
 
-			out, err := h.Uninstall(ctx, c.system)
+			out, err := h.Uninstall(ctx, how)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +106,7 @@ func survivesInterruption(ctx context.Context, t *testing.T, h *Host) {
 
 // refusesEdited edits a unit, and sees that it is left alone and nothing else
 // changed either.
-func refusesEdited(ctx context.Context, t *testing.T, h *Host, system bool) {
+func refusesEdited(ctx context.Context, t *testing.T, h *Host, how InstallOptions) {
 	t.Helper()
 	const unit = ".config/systemd/user/keeper.service"
 	if _, err := h.UserOutput(ctx, "sh", "-ec", "cp "+unit+" /tmp/kept; echo '# mine' >>"+unit); err != nil {
@@ -113,7 +114,7 @@ func refusesEdited(ctx context.Context, t *testing.T, h *Host, system bool) {
 	}
 	edited := homeListing(t, h)
 	var out strings.Builder
-	err := h.Install(ctx, testKeeper(t), system, &out)
+	err := h.Install(ctx, how, &out)
 	if err == nil || !strings.Contains(err.Error(), "keeper.service is not keeper's or was edited") {
 		t.Errorf("an edited unit was not refused: %v", err)
 	}

@@ -154,7 +154,7 @@ func TestControl(t *testing.T) {
 
 func install(t *testing.T, h *Host) {
 	t.Helper()
-	if err := h.Install(t.Context(), testKeeper(t), false, t.Output()); err != nil {
+	if err := h.Install(t.Context(), InstallOptions{Binary: testKeeper(t)}, t.Output()); err != nil {
 		t.Fatal(err)
 	}
 }
