@@ -17,7 +17,7 @@ SHELL       := bash
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X keeper/internal/cli.Release=$(RELEASE)
 TOOLS   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/keeper-lab/tools
-SCRIPTS := deploy/install.sh systemd/system/revive $(wildcard deploy/demo/*.sh deploy/demo/images/*/*.sh) .ci/run
+SCRIPTS := deploy/install.sh systemd/system/revive $(wildcard deploy/demo/*.sh deploy/demo/plain/*.sh deploy/demo/images/*/*.sh) .ci/run
 
 # Everything but the suite that boots hosts.
 UNIT_PACKAGES = $$($(GO) list ./... | grep -v '/internal/lab$$')

@@ -49,11 +49,11 @@ func root() *cobra.Command {
 	c := &cobra.Command{
 		Use:           "keeper-lab",
 		Short:         "Boot real Linux hosts to try keeper on",
-		Long:          "keeper-lab boots Debian 13 hosts with systemd and rootless Podman on this machine,\nas root, each in a container of its own. They share nothing but a read-only root.",
+		Long:          "keeper-lab boots Debian hosts with systemd and rootless Podman on this machine,\nas root, each in a container of its own. They share nothing but a read-only root.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(up(), execute(), install(), reboot(), cut(), on(), down(), list(), demo())
+	c.AddCommand(up(), execute(), install(), logs(), reboot(), cut(), on(), down(), list(), demo())
 	return c
 }
 
@@ -73,11 +73,12 @@ func say() func(string, ...any) {
 func up() *cobra.Command {
 	c := &cobra.Command{Use: "up", Short: "Boot a host", Args: cobra.NoArgs}
 	name := nameFlag(c)
+	suite := c.Flags().String("suite", "trixie", "what the host is made of: trixie (systemd 257, Podman 5.4) or bookworm (systemd 252; the demo stack is plain user services)")
 	stack := c.Flags().Bool("stack", false, "also start the demo stack and wait until it answers")
 	images := c.Flags().Bool("images", false, "also put the demo stack's images there, without starting it")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		say := say()
-		h, err := lab.Up(c.Context(), lab.Options{Name: *name, Stack: *stack, Images: *images, Say: say})
+		h, err := lab.Up(c.Context(), lab.Options{Name: *name, Suite: *suite, Stack: *stack, Images: *images, Say: say})
 		if err == nil {
 			say("host %s is up", h.Name)
 		}
@@ -97,14 +98,18 @@ func execute() *cobra.Command {
 			return err
 		}
 		e := lab.Exec{User: *user, Login: *login, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
-		err = h.Run(c.Context(), e, args...)
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return commandFailed{exitStatus(exit)}
-		}
-		return err
+		return asInside(h.Run(c.Context(), e, args...))
 	}
 	return c
+}
+
+// asInside makes the exit status of a command inside a host this program's.
+func asInside(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return commandFailed{exitStatus(exit)}
+	}
+	return err
 }
 
 func install() *cobra.Command {
@@ -162,9 +167,9 @@ func list() *cobra.Command {
 				return nil
 			}
 			w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "NAME\tSTATE")
+			fmt.Fprintln(w, "NAME\tSUITE\tSTATE")
 			for _, h := range hosts {
-				fmt.Fprintf(w, "%s\t%s\n", h.Name, h.State())
+				fmt.Fprintf(w, "%s\t%s\t%s\n", h.Name, h.Suite, h.State())
 			}
 			return w.Flush()
 		}}

@@ -103,10 +103,13 @@ func (e Exec) wrap(argv []string) ([]string, error) {
 		// shell: su and runuser would hold up the end of their session for two
 		// seconds. The class is what pam_systemd takes from sshd or a terminal;
 		// without it logind would file the session as a background job.
-		return []string{"systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--expand-environment=no",
+		// PID 1 replaces variables in the line, and makes one dollar of two;
+		// systemd-run can forbid it from systemd 254 on only.
+		line := strings.ReplaceAll(quote(argv), "$", "$$")
+		return []string{"systemd-run", "--quiet", "--pipe", "--wait", "--collect",
 			"--property=PAMName=login", "--property=User=" + user, "--property=WorkingDirectory=~",
 			"--setenv=XDG_SESSION_CLASS=user", "--setenv=XDG_SESSION_TYPE=tty",
-			"--", "/bin/bash", "-lc", quote(argv)}, nil
+			"--", "/bin/bash", "-lc", line}, nil
 	}
 	switch user {
 	case "", "root":

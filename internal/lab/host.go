@@ -19,6 +19,8 @@ type Host struct {
 	// Leader was the host's PID 1, as this machine numbers it, when Up, Find,
 	// Reboot, WaitRebooted, Cut or PowerOn returned. Each boot has another.
 	Leader int
+	// Suite is the release of Debian that the host is made of.
+	Suite string
 
 	dir    string
 	cgroup string
@@ -29,10 +31,15 @@ type Host struct {
 type Options struct {
 	// Name tells hosts apart; "lab" if empty.
 	Name string
+	// Suite is the release of Debian that the host is made of: "trixie", which
+	// it is if empty, or "bookworm". The demo stack is Quadlets on the first and
+	// plain user services on the second.
+	Suite string
 	// Stack also deploys the demo stack and waits until it answers.
 	Stack bool
 	// Images puts the stack's images into the account's container storage, as
-	// Stack does, without deploying anything.
+	// Stack does, without deploying anything. Where the stack is plain services,
+	// it is programs.
 	Images bool
 	// Tied ends the host with this process, however that ends.
 	Tied bool
@@ -68,6 +75,10 @@ func Up(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	r, err := findRelease(o.Suite)
+	if err != nil {
+		return nil, err
+	}
 	if err := ensureTools(o.Say); err != nil {
 		return nil, err
 	}
@@ -76,19 +87,19 @@ func Up(ctx context.Context, o Options) (*Host, error) {
 		return nil, err
 	}
 	c := &cache{dir: base, say: o.Say}
-	rootfs, rootfsKey, err := ensureRootfs(c)
+	rootfs, rootfsKey, err := ensureRootfs(c, r)
 	if err != nil {
 		return nil, err
 	}
 	home := filepath.Join(rootfs, "home")
-	if o.Stack || o.Images {
+	if (o.Stack || o.Images) && !r.plain {
 		stack, err := ensureStack(ctx, c, rootfsKey)
 		if err != nil {
 			return nil, err
 		}
 		home = filepath.Join(stack, "home")
 	}
-	s := spec{Name: filepath.Base(dir), Rootfs: rootfs, Home: filepath.Join(dir, "home"), Internet: o.internet}
+	s := spec{Name: filepath.Base(dir), Suite: r.suite, Rootfs: rootfs, Home: filepath.Join(dir, "home"), Internet: o.internet}
 	if o.home != "" {
 		s.Home, home = o.home, ""
 	}
@@ -96,12 +107,28 @@ func Up(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Stack {
-		if err := h.DeployStack(ctx, o.Say); err != nil {
-			return nil, errors.Join(err, h.Down())
-		}
+	if (o.Stack || o.Images) && r.plain {
+		err = h.putMinio(ctx, c)
+	}
+	if o.Stack && err == nil {
+		err = h.DeployStack(ctx, o.Say)
+	}
+	if err != nil {
+		return nil, h.giveUp(ctx, o, err)
+	}
+	if !o.Tied {
+		return h, h.release()
 	}
 	return h, nil
+}
+
+// giveUp is for a host that did not become what was asked for. It is taken
+// down, unless somebody is there to look at it.
+func (h *Host) giveUp(ctx context.Context, o Options, err error) error {
+	if o.Tied || ctx.Err() != nil {
+		return errors.Join(err, h.Down())
+	}
+	return errors.Join(fmt.Errorf("%w\nit is still there: keeper-lab logs --name %[2]s; keeper-lab down --name %[2]s", err, h.Name), h.release())
 }
 
 // start lays out the host's directory and boots it under a supervisor.
@@ -140,16 +167,13 @@ func start(ctx context.Context, dir string, s spec, home string, o Options) (*Ho
 		return nil, err
 	}
 	o.Say("booting host %s", s.Name)
-	h := &Host{Name: s.Name, dir: dir, cgroup: s.Cgroup}
+	h := &Host{Name: s.Name, Suite: s.Suite, dir: dir, cgroup: s.Cgroup}
 	if err := h.supervise(lock); err != nil {
 		return nil, err
 	}
 	_ = lock.Close() // the supervisor has it now
 	if err := h.waitRunning(ctx); err != nil {
-		return nil, errors.Join(err, h.Down())
-	}
-	if !o.Tied {
-		return h, h.release()
+		return nil, h.giveUp(ctx, o, err)
 	}
 	return h, nil
 }
@@ -203,7 +227,7 @@ func Find(name string) (*Host, error) {
 	if err != nil || !locked(dir) {
 		return nil, fmt.Errorf("no host %s is up; boot it with: keeper-lab up --name %s", filepath.Base(dir), filepath.Base(dir))
 	}
-	return &Host{Name: s.Name, Leader: s.Leader, dir: dir, cgroup: s.Cgroup}, nil
+	return &Host{Name: s.Name, Leader: s.Leader, Suite: s.Suite, dir: dir, cgroup: s.Cgroup}, nil
 }
 
 // List returns the hosts that are up. It clears away what is left of a host

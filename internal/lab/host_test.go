@@ -19,7 +19,7 @@ import (
 func TestHosts(t *testing.T) {
 	t.Parallel()
 	a := testHost(t, Options{Name: "a"})
-	b := testHost(t, Options{Name: "b"})
+	b := testHost(t, Options{Name: "b", Suite: "bookworm"})
 	ctx := within(t, time.Minute)
 
 	t.Run("apart", func(t *testing.T) {
@@ -33,37 +33,10 @@ func TestHosts(t *testing.T) {
 			t.Errorf("the same name twice: %v", err)
 		}
 	})
-	t.Run("exec", func(t *testing.T) {
-		var exit *exec.ExitError
-		if err := a.Run(ctx, Exec{}, "sh", "-c", "exit 7"); !errors.As(err, &exit) || exit.ExitCode() != 7 {
-			t.Errorf("exit status: %v", err)
-		}
-		var out, errs bytes.Buffer
-		e := Exec{User: User, Login: true, Stdin: strings.NewReader("through\n"), Stdout: &out, Stderr: &errs}
-		if err := a.Run(ctx, e, "sh", "-c", `cat; echo "a 'quoted' $1" >&2; id -un`, "x", "word $HOME"); err != nil {
-			t.Fatal(err)
-		}
-		if out.String() != "through\n"+User+"\n" || errs.String() != "a 'quoted' word $HOME\n" {
-			t.Errorf("out %q, err %q", out.String(), errs.String())
-		}
-		if _, err := a.start(ctx, Exec{User: "nobody"}, "true"); err == nil {
-			t.Error("an account that no host has was taken")
-		}
-	})
-	t.Run("a login is a session", func(t *testing.T) {
-		s := must[*Session](t)(a.OpenSession(ctx))
-		class, err := a.Output(ctx, "loginctl", "show-session", s.ID, "--property=Class", "--value")
-		if err != nil || strings.TrimSpace(class) != "user" {
-			t.Errorf("class %q %v", class, err)
-		}
-		if err := s.Close(ctx); err != nil {
-			t.Fatal(err)
-		}
-		await(t, 10*time.Second, "the session is removed", func(ctx context.Context) bool {
-			_, err := a.Output(ctx, "loginctl", "show-session", s.ID)
-			return err != nil
-		})
-	})
+	for _, h := range []*Host{a, b} {
+		t.Run("exec on "+h.Suite, func(t *testing.T) { runsCommands(ctx, t, h) })
+		t.Run("a login is a session on "+h.Suite, func(t *testing.T) { opensSession(ctx, t, h) })
+	}
 	t.Run("down leaves nothing", func(t *testing.T) {
 		if err := a.Down(); err != nil {
 			t.Fatal(err)
@@ -83,6 +56,41 @@ func TestHosts(t *testing.T) {
 		}
 		await(t, 20*time.Second, "the janitor is done", func(context.Context) bool { return !exists(b.dir) })
 		assertNoTrace(t, b)
+	})
+}
+
+func runsCommands(ctx context.Context, t *testing.T, h *Host) {
+	t.Helper()
+	var exit *exec.ExitError
+	if err := h.Run(ctx, Exec{}, "sh", "-c", "exit 7"); !errors.As(err, &exit) || exit.ExitCode() != 7 {
+		t.Errorf("exit status: %v", err)
+	}
+	var out, errs bytes.Buffer
+	e := Exec{User: User, Login: true, Stdin: strings.NewReader("through\n"), Stdout: &out, Stderr: &errs}
+	if err := h.Run(ctx, e, "sh", "-c", `cat; echo "a 'quoted' $1" >&2; id -un`, "x", "word $HOME ${HOME} $$"); err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != "through\n"+User+"\n" || errs.String() != "a 'quoted' word $HOME ${HOME} $$\n" {
+		t.Errorf("out %q, err %q", out.String(), errs.String())
+	}
+	if _, err := h.start(ctx, Exec{User: "nobody"}, "true"); err == nil {
+		t.Error("an account that no host has was taken")
+	}
+}
+
+func opensSession(ctx context.Context, t *testing.T, h *Host) {
+	t.Helper()
+	s := must[*Session](t)(h.OpenSession(ctx))
+	class, err := h.Output(ctx, "loginctl", "show-session", s.ID, "--property=Class", "--value")
+	if err != nil || strings.TrimSpace(class) != "user" {
+		t.Errorf("class %q %v", class, err)
+	}
+	if err := s.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	await(t, 10*time.Second, "the session is removed", func(ctx context.Context) bool {
+		_, err := h.Output(ctx, "loginctl", "show-session", s.ID)
+		return err != nil
 	})
 }
 
@@ -144,6 +152,15 @@ func TestCacheNeverTrustsAHalf(t *testing.T) {
 	}
 	if exists(filepath.Join(dir, "thing-1")) {
 		t.Error("the artifact of old inputs stays for ever")
+	}
+}
+
+func TestSuites(t *testing.T) {
+	if r, err := findRelease(""); err != nil || r.suite != "trixie" || r.plain {
+		t.Errorf("the default is %s: %v", r.suite, err)
+	}
+	if _, err := findRelease("sid"); err == nil || !strings.Contains(err.Error(), "trixie or bookworm") {
+		t.Errorf("a suite that there is not: %v", err)
 	}
 }
 

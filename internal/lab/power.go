@@ -198,9 +198,9 @@ func (h *Host) waitRunning(ctx context.Context) error {
 				continue
 			}
 		}
-		console, _ := os.ReadFile(filepath.Join(h.dir, "console.log"))
+		console, _ := h.console()
 		said, _ := os.ReadFile(filepath.Join(h.dir, "supervisor.log"))
-		return fmt.Errorf("host %s did not come up: %w\n%s", h.Name, errors.Join(cut, err), tail(string(console)+string(said), 30))
+		return fmt.Errorf("host %s did not come up: %w\n%s", h.Name, errors.Join(cut, err), tail(console+string(said), 30))
 	}
 }
 

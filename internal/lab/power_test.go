@@ -55,6 +55,23 @@ func TestPower(t *testing.T) {
 		}
 		anew(t)
 	})
+	t.Run("logs", func(t *testing.T) {
+		if out := logs(ctx, t, h, LogOptions{Args: []string{"--list-boots"}}); strings.Count(out, "\n") < 3 {
+			t.Errorf("the journal does not reach back over the reboots: %s", out)
+		}
+		if out := logs(ctx, t, h, LogOptions{}); !strings.Contains(out, "multi-user.target") {
+			t.Errorf("the journal of this boot: %s", out)
+		}
+		if err := h.Linger(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.UserOutput(ctx, "systemd-run", "--user", "--wait", "--quiet", "echo", "said by the account"); err != nil {
+			t.Fatal(err)
+		}
+		if out := logs(ctx, t, h, LogOptions{User: true}); !strings.Contains(out, "said by the account") {
+			t.Errorf("the journal of the account: %s", out)
+		}
+	})
 	t.Run("cut", func(t *testing.T) {
 		for range 3 {
 			if err := h.Cut(ctx); err != nil {
@@ -80,6 +97,9 @@ func TestPower(t *testing.T) {
 		}
 		if err := h.WaitRebooted(ctx, id); !errors.Is(err, errOff) {
 			t.Errorf("waiting for a reboot of a host that is off: %v", err)
+		}
+		if out := logs(ctx, t, h, LogOptions{}); !strings.Contains(out, "console") || !strings.Contains(out, "Powering off.") {
+			t.Errorf("the logs of a host that is off: %s", out)
 		}
 		if f, err := Find(h.Name); err != nil || f.State() != StateOff {
 			t.Errorf("the host is not found as off: %v", err)
@@ -108,4 +128,13 @@ func TestPower(t *testing.T) {
 			t.Errorf("waiting for a host that is gone: %v", err)
 		}
 	})
+}
+
+func logs(ctx context.Context, t *testing.T, h *Host, o LogOptions) string {
+	t.Helper()
+	var out strings.Builder
+	if err := h.Logs(ctx, o, &out, &out); err != nil {
+		t.Error(err)
+	}
+	return out.String()
 }

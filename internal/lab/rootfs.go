@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -14,10 +15,46 @@ const (
 	UID  = 1000
 )
 
-const suite = "trixie"
+// release is what a host can be made of: a release of Debian.
+type release struct {
+	suite string
+	// artifact is its name in the cache.
+	artifact string
+	packages []string
+	// options are those of mmdebstrap.
+	options []string
+	files   map[string]string
+	// setup runs in the new root.
+	setup []string
+	// plain: its Podman knows no Quadlet, so the demo stack is plain services.
+	plain bool
+}
 
-// hostPackages is what a host has. Debian 13 with these is the generation of
-// Oracle Linux 10: systemd 257, Podman 5.4.
+// The releases. Debian 13 is the generation of Oracle Linux 10: systemd 257,
+// Podman 5.4. Debian 12 has the systemd of Oracle Linux 9, 252, and Podman 4.3,
+// which is older than Quadlet.
+var releases = []release{
+	{suite: "trixie", artifact: "rootfs", packages: hostPackages, options: noDocs, files: hostFiles, setup: hostSetup},
+	{suite: "bookworm", artifact: "bookworm", plain: true,
+		packages: append(slices.Clone(hostPackages), plainPackages...),
+		options:  append(slices.Clone(noDocs), plainOptions...),
+		files:    merge(hostFiles, plainFiles),
+		setup:    append(slices.Clone(hostSetup), plainSetup...)},
+}
+
+// findRelease returns the release of the suite; "" is the first.
+func findRelease(suite string) (release, error) {
+	names := make([]string, len(releases))
+	for i, r := range releases {
+		if suite == "" || suite == r.suite {
+			return r, nil
+		}
+		names[i] = r.suite
+	}
+	return release{}, fmt.Errorf("no suite %q: a host is made of %s", suite, strings.Join(names, " or "))
+}
+
+// hostPackages is what every host has.
 var hostPackages = []string{
 	"systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "polkitd",
 	"podman", "crun", "passt", "uidmap", "fuse-overlayfs", "aardvark-dns", "netavark", "nftables",
@@ -67,27 +104,28 @@ var hostSetup = []string{
 	"mkdir -p /cache",
 }
 
-// ensureRootfs returns the read-only root file system that every host stands on.
-func ensureRootfs(c *cache) (dir, key string, err error) {
-	inputs := append([]string{suite}, hostPackages...)
-	inputs = append(inputs, noDocs...)
-	for _, path := range sortedKeys(hostFiles) {
-		inputs = append(inputs, path, hostFiles[path])
+// ensureRootfs returns the read-only root file system that every host of the
+// release stands on.
+func ensureRootfs(c *cache, r release) (dir, key string, err error) {
+	inputs := append([]string{r.suite}, r.packages...)
+	inputs = append(inputs, r.options...)
+	for _, path := range sortedKeys(r.files) {
+		inputs = append(inputs, path, r.files[path])
 	}
-	inputs = append(inputs, hostSetup...)
+	inputs = append(inputs, r.setup...)
 	key = digest(inputs...)
-	dir, err = c.ensure("rootfs", key, func(dir string) error {
-		c.say("building the host's root file system: Debian %s with systemd and Podman (about a minute)", suite)
-		args := append([]string{"--quiet", "--variant=minbase", "--include=" + strings.Join(hostPackages, ",")}, noDocs...)
-		if err := quiet(exec.Command("mmdebstrap", append(args, suite, dir)...)); err != nil {
+	dir, err = c.ensure(r.artifact, key, func(dir string) error {
+		c.say("building the host's root file system: Debian %s with systemd and Podman (about a minute)", r.suite)
+		args := append([]string{"--quiet", "--variant=minbase", "--include=" + strings.Join(r.packages, ",")}, r.options...)
+		if err := quiet(exec.Command("mmdebstrap", append(args, r.suite, dir)...)); err != nil {
 			return err
 		}
-		for _, path := range sortedKeys(hostFiles) {
-			if err := writeInto(dir, path, hostFiles[path]); err != nil {
+		for _, path := range sortedKeys(r.files) {
+			if err := writeInto(dir, path, r.files[path]); err != nil {
 				return err
 			}
 		}
-		for _, line := range hostSetup {
+		for _, line := range r.setup {
 			if err := quiet(exec.Command("chroot", dir, "/bin/sh", "-ec", line)); err != nil {
 				return err
 			}
@@ -100,6 +138,7 @@ func ensureRootfs(c *cache) (dir, key string, err error) {
 // ensureBaseImage returns a directory with base.tar, the Debian layer of the
 // stack's images.
 func ensureBaseImage(c *cache) (dir, key string, err error) {
+	suite := releases[0].suite
 	key = digest(append(append([]string{suite}, imagePackages...), noDocs...)...)
 	dir, err = c.ensure("base", key, func(dir string) error {
 		c.say("building the images' Debian layer")

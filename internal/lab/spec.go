@@ -11,6 +11,7 @@ import (
 // to find the host: hosts/NAME/host.json.
 type spec struct {
 	Name     string `json:"name"`
+	Suite    string `json:"suite"`
 	Rootfs   string `json:"rootfs"`
 	Home     string `json:"home"`
 	Cgroup   string `json:"cgroup"`

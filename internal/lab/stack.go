@@ -146,8 +146,16 @@ func (h *Host) DeployStack(ctx context.Context, say func(string, ...any)) error 
 	if err := h.copyDemo(ctx, "/home/"+User+"/demo"); err != nil {
 		return err
 	}
+	r, err := findRelease(h.Suite)
+	if err != nil {
+		return err
+	}
+	start := "/home/" + User + "/demo/start.sh"
+	if r.plain {
+		start = "/home/" + User + "/demo/plain/start.sh"
+	}
 	say("starting the stack: %s", strings.Join(Services, ", "))
-	if _, err := h.UserOutput(ctx, "sh", "/home/"+User+"/demo/start.sh"); err != nil {
+	if _, err := h.UserOutput(ctx, "sh", start); err != nil {
 		return err
 	}
 	return h.WaitReady(ctx, 2*time.Minute)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -86,16 +85,7 @@ func TestMachineGoesDown(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"systemctl poweroff", "systemctl start --no-block poweroff.target", "busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager PowerOff b false"} {
 		t.Run(line, func(t *testing.T) {
-			// The home outlives the host: the record of rearm is in it.
-			home := filepath.Join(t.TempDir(), "home")
-			rootfs, _, err := ensureRootfs(&cache{dir: must[string](t)(cacheDir()), say: t.Logf})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := quiet(exec.Command("cp", "--archive", filepath.Join(rootfs, "home"), home)); err != nil {
-				t.Fatal(err)
-			}
-			h := testHost(t, Options{Name: fmt.Sprintf("poweroff-%d", len(line)), home: home})
+			h := testHost(t, Options{Name: fmt.Sprintf("poweroff-%d", len(line))})
 			if err := h.Linger(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +96,7 @@ func TestMachineGoesDown(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("off after %.1f s", time.Since(begin).Seconds())
-			record, err := os.ReadFile(filepath.Join(home, User, ".local/state/keeper/rearm.json"))
+			record, err := os.ReadFile(filepath.Join(h.dir, "home", User, ".local/state/keeper/rearm.json"))
 			if err != nil || !strings.Contains(string(record), `"reason": "the machine goes down"`) {
 				t.Errorf("rearm was not asked, or decided something else: %s %v", record, err)
 			}

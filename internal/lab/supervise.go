@@ -199,7 +199,9 @@ func nspawnArgs(dir string, s spec) []string {
 		"--machine=" + machineName(s.Name), "--hostname=" + s.Name,
 		"--bind=" + s.Home + ":/home",
 		"--capability=all", "--system-call-filter=add_key keyctl bpf",
-		"--console=pipe", "--link-journal=no", "--timezone=off",
+		// A console that is written to and never read from, without colours.
+		"--console=read-only", "--setenv=TERM=dumb",
+		"--link-journal=no", "--timezone=off",
 	}
 	if s.Internet {
 		return append(args, "--resolv-conf=copy-host")

@@ -220,7 +220,12 @@ func (h *Host) Invocations(ctx context.Context) (map[string]string, error) {
 // PlainRestart stops and starts every unit of the stack by systemctl, and
 // returns how long it was until the stack answered again.
 func (h *Host) PlainRestart(ctx context.Context) (time.Duration, error) {
-	const units = "django redis postgres minio django-volume redis-volume postgres-volume minio-volume stack-network"
+	units := "django redis postgres minio"
+	if r, err := findRelease(h.Suite); err != nil {
+		return 0, err
+	} else if !r.plain {
+		units += " django-volume redis-volume postgres-volume minio-volume stack-network"
+	}
 	start := time.Now()
 	for _, verb := range []string{"stop", "start"} {
 		if _, err := h.UserOutput(ctx, append([]string{"systemctl", "--user", verb}, strings.Fields(units)...)...); err != nil {
