@@ -52,8 +52,10 @@ const (
 	// that is up, is watched.
 	downWatch = 20 * time.Second
 	// downFor is how long the user manager is seen down before it counts as gone
-	// for good: longer than any revival took.
-	downFor = 8 * time.Second
+	// for good: longer than any revival took. forgotten is how long it may take
+	// besides until logind has forgotten the user, where it is about to.
+	downFor   = 8 * time.Second
+	forgotten = 7 * time.Second
 	// orderly is the ratio that an orderly stop and new start may have.
 	orderly = 1.10
 )
@@ -389,7 +391,7 @@ type goneWatch struct {
 func (g *goneWatch) pending() bool { return !g.since.IsZero() }
 
 // forGood says whether the user manager has been down for downFor. Where
-// logind knows that the user is to go, it has to have forgotten it as well.
+// logind knows that the user is to go, it should have forgotten it as well.
 func (g *goneWatch) forGood(ctx context.Context, h *Host) bool {
 	if time.Since(g.looked) < 200*time.Millisecond {
 		return false
@@ -402,8 +404,11 @@ func (g *goneWatch) forGood(ctx context.Context, h *Host) bool {
 	if g.since.IsZero() {
 		g.since = g.looked
 	}
-	if g.looked.Sub(g.since) < downFor {
+	switch down := g.looked.Sub(g.since); {
+	case down < downFor:
 		return false
+	case down > downFor+forgotten:
+		return true // a process that a session left behind keeps the user
 	}
 	out, err := h.Output(ctx, "loginctl", "show-user", "--property=State", "--value", User)
 	return err != nil || strings.TrimSpace(out) != "closing"
