@@ -49,7 +49,7 @@ func root() *cobra.Command {
 	c := &cobra.Command{
 		Use:           "keeper-lab",
 		Short:         "Boot real Linux hosts to try keeper on",
-		Long:          "keeper-lab boots Debian hosts with systemd and rootless Podman on this machine,\nas root, each in a container of its own. They share nothing but a read-only root.",
+		Long:          "keeper-lab boots Debian hosts, or a root file system that you bring, with systemd and\nrootless Podman on this machine, as root, each in a container of its own. They share\nnothing but the kernel and a read-only root.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -71,16 +71,26 @@ func say() func(string, ...any) {
 }
 
 func up() *cobra.Command {
-	c := &cobra.Command{Use: "up", Short: "Boot a host", Args: cobra.NoArgs}
+	c := &cobra.Command{
+		Use: "up", Short: "Boot a host", Args: cobra.NoArgs,
+		Long: "Boots a host with the account flowstate (uid 1000) and leaves it running, until it is\ntaken down. One that does not come up stays, too, to be looked at: keeper-lab logs.",
+		Example: `  keeper-lab up --stack
+  keeper-lab up --name old --suite bookworm --stack
+  keeper-lab up --name ol9 --rootfs ./ol9`,
+	}
 	name := nameFlag(c)
-	suite := c.Flags().String("suite", "trixie", "what the host is made of: trixie (systemd 257, Podman 5.4) or bookworm (systemd 252; the demo stack is plain user services)")
+	rootfs := c.Flags().String("rootfs", "", "root file system to make the host of instead: a directory, such as an unpacked image; it is not written to")
+	suite := c.Flags().String("suite", "", "what the host is made of: trixie (systemd 257, Podman 5.4; the default) or bookworm (systemd 252; the demo stack is plain user services)")
 	stack := c.Flags().Bool("stack", false, "also start the demo stack and wait until it answers")
 	images := c.Flags().Bool("images", false, "also put the demo stack's images there, without starting it")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		say := say()
-		h, err := lab.Up(c.Context(), lab.Options{Name: *name, Suite: *suite, Stack: *stack, Images: *images, Say: say})
+		h, err := lab.Up(c.Context(), lab.Options{Name: *name, Suite: *suite, Rootfs: *rootfs, Stack: *stack, Images: *images, Say: say})
 		if err == nil {
 			say("host %s is up", h.Name)
+			if failed, err := h.Failed(c.Context()); err == nil && failed != "" {
+				say("degraded; these units failed:\n%s", failed)
+			}
 		}
 		return err
 	}

@@ -19,12 +19,14 @@ type Host struct {
 	// Leader was the host's PID 1, as this machine numbers it, when Up, Find,
 	// Reboot, WaitRebooted, Cut or PowerOn returned. Each boot has another.
 	Leader int
-	// Suite is the release of Debian that the host is made of.
+	// Suite is the release of Debian that the host is made of, or the directory.
 	Suite string
 
 	dir    string
 	cgroup string
-	lease  io.Closer
+	// plain: the demo stack is plain user services.
+	plain bool
+	lease io.Closer
 }
 
 // Options say what Up boots.
@@ -35,6 +37,11 @@ type Options struct {
 	// it is if empty, or "bookworm". The demo stack is Quadlets on the first and
 	// plain user services on the second.
 	Suite string
+	// Rootfs is a directory to make the host of instead, such as an unpacked image
+	// of another distribution. It must have what a host needs, is not written to,
+	// and need not know of the lab: the account and the lab's files are added. It
+	// may boot degraded.
+	Rootfs string
 	// Stack also deploys the demo stack and waits until it answers.
 	Stack bool
 	// Images puts the stack's images into the account's container storage, as
@@ -75,10 +82,6 @@ func Up(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := findRelease(o.Suite)
-	if err != nil {
-		return nil, err
-	}
 	if err := ensureTools(o.Say); err != nil {
 		return nil, err
 	}
@@ -87,19 +90,11 @@ func Up(ctx context.Context, o Options) (*Host, error) {
 		return nil, err
 	}
 	c := &cache{dir: base, say: o.Say}
-	rootfs, rootfsKey, err := ensureRootfs(c, r)
+	s, home, err := c.source(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	home := filepath.Join(rootfs, "home")
-	if (o.Stack || o.Images) && !r.plain {
-		stack, err := ensureStack(ctx, c, rootfsKey)
-		if err != nil {
-			return nil, err
-		}
-		home = filepath.Join(stack, "home")
-	}
-	s := spec{Name: filepath.Base(dir), Suite: r.suite, Rootfs: rootfs, Home: filepath.Join(dir, "home"), Internet: o.internet}
+	s.Name, s.Home, s.Internet = filepath.Base(dir), filepath.Join(dir, "home"), o.internet
 	if o.home != "" {
 		s.Home, home = o.home, ""
 	}
@@ -107,7 +102,7 @@ func Up(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	if (o.Stack || o.Images) && r.plain {
+	if (o.Stack || o.Images) && s.Plain {
 		err = h.putMinio(ctx, c)
 	}
 	if o.Stack && err == nil {
@@ -120,6 +115,43 @@ func Up(ctx context.Context, o Options) (*Host, error) {
 		return h, h.release()
 	}
 	return h, nil
+}
+
+// source says what the host is made of, and of which directory its /home
+// begins as a copy; of none if that is empty.
+func (c *cache) source(ctx context.Context, o Options) (s spec, home string, err error) {
+	r, err := findRelease(o.Suite)
+	if err != nil {
+		return s, "", err
+	}
+	if o.Rootfs != "" {
+		if o.Suite != "" {
+			return s, "", errors.New("a host is made of a suite or of a root file system: give one of the two")
+		}
+		if s, err = newForeign(o.Rootfs, o.Stack); err != nil {
+			return s, "", err
+		}
+		if home = filepath.Join(s.Rootfs, "home"); !exists(home) {
+			home = ""
+		}
+		if !o.Stack && !o.Images {
+			return s, home, nil
+		}
+	}
+	// The images of the stack are built on it, whatever they will run on.
+	rootfs, key, err := ensureRootfs(c, r)
+	if err != nil {
+		return s, "", err
+	}
+	if !s.Foreign {
+		s = spec{Suite: r.suite, Rootfs: rootfs, Plain: r.plain}
+		home = filepath.Join(rootfs, "home")
+	}
+	if (o.Stack || o.Images) && !s.Plain {
+		stack, err := ensureStack(ctx, c, key)
+		return s, filepath.Join(stack, "home"), err
+	}
+	return s, home, nil
 }
 
 // giveUp is for a host that did not become what was asked for. It is taken
@@ -143,7 +175,7 @@ func start(ctx context.Context, dir string, s spec, home string, o Options) (*Ho
 	}
 	lock, err := lockFile(filepath.Join(dir, "lock"), false)
 	if errors.Is(err, errLocked) {
-		return nil, fmt.Errorf("host %s is up already; take it down with: keeper-lab down --name %s", s.Name, s.Name)
+		return nil, fmt.Errorf("host %s is there already; take it down with: keeper-lab down --name %s", s.Name, s.Name)
 	}
 	if err != nil {
 		return nil, err
@@ -153,21 +185,11 @@ func start(ctx context.Context, dir string, s spec, home string, o Options) (*Ho
 	if err := clean(dir, s.Cgroup, "lock"); err != nil {
 		return nil, err
 	}
-	for _, d := range []string{"upper", "work", "root"} {
-		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			return nil, err
-		}
-	}
-	if home != "" {
-		if err := quiet(exec.CommandContext(ctx, "cp", "--archive", "--reflink=auto", home, s.Home)); err != nil {
-			return nil, err
-		}
-	}
-	if err := writeSpec(dir, s); err != nil {
-		return nil, err
+	if err := layOut(ctx, dir, s, home); err != nil {
+		return nil, errors.Join(err, clean(dir, s.Cgroup))
 	}
 	o.Say("booting host %s", s.Name)
-	h := &Host{Name: s.Name, Suite: s.Suite, dir: dir, cgroup: s.Cgroup}
+	h := s.host(dir)
 	if err := h.supervise(lock); err != nil {
 		return nil, err
 	}
@@ -176,6 +198,28 @@ func start(ctx context.Context, dir string, s spec, home string, o Options) (*Ho
 		return nil, h.giveUp(ctx, o, err)
 	}
 	return h, nil
+}
+
+// layOut makes the host's directory, with its disk as it is at the first boot.
+func layOut(ctx context.Context, dir string, s spec, home string) error {
+	for _, d := range []string{"upper", "work", "root"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			return err
+		}
+	}
+	if home != "" {
+		if err := quiet(exec.CommandContext(ctx, "cp", "--archive", "--reflink=auto", home, s.Home)); err != nil {
+			return err
+		}
+	} else if err := os.MkdirAll(s.Home, 0o755); err != nil {
+		return err
+	}
+	if s.Foreign {
+		if err := prepareForeign(ctx, dir, s); err != nil {
+			return err
+		}
+	}
+	return writeSpec(dir, s)
 }
 
 // supervise starts the supervisor. It gets the host's lock, and the reading
@@ -227,7 +271,7 @@ func Find(name string) (*Host, error) {
 	if err != nil || !locked(dir) {
 		return nil, fmt.Errorf("no host %s is up; boot it with: keeper-lab up --name %s", filepath.Base(dir), filepath.Base(dir))
 	}
-	return &Host{Name: s.Name, Leader: s.Leader, Suite: s.Suite, dir: dir, cgroup: s.Cgroup}, nil
+	return s.host(dir), nil
 }
 
 // List returns the hosts that are up. It clears away what is left of a host
@@ -282,7 +326,7 @@ func Down(name string) error {
 	if err != nil {
 		s = spec{Name: filepath.Base(dir)}
 	}
-	return (&Host{Name: s.Name, dir: dir, cgroup: s.Cgroup}).Down()
+	return s.host(dir).Down()
 }
 
 // Down ends the host at once, as a power cut would, and removes all of it.

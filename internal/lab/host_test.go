@@ -29,7 +29,7 @@ func TestHosts(t *testing.T) {
 		if _, err := b.Output(ctx, "test", "!", "-e", "/etc/which"); err != nil {
 			t.Error("the hosts share their root")
 		}
-		if _, err := Up(ctx, Options{Name: a.Name}); err == nil || !strings.Contains(err.Error(), "is up already") {
+		if _, err := Up(ctx, Options{Name: a.Name}); err == nil || !strings.Contains(err.Error(), "is there already") {
 			t.Errorf("the same name twice: %v", err)
 		}
 	})

@@ -102,7 +102,8 @@ func (h *Host) Reboot(ctx context.Context) error {
 }
 
 // WaitRebooted waits until the host runs in another boot than that of the id.
-// A host that goes off instead is an error at once.
+// A host that goes off instead is an error at once. A soft-reboot is no other
+// boot: the id stays.
 func (h *Host) WaitRebooted(ctx context.Context, bootID string) error {
 	for {
 		s, err := h.look()
@@ -221,9 +222,18 @@ func (h *Host) checkRunning(ctx context.Context) error {
 	case "running":
 		return nil
 	case "degraded":
-		failed, _ := h.Output(ctx, "systemctl", "--failed", "--no-legend", "--plain")
+		if s.Foreign {
+			return nil
+		}
+		failed, _ := h.Failed(ctx)
 		return fmt.Errorf("it %w: %s", errDegraded, failed)
 	default:
 		return fmt.Errorf("system is %q: %w", state, err)
 	}
+}
+
+// Failed returns what systemd lists as failed, a unit a line.
+func (h *Host) Failed(ctx context.Context) (string, error) {
+	out, err := h.Output(ctx, "systemctl", "--failed", "--no-legend", "--plain", "--full")
+	return strings.TrimSpace(out), err
 }

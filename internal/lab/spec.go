@@ -10,9 +10,13 @@ import (
 // spec is what the supervisor of a host is started with, and what others read
 // to find the host: hosts/NAME/host.json.
 type spec struct {
-	Name     string `json:"name"`
-	Suite    string `json:"suite"`
-	Rootfs   string `json:"rootfs"`
+	Name   string `json:"name"`
+	Suite  string `json:"suite"`
+	Rootfs string `json:"rootfs"`
+	// Plain: the demo stack is plain user services. Foreign: somebody else made
+	// the root file system.
+	Plain    bool   `json:"plain,omitempty"`
+	Foreign  bool   `json:"foreign,omitempty"`
 	Home     string `json:"home"`
 	Cgroup   string `json:"cgroup"`
 	Internet bool   `json:"internet,omitempty"`
@@ -32,6 +36,10 @@ func locked(dir string) bool {
 		_ = lock.Close()
 	}
 	return errors.Is(err, errLocked)
+}
+
+func (s spec) host(dir string) *Host {
+	return &Host{Name: s.Name, Suite: s.Suite, Leader: s.Leader, dir: dir, cgroup: s.Cgroup, plain: s.Plain}
 }
 
 func readSpec(dir string) (spec, error) {

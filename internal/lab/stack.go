@@ -146,12 +146,8 @@ func (h *Host) DeployStack(ctx context.Context, say func(string, ...any)) error 
 	if err := h.copyDemo(ctx, "/home/"+User+"/demo"); err != nil {
 		return err
 	}
-	r, err := findRelease(h.Suite)
-	if err != nil {
-		return err
-	}
 	start := "/home/" + User + "/demo/start.sh"
-	if r.plain {
+	if h.plain {
 		start = "/home/" + User + "/demo/plain/start.sh"
 	}
 	say("starting the stack: %s", strings.Join(Services, ", "))

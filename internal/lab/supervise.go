@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -217,8 +217,8 @@ func leader(nspawn int) (int, error) {
 	deadline := time.Now().Add(20 * time.Second)
 	for time.Now().Before(deadline) {
 		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", nspawn, nspawn))
-		if err != nil {
-			return 0, fmt.Errorf("nspawn ended at once: %w", err)
+		if err != nil || slices.Contains(statusOf(nspawn, "State"), "Z") {
+			return 0, errors.New("nspawn ended at once")
 		}
 		for _, field := range strings.Fields(string(data)) {
 			if pid, err := strconv.Atoi(field); err == nil && isInit(pid) {
@@ -233,22 +233,22 @@ func leader(nspawn int) (int, error) {
 // isInit says whether the process is PID 1 of a namespace and runs systemd,
 // not nspawn's own code on the way there.
 func isInit(pid int) bool {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
+	numbers := statusOf(pid, "NSpid")
+	return len(numbers) == 2 && numbers[1] == "1" && slices.Equal(statusOf(pid, "Name"), []string{"systemd"})
+}
+
+// statusOf returns the words of a line in /proc/PID/status.
+func statusOf(pid int, key string) []string {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return false
+		return nil
 	}
-	defer f.Close()
-	name := ""
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		fields := strings.Fields(sc.Text())
-		switch {
-		case len(fields) > 1 && fields[0] == "Name:":
-			name = fields[1]
-		case len(fields) == 3 && fields[0] == "NSpid:":
-			return fields[2] == "1" && name == "systemd"
+	for _, line := range strings.Split(string(data), "\n") {
+		if words := strings.Fields(line); len(words) > 0 && words[0] == key+":" {
+			return words[1:]
 		}
 	}
-	return false
+	return nil
 }
 
 // clean removes what a host was: processes, cgroups, files. The names in keep
