@@ -86,9 +86,10 @@ check-scripts: ## Run shellcheck on the shell scripts
 	set -x; shellcheck $(SCRIPTS)
 
 # The units name /usr/bin/keeper, which install.sh replaces; here it is the
-# program that was just built. A drop-in can only be read as part of a unit.
+# program that was just built. A drop-in can only be read as part of a unit, and
+# a template only as an instance: root's are put on stand-ins.
 .PHONY: check-units
-check-units: build ## Have systemd read the user units, if it is here
+check-units: build ## Have systemd read the units, if it is here
 	@if ! systemd-analyze verify --help 2>/dev/null | grep -q recursive-errors; then \
 		echo "check-units: no systemd-analyze of 250 or later here; the lab's hosts load the units all the same"; \
 		exit 0; \
@@ -101,7 +102,16 @@ check-units: build ## Have systemd read the user units, if it is here
 		sed 's|/usr/bin/keeper|$(CURDIR)/bin/keeper|' "$$unit" >"$$dir/$${unit##*/}"; \
 	done; \
 	echo "systemd-analyze verify --user systemd/*"; \
-	XDG_RUNTIME_DIR=$$dir systemd-analyze verify --user --man=no --recursive-errors=one "$$dir"/*.service
+	XDG_RUNTIME_DIR=$$dir systemd-analyze verify --user --man=no --recursive-errors=one "$$dir"/*.service; \
+	mkdir "$$dir/system"; \
+	sed 's|/usr/libexec/keeper/revive|$(CURDIR)/systemd/system/revive|' systemd/system/keeper-revive@.service >"$$dir/system/keeper-revive@1000.service"; \
+	for unit in user@ user-runtime-dir@; do \
+		mkdir "$$dir/system/$${unit}1000.service.d"; \
+		printf '[Service]\nExecStart=/bin/true\n' >"$$dir/system/$${unit}1000.service"; \
+		cp "systemd/system/$$unit.service.conf" "$$dir/system/$${unit}1000.service.d/"; \
+	done; \
+	echo "systemd-analyze verify systemd/system/*"; \
+	systemd-analyze verify --man=no --recursive-errors=one "$$dir"/system/*.service
 
 .PHONY: demo
 demo: build ## Show the incident and what follows (root; WITHOUT_KEEPER=1 strikes with linger alone)
