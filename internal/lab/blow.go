@@ -75,7 +75,8 @@ type Blow struct {
 	// Quiet: there is no failed request, whatever the outcome.
 	Quiet bool
 	// Orderly: the stack is stopped in order and started anew, and nothing is
-	// waited for. So it may take 1.10 of the time of a plain stop and start.
+	// waited for. With keeper it may take 1.10 of the time of a plain stop and
+	// start.
 	Orderly bool
 	// Tells is what `keeper status` says afterwards, where all is not well then.
 	Tells string

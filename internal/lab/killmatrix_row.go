@@ -272,7 +272,7 @@ func (t *trial) judge(ctx context.Context, before map[string]string) error {
 	}
 	if row.Got == Back && t.plain > 0 {
 		row.Ratio = float64(row.OutageMS) / float64(t.plain.Milliseconds())
-		if t.blow.Orderly && row.Want == Back && row.Ratio > orderly {
+		if t.blow.Orderly && t.mode != ModeLinger && row.Want == Back && row.Ratio > orderly {
 			row.fail("ratio %.2f to a plain stop and start of %.2f s", row.Ratio, t.plain.Seconds())
 		}
 	}

@@ -151,6 +151,20 @@ func awaitDown(t *testing.T, h *Host) {
 	})
 }
 
+// assertDownFor watches the user manager stay down.
+func assertDownFor(t *testing.T, h *Host, d time.Duration) {
+	t.Helper()
+	ctx := within(t, d+30*time.Second)
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		if s := h.ManagerState(ctx); s != "inactive" && s != "failed" {
+			t.Fatalf("the user manager is %s again", s)
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func managerState(ctx context.Context, h *Host) string { return h.ManagerState(ctx) }
 
 // revive brings the account back as root would, for the next test.
