@@ -141,7 +141,9 @@ func (b *bench) look(ctx context.Context) error {
 // revive brings the stack back as root would.
 func (b *bench) revive(ctx context.Context) error {
 	script := "systemctl reset-failed " + manager + " 2>/dev/null; loginctl disable-linger " + User + "; loginctl enable-linger " + User + "; systemctl start " + manager
-	if _, err := b.Output(ctx, "sh", "-c", script); err == nil && b.WaitReady(ctx, 15*time.Second) == nil && b.look(ctx) == nil {
+	// A blow may have left the manager up and the stack dead: then there is
+	// nothing to start, and a reboot is what is left.
+	if _, err := b.Output(ctx, "sh", "-c", script); err == nil && b.tidy(ctx) == nil && b.well(ctx, 15*time.Second) == nil {
 		return nil
 	}
 	if err := b.Reboot(ctx); err != nil {

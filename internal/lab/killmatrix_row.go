@@ -214,7 +214,10 @@ func (t *trial) left(ctx context.Context) bool {
 
 // observeBoot follows a machine that goes down until the stack is back.
 func (t *trial) observeBoot(ctx context.Context) error {
-	t.row.OffMS = time.Since(t.at).Milliseconds()
+	// A blow that waited for the next boot itself has nothing to tell here.
+	if t.State() != StateUp {
+		t.row.OffMS = time.Since(t.at).Milliseconds()
+	}
 	if err := until(ctx, func(context.Context) bool { return t.State() != StateBooting }); err != nil {
 		return err
 	}
