@@ -53,7 +53,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(up(), execute(), install(), logs(), reboot(), cut(), on(), down(), list(), demo())
+	c.AddCommand(up(), execute(), install(), logs(), reboot(), cut(), on(), down(), list(), demo(), killmatrix())
 	return c
 }
 

@@ -49,7 +49,7 @@ func TestAnswers(t *testing.T) {
 			step{e: answer("web.service", 21*time.Second), want: "note:count the stack as back", reason: "after 21s"},
 		)},
 		"somebody stops it before it answers": {steps: with(up,
-			step{e: StopAsked{"web.service"}, want: "note:count the stack as back", reason: "all 1 services are there again after 1s"},
+			step{e: StopAsked{Name: "web.service"}, want: "note:count the stack as back", reason: "all 1 services are there again after 1s"},
 			step{e: answer("web.service", 3*time.Second)},
 			step{after: askEvery, e: Wake{}},
 		)},

@@ -62,9 +62,17 @@ func orNone(result string) string {
 
 // stopAsked takes a stop job as somebody's word. What keeper stops itself in a
 // shutdown is none.
-func (d *decider) stopAsked(name string) {
+func (d *decider) stopAsked(e StopAsked) {
+	name := e.Name
 	u, ok := d.Units[name]
 	if !ok || d.ShuttingDown {
+		return
+	}
+	if e.Isolated {
+		// Nobody meant this service.
+		if !u.Stopped {
+			d.owe(u, "systemctl isolate stopped all that another target does not want")
+		}
 		return
 	}
 	u.Stopped = true

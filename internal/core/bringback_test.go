@@ -70,7 +70,7 @@ func TestBringBack(t *testing.T) {
 			step{e: UnitSeen{service("db", "active")}},
 		)},
 		"somebody stopped it, and it failed on the way": {steps: after(runs("db"),
-			step{e: StopAsked{"db.service"}},
+			step{e: StopAsked{Name: "db.service"}},
 			step{e: UnitSeen{service("db", "deactivating")}},
 			step{e: gaveUp},
 			step{after: LookEvery, e: Wake{}, want: "look-linger | look-units | look-manager"},
@@ -79,15 +79,15 @@ func TestBringBack(t *testing.T) {
 		// It waits for those that depend on it: the stop job is there, and the
 		// unit still active.
 		"somebody stopped it, and the stop has to wait": {steps: after(runs("db", "web"),
-			step{e: StopAsked{"web.service"}},
-			step{e: StopAsked{"db.service"}},
+			step{e: StopAsked{Name: "web.service"}},
+			step{e: StopAsked{Name: "db.service"}},
 			step{e: UnitSeen{busy(service("db", "active"))}},
 			step{e: UnitSeen{service("web", "failed")}},
 			step{e: UnitSeen{service("db", "deactivating")}},
 			step{e: gaveUp},
 		)},
 		"somebody stopped it, and it stopped": {steps: after(runs("db"),
-			step{e: StopAsked{"db.service"}},
+			step{e: StopAsked{Name: "db.service"}},
 			step{e: UnitSeen{service("db", "inactive")}, want: "look-units"},
 			step{e: list(service("db", "inactive"))},
 		)},
@@ -95,25 +95,25 @@ func TestBringBack(t *testing.T) {
 			step{e: UnitSeen{service("db", "inactive")}},
 		)},
 		"a stop that was taken back": {steps: after(runs("db"),
-			step{e: StopAsked{"db.service"}},
+			step{e: StopAsked{Name: "db.service"}},
 			step{e: UnitSeen{busy(service("db", "active"))}},
 			step{e: UnitSeen{service("db", "active")}},
 			step{e: gaveUp, want: "start-units"},
 		)},
 		"somebody stopped it and started it again": {steps: after(runs("db"),
-			step{e: StopAsked{"db.service"}},
+			step{e: StopAsked{Name: "db.service"}},
 			step{e: UnitSeen{service("db", "failed")}},
 			step{e: UnitSeen{service("db", "active")}},
 			step{e: gaveUp, want: "start-units"},
 		)},
 		"somebody stops what keeper is bringing back": {steps: after(runs("db"),
 			step{e: gaveUp, want: "start-units"},
-			step{e: StopAsked{"db.service"}},
+			step{e: StopAsked{Name: "db.service"}},
 			step{e: UnitsStarted{Units: []string{"db.service"}, Err: "canceled"}, want: "note:try to start db again later"},
 			step{e: UnitSeen{service("db", "inactive")}, want: "look-units"},
 			step{after: time.Hour, e: Wake{}, want: "look-linger | look-units | look-manager"},
 		)},
-		"a stop of what nobody knows": {steps: after(runs("db"), step{e: StopAsked{"other.service"}})},
+		"a stop of what nobody knows": {steps: after(runs("db"), step{e: StopAsked{Name: "other.service"}})},
 		"failed when it was first seen": {steps: after(settled(),
 			// Nobody can say whether that is news.
 			step{e: list(service("db", "failed"))},
@@ -318,7 +318,7 @@ func TestBringBackForgets(t *testing.T) {
 	y = newStory(t)
 	y.play(runs("db")...)
 	bringing(y, 100*time.Second, "active")
-	y.play(step{e: StopAsked{"db.service"}}, step{e: UnitSeen{service("db", "inactive")}, want: "look-units"}, step{e: UnitSeen{service("db", "active")}})
+	y.play(step{e: StopAsked{Name: "db.service"}}, step{e: UnitSeen{service("db", "inactive")}, want: "look-units"}, step{e: UnitSeen{service("db", "active")}})
 	if starts, _ := bringing(y, time.Second, "active"); len(starts) == 0 || starts[0] != 0 {
 		t.Errorf("after a person's stop and start: started after %v, want at once", starts)
 	}
@@ -368,5 +368,26 @@ func TestFailedWhileKeeperWasAway(t *testing.T) {
 	owed := s.Owed()
 	if owed["db.service"] == "" || len(owed) != 1 {
 		t.Errorf("owed: %v, want db.service alone", owed)
+	}
+}
+
+// systemctl isolate stops each service by a job, as a person would, and means
+// none of them.
+func TestIsolatedServicesComeBack(t *testing.T) {
+	t.Parallel()
+	unit := func(active, sub string, job bool) UnitSeen {
+		return UnitSeen{Unit{Name: "db.service", Kind: "container", Active: active, Sub: sub, Job: job}}
+	}
+	s := decide(State{}, StandDownSeen{}, UnitsSeen{Units: []Unit{unit("active", "running", false).Unit}},
+		StopAsked{Name: "db.service", Isolated: true}, unit("active", "running", true), unit("deactivating", "stop", true))
+	s, actions := Decide(s, unit("inactive", "dead", false), noon)
+	if spell(actions) != "start-units" || s.Units["db.service"].Stopped {
+		t.Errorf("got %q, stopped %v; want it to be started", spell(actions), s.Units["db.service"].Stopped)
+	}
+	// What a person had stopped before stays so.
+	s = decide(State{}, StandDownSeen{}, UnitsSeen{Units: []Unit{unit("active", "running", false).Unit}},
+		StopAsked{Name: "db.service"}, unit("inactive", "dead", false), StopAsked{Name: "db.service", Isolated: true})
+	if len(s.Owed()) != 0 {
+		t.Errorf("owed: %v", s.Owed())
 	}
 }

@@ -128,7 +128,7 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.Units[u.Name] = u
 		d.account()
 	case StopAsked:
-		d.stopAsked(e.Name)
+		d.stopAsked(e)
 	case UnitsStarted:
 		d.unitsStarted(e)
 	case UnitsStopped:

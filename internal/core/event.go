@@ -61,8 +61,12 @@ type (
 	// ManagerDown says that the user manager cannot be reached.
 	ManagerDown struct{ Err string }
 	// StopAsked says that a stop job for the unit was queued while the user
-	// manager itself is there to stay.
-	StopAsked struct{ Name string }
+	// manager itself is there to stay. Isolated says that it is one of many, by
+	// which all is stopped that another target does not want.
+	StopAsked struct {
+		Name     string
+		Isolated bool
+	}
 	// UnitsStarted and UnitsStopped are the outcome of StartUnits and StopUnits.
 	UnitsStarted struct {
 		Units []string

@@ -112,7 +112,7 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 		}
 		return randomBegan(r, now)
 	case 20:
-		return StopAsked{pick(r, append(randomNames, "other.service")...)}
+		return StopAsked{Name: pick(r, append(randomNames, "other.service")...)}
 	case 21:
 		return UnitsStarted{Units: randomNames[:1], Err: failed}
 	case 22:

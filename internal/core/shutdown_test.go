@@ -66,7 +66,7 @@ func TestShutdown(t *testing.T) {
 				want: "note:let the machine go down | release-delay"},
 		)},
 		"what keeper stops is nobody's word": {steps: with(stop,
-			step{e: StopAsked{"web.service"}},
+			step{e: StopAsked{Name: "web.service"}},
 			step{e: UnitSeen{app("web", "deactivating")}},
 			step{e: UnitSeen{app("web", "inactive")}},
 			step{e: UnitsStopped{}, want: "release-delay"},

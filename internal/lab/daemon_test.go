@@ -73,7 +73,7 @@ func TestDaemon(t *testing.T) {
 
 	t.Run("SIGKILL of keeper", func(t *testing.T) {
 		pid := status(t, h).Daemon.PID
-		if err := killKeeper("KILL")(ctx, h); err != nil {
+		if err := killKeeper("KILL")(ctx, &Scene{Host: h}); err != nil {
 			t.Fatal(err)
 		}
 		await(t, 10*time.Second, "another keeper answers", func(ctx context.Context) bool {

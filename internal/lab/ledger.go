@@ -31,37 +31,56 @@ func (h *Host) HTTP() *http.Client {
 	}
 }
 
-// dial connects from within the host's network namespace. A socket belongs to
+// dial connects from within the host's network namespace.
+func (h *Host) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return inside(h, func() (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, addr)
+	})
+}
+
+// listen listens within the host's network namespace.
+func (h *Host) listen(ctx context.Context, network, addr string) (net.Listener, error) {
+	return inside(h, func() (net.Listener, error) {
+		var l net.ListenConfig
+		return l.Listen(ctx, network, addr)
+	})
+}
+
+// inside makes a socket in the host's network namespace. A socket belongs to
 // the namespace it was made in, so only its making needs the switch; it is
 // done on a thread that is thrown away.
-func (h *Host) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+func inside[T any](h *Host, makeSocket func() (T, error)) (T, error) {
 	type result struct {
-		conn net.Conn
+		made T
 		err  error
 	}
 	done := make(chan result, 1)
 	go func() {
 		runtime.LockOSThread()
-		conn, err := func() (net.Conn, error) {
-			leader, err := h.leader()
-			if err != nil {
-				return nil, err
-			}
-			ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", leader))
-			if err != nil {
-				return nil, err
-			}
-			defer ns.Close()
-			if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-				return nil, err
-			}
-			var d net.Dialer
-			return d.DialContext(ctx, network, addr)
-		}()
-		done <- result{conn, err}
+		var r result
+		r.err = h.enterNetwork()
+		if r.err == nil {
+			r.made, r.err = makeSocket()
+		}
+		done <- r
 	}()
 	r := <-done
-	return r.conn, r.err
+	return r.made, r.err
+}
+
+// enterNetwork takes the calling thread into the host's network namespace.
+func (h *Host) enterNetwork() error {
+	leader, err := h.leader()
+	if err != nil {
+		return err
+	}
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", leader))
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	return unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
 }
 
 const app = "http://127.0.0.1:8000"

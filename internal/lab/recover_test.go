@@ -113,7 +113,6 @@ func TestRecover(t *testing.T) {
 	})
 }
 
-const stateDir = "/home/" + User + "/.local/state/keeper"
 
 // runOutside runs a container of the account outside its user manager, as one
 // is that was started where no user bus was at hand.

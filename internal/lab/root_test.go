@@ -199,4 +199,3 @@ func awaitNewLife(t *testing.T, h *Host, before string) time.Duration {
 	}
 	return time.Since(begin)
 }
-

@@ -46,7 +46,7 @@ func TestStandDown(t *testing.T) {
 					return err != nil && strings.Contains(out, c.says)
 				})
 			}
-			if err := strike(ctx, h); err != nil {
+			if err := strike(ctx, &Scene{Host: h}); err != nil {
 				t.Fatal(err)
 			}
 			awaitDown(t, h)
@@ -69,7 +69,7 @@ func TestStandDown(t *testing.T) {
 				_, err := keeper(ctx, h, "status")
 				return err == nil
 			})
-			survives(t, h, blow{strike: terminate})
+			survives(t, h)
 		})
 	}
 }

@@ -128,15 +128,25 @@ type Outage struct {
 // WatchReady asks /readyz again and again. show is called when it ceases to
 // answer and when it answers again, if not nil.
 func (h *Host) WatchReady(ctx context.Context, show func(ready bool)) *Outage {
+	return watch(ctx, h.readyNow, show)
+}
+
+// readyNow asks /readyz, which has a second to answer.
+func (h *Host) readyNow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return h.Ready(ctx)
+}
+
+// watch asks again and again whether all is well.
+func watch(ctx context.Context, well func(context.Context) error, show func(ready bool)) *Outage {
 	ctx, cancel := context.WithCancel(ctx)
 	o := &Outage{stop: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(o.done)
 		ready := true
 		for ctx.Err() == nil {
-			rctx, rcancel := context.WithTimeout(ctx, time.Second)
-			err := h.Ready(rctx)
-			rcancel()
+			err := well(ctx)
 			if ctx.Err() != nil {
 				return
 			}
@@ -166,11 +176,18 @@ func (o *Outage) saw(ready bool) {
 	}
 }
 
-// Landed says whether /readyz failed since then.
+// Landed says whether something failed since then.
 func (o *Outage) Landed(since time.Time) bool {
+	_, landed := o.Seen(since)
+	return landed
+}
+
+// Seen returns whether something failed since then, and since when all is well
+// again; the zero time if it is not.
+func (o *Outage) Seen(since time.Time) (back time.Time, landed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.lastFailed.After(since)
+	return o.back, o.lastFailed.After(since)
 }
 
 // WaitBack waits until /readyz has failed after a blow and answers again, and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
@@ -28,11 +29,18 @@ func (c *Conn) manager() dbus.BusObject {
 	return c.sig.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
 }
 
+// defaultTarget is what the user manager starts up to.
+const defaultTarget = "default.target"
+
 // Start forgets the failures and start limits of the units and starts them, in
 // their order (Manager.ResetFailedUnit, Manager.StartUnit). It returns when all
-// the jobs are queued.
+// the jobs are queued. The default target, if it is down, is started as well: it
+// brings what keeper knows nothing of.
 func (c *Conn) Start(ctx context.Context, names []string) error {
 	var all error
+	if p, err := c.properties(ctx, defaultTarget); err == nil && text(p, "ActiveState") == "inactive" {
+		names = append(slices.Clip(names), defaultTarget)
+	}
 	for _, name := range names {
 		cctx, cancel := context.WithTimeout(ctx, CallTimeout)
 		if err := c.sd.ResetFailedUnitContext(cctx, name); err != nil && !unitsOwn(err) {
@@ -48,16 +56,6 @@ func (c *Conn) Start(ctx context.Context, names []string) error {
 		cancel()
 	}
 	return all
-}
-
-// ResetFailed forgets all failures and start limits (Manager.ResetFailed).
-func (c *Conn) ResetFailed(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
-	defer cancel()
-	if err := c.manager().CallWithContext(ctx, managerIf+".ResetFailed", 0).Err; err != nil {
-		return fmt.Errorf("cannot forget the failures of the units: %w", err)
-	}
-	return nil
 }
 
 // Stop stops the units side by side, and returns when all are stopped or the

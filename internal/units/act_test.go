@@ -67,6 +67,20 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// What systemctl isolate stopped besides is started by its target.
+func TestStartAfterAnIsolation(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	m.with(func() { m.target = map[string]any{"ActiveState": "inactive"} })
+	c := dial(t, m)
+	if err := c.Start(t.Context(), []string{"redis.service"}); err != nil {
+		t.Fatal(err)
+	}
+	if acts := m.acts(); acts[len(acts)-1] != "StartUnit default.target" {
+		t.Errorf("got %v, want the default target at the end", acts)
+	}
+}
+
 // Start does not wait for the jobs: a database may take minutes.
 func TestStartQueuesOnly(t *testing.T) {
 	t.Parallel()
@@ -77,19 +91,6 @@ func TestStartQueuesOnly(t *testing.T) {
 	defer cancel()
 	if err := c.Start(ctx, []string{"redis.service"}); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestResetFailed(t *testing.T) {
-	t.Parallel()
-	m := startManager(t)
-	c := dial(t, m)
-	if err := c.ResetFailed(t.Context()); err != nil || m.calls("ResetFailed") != 1 {
-		t.Errorf("got %v", err)
-	}
-	m.with(func() { m.deny["ResetFailed"] = true })
-	if err := c.ResetFailed(t.Context()); err == nil {
-		t.Error("a manager that says no: no error")
 	}
 }
 

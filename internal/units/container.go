@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/godbus/dbus/v5"
+
 	"keeper/internal/core"
 )
 
@@ -19,11 +21,18 @@ func fillUnit(u *core.Unit, p map[string]any) {
 	}
 	u.Stale, _ = p["NeedDaemonReload"].(bool)
 	u.After, _ = p["After"].([]string)
-	// (uo): the id of the job, 0 for none.
-	if job, _ := p["Job"].([]any); len(job) == 2 {
-		id, _ := job[0].(uint32)
-		u.Job = id != 0
+	_, u.Job = jobPath(p)
+}
+
+// jobPath reads (uo): the id of the job and its object; the id is 0 for none.
+func jobPath(p map[string]any) (dbus.ObjectPath, bool) {
+	job, _ := p["Job"].([]any)
+	if len(job) != 2 {
+		return "", false
 	}
+	id, _ := job[0].(uint32)
+	path, _ := job[1].(dbus.ObjectPath)
+	return path, id != 0
 }
 
 // fillService does so from those of the Service interface.

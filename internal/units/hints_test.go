@@ -30,6 +30,36 @@ func (w *watched) quiet(t *testing.T, m *manager, what string) {
 	}
 }
 
+// With the default target go all that it wants, and nobody meant each of them.
+func TestWatchTellsAnIsolation(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	w, _ := watching(t, t.Context(), m)
+	stopJob := dbus.ObjectPath("/org/freedesktop/systemd1/job/900")
+	job := struct {
+		ID   uint32
+		Path dbus.ObjectPath
+	}{900, stopJob}
+	for name, target := range map[string]map[string]any{
+		"it is down":       {"ActiveState": "inactive"},
+		"it is to be down": {"ActiveState": "active", "Job": job},
+	} {
+		m.with(func() { m.target, m.jobs[stopJob] = target, "stop" })
+		m.job(1, "stop", "redis.service")
+		if e := await(t, w.events, name); e != (core.StopAsked{Name: "redis.service", Isolated: true}) {
+			t.Errorf("%s: got %#v", name, e)
+		}
+	}
+	// While the manager starts up, its target has a job as well.
+	m.with(func() {
+		m.target, m.jobs[stopJob] = map[string]any{"ActiveState": "inactive", "Job": job}, "start"
+	})
+	m.job(1, "stop", "redis.service")
+	if e := await(t, w.events, "during the start-up"); e != (core.StopAsked{Name: "redis.service"}) {
+		t.Errorf("during the start-up: got %#v", e)
+	}
+}
+
 func TestWatchHearsOfStops(t *testing.T) {
 	t.Parallel()
 	m := twoUnits(t)

@@ -26,9 +26,10 @@ type manager struct {
 	socket  net.Listener
 	conns   sync.WaitGroup
 
-	mu    sync.Mutex
-	peers []*peer
-	state string
+	mu     sync.Mutex
+	peers  []*peer
+	target map[string]any // what there is to say of default.target
+	state  string
 	// files are the generated unit files, units what is loaded of them.
 	files []string
 	units map[dbus.ObjectPath]*unit
@@ -77,6 +78,7 @@ func startManager(t *testing.T) *manager {
 		t: t, runtime: dir, state: "running", units: map[dbus.ObjectPath]*unit{},
 		asked: map[string]int{}, mute: map[string]bool{}, deny: map[string]bool{},
 		jobs: map[dbus.ObjectPath]string{}, results: map[string]string{},
+		target: map[string]any{"ActiveState": "active"},
 	}
 	if m.socket, err = net.Listen("unix", filepath.Join(dir, "systemd", "private")); err != nil {
 		t.Fatal(err)
@@ -274,6 +276,9 @@ func (m *manager) answer(path dbus.ObjectPath, member string, args []any) (body 
 	case "GetAll":
 		// systemd answers for a unit that does not exist, too.
 		props := map[string]any{"LoadState": "not-found", "ActiveState": "inactive"}
+		if path == unitPath(defaultTarget) && m.target != nil {
+			props = m.target
+		}
 		if u := m.units[path]; u != nil {
 			props = u.unit
 			if args[0] == "org.freedesktop.systemd1.Service" {

@@ -135,17 +135,40 @@ func (w *watch) job(ctx context.Context, body []any) {
 	if dbus.Store(body, &id, &path, &unit) != nil || w.known[unitPath(unit)] == "" {
 		return
 	}
+	if w.jobType(ctx, path) != "stop" {
+		return
+	}
+	if state, err := w.c.State(ctx); err != nil || state == "stopping" {
+		return
+	}
+	w.deliver(core.StopAsked{Name: unit, Isolated: w.isolated(ctx)})
+}
+
+// jobType is start, stop, …, or empty if the job is done.
+func (w *watch) jobType(ctx context.Context, path dbus.ObjectPath) string {
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	var kind dbus.Variant
 	err := w.c.sig.Object("org.freedesktop.systemd1", path).
 		CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, "org.freedesktop.systemd1.Job", "JobType").Store(&kind)
-	if err != nil || kind.Value() != "stop" {
-		return
+	if err != nil {
+		return ""
 	}
-	if state, err := w.c.State(ctx); err == nil && state != "stopping" {
-		w.deliver(core.StopAsked{Name: unit})
+	s, _ := kind.Value().(string)
+	return s
+}
+
+// isolated says whether the default target is gone or about to go: systemctl
+// isolate stops all that another target does not want.
+func (w *watch) isolated(ctx context.Context) bool {
+	p, err := w.c.properties(ctx, defaultTarget)
+	if err != nil {
+		return false
 	}
+	if path, ok := jobPath(p); ok {
+		return w.jobType(ctx, path) == "stop"
+	}
+	return text(p, "ActiveState") != "active"
 }
 
 func (w *watch) look(ctx context.Context) error {

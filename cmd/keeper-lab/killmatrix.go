@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keeper/internal/lab"
+)
+
+type matrixFlags struct {
+	blows, groups, modes []string
+	jobs, plain          int
+	list, clock          bool
+	binary, prefix       string
+	json, markdown       string
+}
+
+func killmatrix() *cobra.Command {
+	var f matrixFlags
+	c := &cobra.Command{
+		Use:   "killmatrix",
+		Short: "Strike the kill table and print what became of the stack",
+		Long: "killmatrix strikes every blow of the kill table on fresh hosts, with linger alone,\n" +
+			"with keeper as a user installs it, and with root's part, and compares what\n" +
+			"becomes of the stack with what must. It exits with 1 if a row is not as it must be.",
+		Args: cobra.NoArgs,
+	}
+	flags := c.Flags()
+	flags.StringSliceVar(&f.blows, "blow", nil, "only these blows (ids, by comma)")
+	flags.StringSliceVar(&f.groups, "group", nil, "only these groups: "+strings.Join(lab.Groups, ", "))
+	flags.StringSliceVar(&f.modes, "mode", nil, "only these modes: linger, user, root")
+	flags.IntVar(&f.jobs, "jobs", 2, "hosts side by side")
+	flags.IntVar(&f.plain, "plain", 3, "plain stops and starts measured on each host; 0 leaves the ratios out")
+	flags.BoolVar(&f.list, "list", false, "print the table and what must happen, and strike nothing")
+	flags.BoolVar(&f.clock, "clock", false, "also strike the blows that set the clock, which is that of this machine: only with --jobs 1, and nothing else running")
+	flags.StringVar(&f.binary, "binary", "", "the program to install (default: keeper beside keeper-lab)")
+	flags.StringVar(&f.prefix, "name", "kill", "beginning of the hosts' names")
+	flags.StringVar(&f.json, "json", "", "write the report to this file as JSON")
+	flags.StringVar(&f.markdown, "markdown", "", "write the report to this file as Markdown")
+	c.RunE = func(c *cobra.Command, _ []string) error { return f.run(c.Context()) }
+	return c
+}
+
+func (f matrixFlags) run(ctx context.Context) error {
+	blows, err := lab.Pick(lab.Blows(), f.blows, f.groups)
+	if err != nil {
+		return err
+	}
+	modes, err := lab.ParseModes(f.modes)
+	if err != nil {
+		return err
+	}
+	if f.list {
+		fmt.Print(lab.TableText(blows))
+		return nil
+	}
+	program, err := lab.Program(f.binary)
+	if err != nil {
+		return err
+	}
+	release, err := lab.Release(ctx, program)
+	if err != nil {
+		return fmt.Errorf("%s does not say what it is: %w", program, err)
+	}
+	say := say()
+	say("looking what the hosts are made of")
+	host, err := lab.Versions(ctx, f.prefix)
+	if err != nil {
+		return err
+	}
+	rows, err := lab.Matrix(ctx, lab.MatrixOptions{
+		Blows: blows, Modes: modes, Jobs: f.jobs, Plain: f.plain, Clock: f.clock,
+		Binary: program, Prefix: f.prefix, Say: say,
+	})
+	// What was struck before somebody interrupted it is shown all the same.
+	report := lab.NewReport(rows, time.Now(), strings.Join(append([]string{"keeper-lab"}, os.Args[1:]...), " "), release, host)
+	fmt.Print(report.Text(blows))
+	err = errors.Join(err, f.write(report))
+	if err == nil && len(lab.Failed(rows)) > 0 {
+		err = commandFailed{status: 1}
+	}
+	return err
+}
+
+// write writes the files that were asked for.
+func (f matrixFlags) write(report lab.Report) error {
+	if f.json != "" {
+		data, err := report.JSON()
+		if err == nil {
+			err = os.WriteFile(f.json, data, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if f.markdown != "" {
+		return os.WriteFile(f.markdown, []byte(report.Markdown(lab.Blows())), 0o644)
+	}
+	return nil
+}
