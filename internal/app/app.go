@@ -55,7 +55,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	defer cancel()
 
 	rec := newRecorder(store, kept, log, identity{uid: uid, release: release, since: time.Now()})
-	lingers := &logindLink{uid: uint32(uid)}
+	lingers := &logindLink{uid: uint32(uid), user: rec.id.user()}
 	view := openView(uid, p)
 	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: copiesDir(p)}, log: log}
 	held := &delay{link: lingers, log: log}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Role says what a process is to a container.
@@ -43,9 +44,9 @@ type Process struct {
 type View struct {
 	// Proc is /proc.
 	Proc string
-	// Runtime is $XDG_RUNTIME_DIR.
-	Runtime string
-	UID     int
+	// Runtime is $XDG_RUNTIME_DIR, Storage where Podman keeps images and volumes.
+	Runtime, Storage string
+	UID              int
 	// Subordinate are the account's ranges of subuid(5).
 	Subordinate []Range
 }
@@ -58,8 +59,8 @@ func (r Range) has(uid uint64) bool { return uid >= r.First && uid-r.First < r.C
 // Open returns the view of this process's own account. The ranges are read from
 // /etc/subuid; where they are handed out by a directory service instead,
 // cgroups alone tell what belongs to a container.
-func Open(uid int, name, runtime string) View {
-	return View{Proc: "/proc", Runtime: runtime, UID: uid, Subordinate: subordinate("/etc/subuid", uid, name)}
+func Open(uid int, name, runtime, storage string) View {
+	return View{Proc: "/proc", Runtime: runtime, Storage: storage, UID: uid, Subordinate: subordinate("/etc/subuid", uid, name)}
 }
 
 // subordinate reads subuid(5): lines of owner:first:count, the owner a name or
@@ -172,7 +173,8 @@ func (v View) status(pid int) (status, bool) {
 		}
 		switch key {
 		case "Name":
-			st.name = fields[0]
+			// Whoever is in the container chose it.
+			st.name = printable(fields[0])
 		case "State":
 			st.dead = fields[0] == "Z" || fields[0] == "X"
 		case "Uid":
@@ -186,6 +188,16 @@ func (v View) status(pid int) (status, bool) {
 		}
 	}
 	return st, known
+}
+
+// printable keeps a name from moving the cursor of a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 func (v View) path(pid int, name string) string {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -13,7 +14,8 @@ import (
 // What Podman, its network and crun keep below the runtime directory. All of it
 // is made anew when Podman finds nothing there. containers holds something of
 // the user's as well: the registry log-ins.
-var runtimeDirs = []string{"libpod", "crun", "runc", "containers", "netns"}
+// libpod comes last: while it is there, there is something to clear.
+var runtimeDirs = []string{"crun", "runc", "containers", "netns", "libpod"}
 
 const logins = "auth.json"
 
@@ -111,6 +113,11 @@ func unescape(s string) string {
 // containers and that do not: pasta (or slirp4netns), aardvark-dns. Podman
 // starts them again when a container joins a network, and not before.
 func (v View) DeadHelpers() []string {
+	// What nobody needs any more is not missed.
+	processes, err := v.Processes()
+	if err != nil || !slices.ContainsFunc(processes, func(p Process) bool { return p.Role == Conmon }) {
+		return nil
+	}
 	var dead []string
 	networks := filepath.Join(v.Runtime, "containers", "networks")
 	if pid := readPID(filepath.Join(networks, "rootless-netns", "rootless-netns-conn.pid")); pid != 0 && !v.lives(pid) {

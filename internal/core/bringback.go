@@ -28,17 +28,24 @@ var startWaits = []time.Duration{0, 2 * time.Second, 5 * time.Second, 15 * time.
 // seeUnit notes what became of a service since it was seen last.
 func (d *decider) seeUnit(u Unit) Unit {
 	was, known := d.Units[u.Name]
-	u.Stopped = was.Stopped || !known && slices.Contains(d.Began.Stopped, u.Name)
-	switch u.Active {
-	case "active", "activating", "reloading":
-		// A stop that failed, or a start after it; with a job the stop may still
-		// have to come.
-		u.Stopped = u.Stopped && u.Job
-	case "failed":
-		// systemd restarts what dies; failed is where it gave up.
-		ran := known && was.Sub != "failed" || !known && slices.Contains(d.Began.Ran, u.Name)
-		if ran && u.Sub == "failed" && !u.Stopped {
+	if life, ok := d.stops[u.Name]; ok && u.Invocation != life && (u.Active == "active" || u.Active == "activating") {
+		// It was started since. The same life seen active is only an old look.
+		d.stops = maps.Clone(d.stops)
+		delete(d.stops, u.Name)
+	}
+	_, u.Stopped = d.stops[u.Name]
+	switch {
+	case u.Stopped || !u.Runs():
+	case u.Active == "failed":
+		// systemd restarts what dies; failed is where it gave up. Where keeper was
+		// away, only what systemd tried to restart is known to have died.
+		gaveUp := known && was.Sub != "failed" || !known && u.Restarts > 0 && slices.Contains(d.Began.Ran, u.Name)
+		if gaveUp && u.Sub == "failed" {
 			d.owe(u, "systemd gave up on it: "+orNone(u.Result))
+		}
+	case u.Active == "inactive":
+		if need := d.down(u.Needs); known && was.Active != "inactive" && was.Active != "failed" && need != "" {
+			d.owe(u, "it went down with "+strings.TrimSuffix(need, ".service"))
 		}
 	}
 	switch {
@@ -53,6 +60,17 @@ func (d *decider) seeUnit(u Unit) Unit {
 	return u
 }
 
+// down returns one of the services that is down by itself.
+func (d *decider) down(services []string) string {
+	for _, name := range services {
+		n, ok := d.Units[name]
+		if ok && n.Runs() && !n.Stopped && n.Active != "active" {
+			return name
+		}
+	}
+	return ""
+}
+
 func orNone(result string) string {
 	if result == "" {
 		return "no reason is known"
@@ -63,8 +81,7 @@ func orNone(result string) string {
 // stopAsked takes a stop job as somebody's word. What keeper stops itself in a
 // shutdown is none.
 func (d *decider) stopAsked(e StopAsked) {
-	name := e.Name
-	u, ok := d.Units[name]
+	u, ok := d.Units[e.Name]
 	if !ok || d.ShuttingDown {
 		return
 	}
@@ -75,15 +92,25 @@ func (d *decider) stopAsked(e StopAsked) {
 		}
 		return
 	}
+	if need := d.down(u.BoundTo); need != "" {
+		// systemd stops what is bound to a unit when that dies.
+		d.owe(u, "it was stopped with "+strings.TrimSuffix(need, ".service"))
+		return
+	}
+	d.stops = maps.Clone(d.stops)
+	if d.stops == nil {
+		d.stops = map[string]string{}
+	}
+	d.stops[e.Name] = u.Invocation
 	u.Stopped = true
 	d.Units = cloneUnits(d.Units)
-	d.Units[name] = u
-	d.cancel(name)
+	d.Units[e.Name] = u
+	d.cancel(e.Name)
 	d.account()
 }
 
 func (d *decider) owe(u Unit, reason string) {
-	if u.IsService() {
+	if u.Runs() {
 		d.oweFor(u.Name, reason)
 	}
 }
@@ -130,7 +157,9 @@ func (d *decider) takeStock() {
 	d.recovering = false
 	for _, u := range d.Units {
 		ran := slices.ContainsFunc(d.pending, func(p Down) bool { return p.Name == u.Name })
-		if (u.Active == "inactive" || u.Active == "failed") && !u.Job && !u.Stopped && (u.Wanted || ran) {
+		// What ran in this life and is inactive now, somebody stopped.
+		down := u.Active == "inactive" && u.Entered == 0 || u.Active == "failed"
+		if down && !u.Job && !u.Stopped && (u.Wanted || ran) {
 			d.owe(u, "it did not come back with the user manager")
 		}
 	}

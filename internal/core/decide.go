@@ -59,13 +59,15 @@ type State struct {
 	pending  []Down
 	returned map[string]time.Duration
 	asking   bool // a LookAnswers is under way
+	asked    int
 	askAt    time.Time
 
 	begun        bool // Began is known
 	recovering   bool // what did not come back is still to be looked for
 	starting     bool // the user manager has not finished starting up
 	debts        map[string]debt
-	startBusy    bool // a StartUnits is under way
+	stops        map[string]string // what somebody stopped, and the life (Invocation) that it ended
+	startBusy    bool              // a StartUnits is under way
 	startAt      time.Time
 	stoppedFirst []string
 	stopping     bool // a StopUnits is under way
@@ -430,6 +432,9 @@ func (d *decider) wake() {
 		d.look()
 		d.add(LookUnits, "look at the units", "now and then, in case a signal got lost")
 		d.helperHint()
+		if d.DelayErr != "" && d.LogindUp && !d.ShuttingDown {
+			d.add(TakeDelay, "delay shutdowns", "it could not be had before")
+		}
 	}
 	if !d.helpersAt.IsZero() && !d.now.Before(d.helpersAt) {
 		d.helpersAt = time.Time{}

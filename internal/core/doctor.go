@@ -280,7 +280,7 @@ func (d *diagnosis) files(h Health) {
 			"cp '"+f.Copy+"' '"+f.Source+"' && systemctl --user daemon-reload")
 	}
 	for _, u := range h.Units {
-		if u.IsService() && !u.Wanted {
+		if u.Runs() && !u.Wanted {
 			d.add("wanted", Warn, u.Name+" is not started by anything", "it does not come back after a boot",
 				fmt.Sprintf("in %s: [Install] WantedBy=default.target", u.Source))
 		}

@@ -135,7 +135,7 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 		return nil, fmt.Errorf("cannot list the generated units: %w", err)
 	}
 	var list []core.Unit
-	after := map[string][]string{}
+	after, needs := map[string][]string{}, map[string][]string{}
 	for _, f := range files {
 		name := path.Base(f.Path)
 		if strings.HasSuffix(name, "@.service") {
@@ -150,17 +150,17 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 		}
 		if ok {
 			list = append(list, u)
-			after[name] = u.After
+			after[name], needs[name] = u.After, u.Needs
 		}
 	}
 	for i := range list {
-		list[i].After = allAfter(after, list[i].Name)
+		list[i].After, list[i].Needs = reach(after, list[i].Name), reach(needs, list[i].Name)
 	}
 	return list, nil
 }
 
-// allAfter follows After= from unit to unit, among the units of the map.
-func allAfter(after map[string][]string, name string) []string {
+// reach follows a relation from unit to unit, among the units of the map.
+func reach(after map[string][]string, name string) []string {
 	seen := map[string]bool{name: true}
 	var all []string
 	for next := []string{name}; len(next) > 0; next = next[1:] {
