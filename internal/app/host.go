@@ -64,7 +64,10 @@ type helpers struct {
 }
 
 // Dead is engine.Helpers.
-func (h helpers) Dead() []string { return h.view.DeadHelpers() }
+func (h helpers) Dead() core.HelpersSeen {
+	processes, err := h.view.Processes()
+	return core.HelpersSeen{Dead: h.view.DeadHelpers(), Orphaned: err == nil && h.view.Orphaned(processes)}
+}
 
 // Mend is engine.Helpers. Podman sets its networks up again for all running
 // containers, and starts what they need. It runs in a service of its own: what

@@ -36,6 +36,8 @@ type Process struct {
 	Role Role
 	// CGroup is its path in the unified hierarchy.
 	CGroup string
+	// Unit is the service of the user manager that it belongs to, if any.
+	Unit string
 	// Init says that it is the first process of its PID namespace.
 	Init bool
 }
@@ -113,6 +115,7 @@ func (v View) process(pid, pause int) (Process, bool) {
 		return Process{}, false
 	}
 	p := Process{PID: pid, Name: st.name, Init: st.init, CGroup: v.cgroup(pid)}
+	p.Unit = unitOf(p.CGroup)
 	own := st.uid == uint64(v.UID)
 	sub := slices.ContainsFunc(v.Subordinate, func(r Range) bool { return r.has(st.uid) })
 	switch {

@@ -37,7 +37,7 @@ func (v View) Holders(processes []Process, units []core.Unit) []Holder {
 	}
 	var held []Holder
 	for _, p := range processes {
-		if p.Role == Payload && !running[unitOf(p.CGroup)] {
+		if p.Role == Payload && !running[p.Unit] {
 			held = append(held, v.holds(p, down)...)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -128,6 +129,66 @@ func (v View) DeadHelpers() []string {
 		dead = append(dead, "aardvark-dns")
 	}
 	return dead
+}
+
+// Orphaned says that the runtime state of Podman's that the living containers
+// were started with is gone: somebody removed it, and Podman may have made a new
+// one that knows nothing of them. Each conmon was told of a directory there
+// (--persist-dir), which lasts as long as the container.
+func (v View) Orphaned(processes []Process) bool {
+	told, gone := 0, 0
+	for _, p := range processes {
+		if p.Role != Conmon {
+			continue
+		}
+		dir := v.persistDir(p.PID)
+		if dir == "" {
+			continue
+		}
+		told++
+		if _, err := os.Lstat(dir); missing(err) {
+			gone++
+		}
+	}
+	// One alone may be on its way out.
+	return told > 0 && gone == told
+}
+
+func (v View) persistDir(pid int) string {
+	data, err := os.ReadFile(v.path(pid, "cmdline"))
+	if err != nil {
+		return ""
+	}
+	args := strings.Split(string(data), "\x00")
+	if i := slices.Index(args, "--persist-dir"); i >= 0 && i+1 < len(args) && filepath.IsAbs(args[i+1]) {
+		return args[i+1]
+	}
+	return ""
+}
+
+// Helpers returns the processes that Podman keeps for all containers of the
+// account: the pause process, pasta, aardvark-dns.
+func (v View) Helpers() ([]int, error) {
+	entries, err := os.ReadDir(v.Proc)
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for Podman's helpers: %w", err)
+	}
+	var pids []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		st, ok := v.status(pid)
+		if !ok || st.dead || st.uid != uint64(v.UID) {
+			continue
+		}
+		cgroup := v.cgroup(pid)
+		if st.name == "aardvark-dns" || strings.Contains(cgroup, "/podman-pause-") || strings.Contains(cgroup, "/rootless-netns-") || pid == v.pausePID() {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
 }
 
 // resolves says whether aardvark-dns has a network to answer for: a file each.

@@ -51,7 +51,7 @@ func (d *decider) seeUnit(u Unit) Unit {
 	switch {
 	case u.Stopped:
 		d.cancel(u.Name)
-	case u.Active == "active" && !u.Job: // its stop may be queued
+	case u.Active == "active" && !u.Job && !d.renewing: // its stop may be queued
 		d.settle(u.Name)
 	}
 	if u.Stopped && u.Active == "inactive" && was.Active != "inactive" {
@@ -78,11 +78,11 @@ func orNone(result string) string {
 	return result
 }
 
-// stopAsked takes a stop job as somebody's word. What keeper stops itself in a
-// shutdown is none.
+// stopAsked takes a stop job as somebody's word. What keeper stops itself, in a
+// shutdown or to renew the runtime state, is none.
 func (d *decider) stopAsked(e StopAsked) {
 	u, ok := d.Units[e.Name]
-	if !ok || d.ShuttingDown {
+	if !ok || d.ShuttingDown || d.renewing {
 		return
 	}
 	if e.Isolated {
@@ -169,7 +169,7 @@ func (d *decider) takeStock() {
 // the order.
 func (d *decider) bringBack() {
 	d.startAt = time.Time{}
-	if len(d.debts) == 0 || d.startBusy || !d.mayAct() || d.starting {
+	if len(d.debts) == 0 || d.startBusy || d.renewing || !d.mayAct() || d.starting {
 		return
 	}
 	var due []string

@@ -132,6 +132,7 @@ const (
 	LookAnswers  Kind = "look-answers"
 	LookHelpers  Kind = "look-helpers"
 	MendNetwork  Kind = "mend-network"
+	RenewRuntime Kind = "renew-runtime"
 	LookManager  Kind = "look-manager"
 	WakeManager  Kind = "wake-manager"
 	TakeDelay    Kind = "take-delay"
@@ -162,7 +163,7 @@ func (a Action) Decided() bool {
 	switch a.Kind {
 	case Note:
 		return true
-	case SetLinger, StartUnits, StopUnits, MendNetwork, WakeManager:
+	case SetLinger, StartUnits, StopUnits, MendNetwork, RenewRuntime, WakeManager:
 		return !a.Retry
 	}
 	return false

@@ -77,6 +77,10 @@ type State struct {
 	// mends counts the mendings that did not help yet.
 	mends        int
 	mendAfter    time.Time
+	orphan       bool // containers were seen whose runtime state is gone
+	renewing     bool // a RenewRuntime is under way
+	renews       int
+	renewAfter   time.Time
 	managerAt    time.Time
 	managerFroze bool
 	topics       map[string]string // the trouble of each topic that was last noted
@@ -143,6 +147,8 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.helperHint()
 	case HelpersSeen:
 		d.helpersSeen(e)
+	case RuntimeRenewed:
+		d.runtimeRenewed(e)
 	case NetworkMended:
 		d.networkMended(e)
 	case ManagerSeen:
