@@ -386,6 +386,7 @@ install_root() {
 	if [ -n "$changed" ] || ! as_wanted; then
 		systemctl daemon-reload
 	fi
+	systemctl enable --quiet "keeper-revive@$uid.service"
 	as_wanted || die "another drop-in overrules keeper's; see: systemctl cat user@$uid user-runtime-dir@$uid"
 	[ -n "$changed" ] || say "nothing had to be changed in root's part"
 	say "root's part is in force for $user (uid $uid), $([ -n "$armor" ] && echo "armor and revive" || echo "revive without armor"). To undo: $0 --uninstall --system --user $user"
@@ -402,6 +403,7 @@ find_root_part() {
 }
 
 uninstall_root() {
+	systemctl disable --quiet "keeper-revive@$uid.service" || :
 	remove_files
 	dirs=$(noted_dirs)
 	shared='' reread=''
