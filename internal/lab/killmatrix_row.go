@@ -327,8 +327,10 @@ func (t *trial) judgeStatus(ctx context.Context) {
 	defer cancel()
 	var out string
 	err := until(ctx, func(ctx context.Context) bool {
-		var err error
-		out, err = t.Keeper(ctx, "status")
+		now, err := t.Keeper(ctx, "status")
+		if ctx.Err() == nil {
+			out = now // not what a call that was cut short had printed
+		}
 		if t.blow.Tells != "" && t.row.Got == Stays {
 			return err != nil && strings.Contains(out, t.blow.Tells)
 		}
