@@ -117,6 +117,12 @@ check-units: build ## Have systemd read the units, if it is here
 demo: build ## Show the incident and what follows (root; WITHOUT_KEEPER=1 strikes with linger alone)
 	bin/keeper-lab demo $(if $(WITHOUT_KEEPER),--without-keeper)
 
+MATRIX := docs/reference/kill-matrix
+
+.PHONY: killmatrix
+killmatrix: setup build ## Strike the whole kill table and write docs/reference/kill-matrix.* (root; about an hour; MATRIX_FLAGS=…)
+	bin/keeper-lab killmatrix --json $(MATRIX).json --markdown $(MATRIX).md $(MATRIX_FLAGS)
+
 LINT = $(TOOLS)/golangci-lint-$(GOLANGCI)-$(shell $(GO) env GOVERSION)
 
 .PHONY: lint

@@ -16,6 +16,7 @@ import (
 type matrixFlags struct {
 	blows, groups, modes []string
 	jobs, plain          int
+	revivals             int
 	list, clock          bool
 	binary, prefix       string
 	json, markdown       string
@@ -37,6 +38,7 @@ func killmatrix() *cobra.Command {
 	flags.StringSliceVar(&f.modes, "mode", nil, "only these modes: linger, user, root")
 	flags.IntVar(&f.jobs, "jobs", 2, "hosts side by side")
 	flags.IntVar(&f.plain, "plain", 3, "plain stops and starts measured on each host; 0 leaves the ratios out")
+	flags.IntVar(&f.revivals, "revivals", 0, "instead: take the stack down so many times in a row, and tell what is left over")
 	flags.BoolVar(&f.list, "list", false, "print the table and what must happen, and strike nothing")
 	flags.BoolVar(&f.clock, "clock", false, "also strike the blows that set the clock, which is that of this machine: only with --jobs 1, and nothing else running")
 	flags.StringVar(&f.binary, "binary", "", "the program to install (default: keeper beside keeper-lab)")
@@ -69,6 +71,9 @@ func (f matrixFlags) run(ctx context.Context) error {
 		return fmt.Errorf("%s does not say what it is: %w", program, err)
 	}
 	say := say()
+	if f.revivals > 0 {
+		return f.soak(ctx, modes, program, say)
+	}
 	say("looking what the hosts are made of")
 	host, err := lab.Versions(ctx, f.prefix)
 	if err != nil {
@@ -86,6 +91,30 @@ func (f matrixFlags) run(ctx context.Context) error {
 		err = commandFailed{status: 1}
 	}
 	return err
+}
+
+// soak brings the stack back so many times in each mode in which it comes back.
+func (f matrixFlags) soak(ctx context.Context, modes []lab.Mode, program string, say func(string, ...any)) error {
+	var all error
+	left := 0
+	for _, m := range modes {
+		if m == lab.ModeLinger {
+			continue
+		}
+		say("%d revivals in a row, mode %s", f.revivals, m)
+		o := lab.SoakOptions{Revivals: f.revivals, Mode: m, Binary: program, Name: f.prefix + "-soak-" + string(m), Say: say}
+		r, err := lab.Soak(ctx, o)
+		if err != nil {
+			all = errors.Join(all, fmt.Errorf("mode %s: %w", m, err))
+			continue
+		}
+		fmt.Printf("mode %s, %d revivals: %s\n", m, f.revivals, r)
+		left += len(r.Left)
+	}
+	if all == nil && left > 0 {
+		all = commandFailed{status: 1}
+	}
+	return all
 }
 
 // write writes the files that were asked for.

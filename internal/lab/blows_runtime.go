@@ -74,12 +74,12 @@ func runtimeBlows() []Blow {
 		{
 			ID: "quadlet-deleted", Group: g, Name: "a Quadlet file deleted, then daemon-reload",
 			Strike: userMust("rm " + redisQuadlet + "; systemctl --user daemon-reload"), Undo: quadletBack,
-			Linger: Stays, User: Stays, Root: Stays, Tells: "redis",
+			Linger: Stays, User: Stays, Root: Stays, Tells: "redis.container was deleted or emptied",
 		},
 		{
 			ID: "quadlet-emptied", Group: g, Name: "a Quadlet file emptied, then daemon-reload",
 			Strike: userMust(": >" + redisQuadlet + "; systemctl --user daemon-reload"), Undo: quadletBack,
-			Linger: Stays, User: Stays, Root: Stays, Tells: "redis",
+			Linger: Stays, User: Stays, Root: Stays, Tells: "redis.container was deleted or emptied",
 		},
 		{
 			ID: "reload-loop", Group: g, Name: "daemon-reload of the user manager in a tight loop",

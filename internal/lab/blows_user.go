@@ -11,9 +11,9 @@ var terminate = asRoot("loginctl", "terminate-user", User)
 // What no process without root can do, and what keeper says about it.
 const (
 	whyKilled  = "SIGKILL leaves nobody to ask logind for a new start"
-	saysKilled = "SIGKILL"
+	saysKilled = "SIGKILL of the user manager"
 	whySession = "logind believes that a user with a session open is up, and without root nobody can make it think otherwise"
-	saysOpen   = "session"
+	saysOpen   = "with a login session open"
 )
 
 // smallTarget is a unit to isolate that wants nothing of the stack.

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,14 +75,15 @@ func Matrix(ctx context.Context, o MatrixOptions) ([]Row, error) {
 	}
 	queue := make(chan lot)
 	var (
-		mu   sync.Mutex
-		rows []Row
-		wg   sync.WaitGroup
+		mu    sync.Mutex
+		rows  []Row
+		quiet sync.RWMutex
+		wg    sync.WaitGroup
 	)
 	for range max(1, o.Jobs) {
 		wg.Go(func() {
 			for l := range queue {
-				r := runLot(ctx, o, l)
+				r := runLot(ctx, o, l, &quiet)
 				mu.Lock()
 				rows = append(rows, r...)
 				mu.Unlock()
@@ -121,7 +123,7 @@ func clockAlone(o MatrixOptions) error {
 
 // runLot strikes the blows of a lot on one host. A host that is sick after a
 // blow is replaced.
-func runLot(ctx context.Context, o MatrixOptions, l lot) []Row {
+func runLot(ctx context.Context, o MatrixOptions, l lot, quiet *sync.RWMutex) []Row {
 	var rows []Row
 	var b *bench
 	down := func() {
@@ -148,7 +150,7 @@ func runLot(ctx context.Context, o MatrixOptions, l lot) []Row {
 				continue
 			}
 		}
-		row := b.strikeFairly(ctx, blow)
+		row := b.strikeFairly(ctx, blow, quiet)
 		rows = append(rows, row)
 		o.Say("%s", row.line())
 		if b.heal(ctx) != nil {
@@ -174,16 +176,20 @@ func freshBench(ctx context.Context, o MatrixOptions, name string, m Mode) (*ben
 	return b, nil
 }
 
-// strikeFairly strikes once, and twice more where nothing but the ratio is
-// wrong: a machine that is shared makes a single measurement say little. The
-// median counts.
-func (b *bench) strikeFairly(ctx context.Context, blow Blow) Row {
+// strikeFairly strikes once. Where nothing but the ratio is wrong, it strikes
+// three times more while nothing else runs here, each time beside a plain stop
+// and start of the same minute, and the median counts.
+func (b *bench) strikeFairly(ctx context.Context, blow Blow, quiet *sync.RWMutex) Row {
+	quiet.RLock()
 	row := b.strike(ctx, blow)
-	if !row.tooSlow() || b.plain == 0 {
+	quiet.RUnlock()
+	if !row.tooSlow() {
 		return row
 	}
-	rows := []Row{row}
-	for range 2 {
+	quiet.Lock()
+	defer quiet.Unlock()
+	var rows []Row
+	for range 3 {
 		if err := b.measure(ctx, 3); err != nil {
 			return row
 		}
@@ -193,15 +199,7 @@ func (b *bench) strikeFairly(ctx context.Context, blow Blow) Row {
 		}
 		rows = append(rows, again)
 	}
-	slices.SortFunc(rows, func(x, y Row) int {
-		switch {
-		case x.Ratio < y.Ratio:
-			return -1
-		case x.Ratio > y.Ratio:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(rows, func(x, y Row) int { return cmp.Compare(x.Ratio, y.Ratio) })
 	return rows[1]
 }
 

@@ -273,7 +273,8 @@ func (t *trial) judge(ctx context.Context, before map[string]string) error {
 	if failed > 0 && (row.Want == Stays || t.blow.Quiet && t.mode != ModeLinger) {
 		row.fail("%d requests failed", failed)
 	}
-	if row.Got == Back && t.plain > 0 {
+	// The plain stop and start is of the whole stack.
+	if whole := t.blow.Hits == nil || len(t.blow.Hits) == len(Services); row.Got == Back && whole && t.plain > 0 {
 		row.Ratio = float64(row.OutageMS) / float64(t.plain.Milliseconds())
 		if t.blow.Orderly && t.mode != ModeLinger && row.Want == Back && row.Ratio > orderly {
 			row.fail("ratio %.2f to a plain stop and start of %.2f s", row.Ratio, t.plain.Seconds())
@@ -327,8 +328,10 @@ func (t *trial) judgeStatus(ctx context.Context) {
 	defer cancel()
 	var out string
 	err := until(ctx, func(ctx context.Context) bool {
-		var err error
-		out, err = t.Keeper(ctx, "status")
+		now, err := t.Keeper(ctx, "status")
+		if ctx.Err() == nil {
+			out = now // not what a call that was cut short had printed
+		}
 		if t.blow.Tells != "" && t.row.Got == Stays {
 			return err != nil && strings.Contains(out, t.blow.Tells)
 		}
