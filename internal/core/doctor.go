@@ -195,7 +195,7 @@ func (d *diagnosis) rearm(h Health) {
 }
 
 // OutOfReach is what kills the stack for good without root's part.
-const OutOfReach = "SIGKILL of the user manager (kill -9 -1 as well), and systemctl --user exit or root's stop of user@ with a login session open, leave the stack down"
+const OutOfReach = "SIGKILL of the user manager (kill -9 -1 as well), a soft-reboot, and systemctl --user exit or root's stop of user@ with a login session open, leave the stack down"
 
 func (d *diagnosis) root(h Health) {
 	install := "as root: sh deploy/install.sh --system --user " + h.User
