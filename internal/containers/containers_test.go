@@ -229,7 +229,7 @@ func TestStopped(t *testing.T) {
 // This process is real, alive and of no container.
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	v := Open(os.Getuid(), "nobody-of-this-name", t.TempDir())
+	v := Open(os.Getuid(), "nobody-of-this-name", t.TempDir(), t.TempDir())
 	list, err := v.Processes()
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,8 @@ func (v View) Clear() error {
 	if err := v.noMounts(); err != nil {
 		return err
 	}
+	// All is looked at before anything goes: half of a state is worse than all.
+	var dirs []string
 	for _, name := range runtimeDirs {
 		dir := filepath.Join(v.Runtime, name)
 		fi, err := os.Lstat(dir)
@@ -45,7 +47,10 @@ func (v View) Clear() error {
 		if st, ok := fi.Sys().(*syscall.Stat_t); !fi.IsDir() || ok && int(st.Uid) != v.UID {
 			return fmt.Errorf("cannot clear Podman's runtime state: %s is not a directory of the account", dir)
 		}
-		if err := clearDir(dir, name == "containers"); err != nil {
+		dirs = append(dirs, dir)
+	}
+	for _, dir := range dirs {
+		if err := clearDir(dir, filepath.Base(dir) == "containers"); err != nil {
 			return fmt.Errorf("cannot clear Podman's runtime state: %w", err)
 		}
 	}

@@ -179,7 +179,7 @@ func (d *decider) bringBack() {
 	for name, o := range debts {
 		u, there := d.Units[name]
 		switch {
-		case !there || u.Stopped || o.forgotten(d.now):
+		case !there || !u.Runs() || u.Stopped || o.forgotten(d.now):
 			delete(debts, name)
 			continue
 		case o.paid:

@@ -3,6 +3,7 @@ package units
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -40,8 +41,9 @@ func TestWatchTellsAnIsolation(t *testing.T) {
 		ID   uint32
 		Path dbus.ObjectPath
 	}{900, stopJob}
+	just := uint64(time.Now().UnixMicro())
 	for name, target := range map[string]map[string]any{
-		"it is down":       {"ActiveState": "inactive"},
+		"it is down":       {"ActiveState": "inactive", "InactiveEnterTimestamp": just},
 		"it is to be down": {"ActiveState": "active", "Job": job},
 	} {
 		m.with(func() { m.target, m.jobs[stopJob] = target, "stop" })
@@ -52,11 +54,26 @@ func TestWatchTellsAnIsolation(t *testing.T) {
 	}
 	// While the manager starts up, its target has a job as well.
 	m.with(func() {
-		m.target, m.jobs[stopJob] = map[string]any{"ActiveState": "inactive", "Job": job}, "start"
+		m.target, m.jobs[stopJob] = map[string]any{"ActiveState": "inactive", "InactiveEnterTimestamp": just, "Job": job}, "start"
 	})
 	m.job(1, "stop", "redis.service")
 	if e := await(t, w.events, "during the start-up"); e != (core.StopAsked{Name: "redis.service"}) {
 		t.Errorf("during the start-up: got %#v", e)
+	}
+	// What went down a while ago takes nothing along any more, and what never was
+	// up did not either.
+	long := uint64(time.Now().Add(-isolatedFor - time.Second).UnixMicro())
+	for name, target := range map[string]map[string]any{
+		"it went down a while ago": {"ActiveState": "inactive", "InactiveEnterTimestamp": long},
+		"it never was up":          {"ActiveState": "inactive", "InactiveEnterTimestamp": uint64(0)},
+		"it is up again":           {"ActiveState": "active", "InactiveEnterTimestamp": just},
+		"it failed":                {"ActiveState": "failed", "InactiveEnterTimestamp": just},
+	} {
+		m.with(func() { m.target = target })
+		m.job(1, "stop", "redis.service")
+		if e := await(t, w.events, name); e != (core.StopAsked{Name: "redis.service"}) {
+			t.Errorf("%s: got %#v, want a person's word", name, e)
+		}
 	}
 }
 
