@@ -43,6 +43,7 @@ type manager struct {
 	// log is the order of the calls, jobs the types of those there are, results
 	// how the jobs of a unit end: empty means never, none means done.
 	log     []string
+	modes   map[string]string // the mode of the last start of each unit
 	jobs    map[dbus.ObjectPath]string
 	results map[string]string
 	// transient is what StartTransientUnit was called with.
@@ -77,7 +78,7 @@ func startManager(t *testing.T) *manager {
 	m := &manager{
 		t: t, runtime: dir, state: "running", units: map[dbus.ObjectPath]*unit{},
 		asked: map[string]int{}, mute: map[string]bool{}, deny: map[string]bool{},
-		jobs: map[dbus.ObjectPath]string{}, results: map[string]string{},
+		jobs: map[dbus.ObjectPath]string{}, results: map[string]string{}, modes: map[string]string{},
 		target: map[string]any{"ActiveState": "active"},
 	}
 	if m.socket, err = net.Listen("unix", filepath.Join(dir, "systemd", "private")); err != nil {
@@ -261,6 +262,7 @@ func (m *manager) answer(path dbus.ObjectPath, member string, args []any) (body 
 		m.transient = args
 		fallthrough
 	case "StartUnit", "StopUnit":
+		m.modes[args[0].(string)], _ = args[1].(string)
 		return []any{dbus.ObjectPath(fmt.Sprint("/org/freedesktop/systemd1/job/", len(m.log)+1))}, ""
 	case "Get":
 		switch {

@@ -79,8 +79,8 @@ type watch struct {
 	changed map[string]bool
 	session dbus.ObjectPath
 	// after and needs are the whole After and Needs of each, which one unit alone
-	// does not tell.
-	after, needs map[string][]string
+	// does not tell; bound are those of them that systemd stops it with.
+	after, needs, bound map[string][]string
 	// quick are the jobs that were gone before they could be asked.
 	quick  map[uint32]bool
 	relist bool
@@ -168,10 +168,17 @@ func (w *watch) jobDone(ctx context.Context, body []any) {
 	}
 }
 
-// stopAsked tells of a stop, unless the user manager stops as a whole.
+// stopAsked tells of a stop, unless the user manager stops as a whole. Before
+// that it tells how those are that systemd would stop the unit with: a change of
+// theirs waits for others, and a stop does not.
 func (w *watch) stopAsked(ctx context.Context, unit string) {
 	if state, err := w.c.State(ctx); err != nil || state == "stopping" {
 		return
+	}
+	for _, name := range w.bound[unit] {
+		if u, ok, err := w.get(ctx, name); err == nil && ok {
+			w.deliver(core.UnitSeen{Unit: u})
+		}
 	}
 	w.deliver(core.StopAsked{Name: unit, Isolated: w.isolated(ctx)})
 }
@@ -213,18 +220,24 @@ func (w *watch) look(ctx context.Context) error {
 		return w.all(ctx)
 	}
 	for name := range w.changed {
-		u, ok, err := w.c.Get(ctx, name)
+		u, ok, err := w.get(ctx, name)
 		if err != nil && !unitsOwn(err) {
 			return err
 		}
 		if err != nil || !ok {
 			return w.all(ctx)
 		}
-		u.After, u.Needs = w.after[name], w.needs[name]
 		delete(w.changed, name)
 		w.deliver(core.UnitSeen{Unit: u})
 	}
 	return nil
+}
+
+// get looks at one unit that was there at the last look at all.
+func (w *watch) get(ctx context.Context, name string) (core.Unit, bool, error) {
+	u, ok, err := w.c.Get(ctx, name)
+	u.After, u.Needs = w.after[name], w.needs[name]
+	return u, ok, err
 }
 
 func (w *watch) all(ctx context.Context) error {
@@ -236,9 +249,17 @@ func (w *watch) all(ctx context.Context) error {
 	w.changed = map[string]bool{}
 	w.known = make(map[dbus.ObjectPath]string, len(e.Units))
 	w.after, w.needs = make(map[string][]string, len(e.Units)), make(map[string][]string, len(e.Units))
+	w.bound = map[string][]string{}
 	for _, u := range e.Units {
 		w.known[unitPath(u.Name)] = u.Name
 		w.after[u.Name], w.needs[u.Name] = u.After, u.Needs
+	}
+	for _, u := range e.Units {
+		for _, name := range u.BoundTo {
+			if _, ours := w.after[name]; ours {
+				w.bound[u.Name] = append(w.bound[u.Name], name)
+			}
+		}
 	}
 	w.session = unitPath(Session)
 	w.deliver(e)
