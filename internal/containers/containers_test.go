@@ -102,9 +102,9 @@ func TestProcessesTellAll(t *testing.T) {
 	h.proc(512, proc{name: "postgres", uid: 100998, nspid: "1\t2", cgroup: payload})
 	list, err := h.view.Processes()
 	want := []Process{
-		{PID: 20, Name: "conmon", Role: Conmon, CGroup: slice + "/runtime"},
-		{PID: 511, Name: "postgres", Role: Payload, CGroup: payload, Init: true},
-		{PID: 512, Name: "postgres", Role: Payload, CGroup: payload},
+		{PID: 20, Name: "conmon", Role: Conmon, CGroup: slice + "/runtime", Unit: "db.service"},
+		{PID: 511, Name: "postgres", Role: Payload, CGroup: payload, Unit: "db.service", Init: true},
+		{PID: 512, Name: "postgres", Role: Payload, CGroup: payload, Unit: "db.service"},
 	}
 	if err != nil || !reflect.DeepEqual(list, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", list, err, want)

@@ -119,6 +119,9 @@ func TestHoldersOfWhom(t *testing.T) {
 		{PID: 6, Role: Conmon, CGroup: below + "db.service/runtime"}, // in the account's own mount namespace
 		{PID: 7, Role: Pause},
 	}
+	for i, p := range processes {
+		processes[i].Unit = unitOf(p.CGroup)
+	}
 	for active, want := range map[string]string{
 		"inactive": "1 3 4", "failed": "1 3 4",
 		// Its own processes hold what is its own; and what is starting is systemd's.
