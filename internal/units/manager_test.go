@@ -32,7 +32,9 @@ type manager struct {
 	state  string
 	// files are the generated unit files, units what is loaded of them.
 	files []string
-	units map[dbus.ObjectPath]*unit
+	// scopes are what ListUnitsByPatterns tells.
+	scopes []string
+	units  map[dbus.ObjectPath]*unit
 	// asked counts the calls: "Subscribe", "GetAll Unit redis.service", …
 	asked map[string]int
 	// mute are the methods, by member, that get no answer.
@@ -249,6 +251,22 @@ func (m *manager) answer(path dbus.ObjectPath, member string, args []any) (body 
 		list := []file{}
 		for _, f := range m.files {
 			list = append(list, file{f, "generated"})
+		}
+		return []any{list}, ""
+	case "ListUnitsByPatterns":
+		// a(ssssssouso)
+		type row struct {
+			Name, Description, Load, Active, Sub, Followed string
+			Path                                           dbus.ObjectPath
+			JobID                                          uint32
+			JobType                                        string
+			JobPath                                        dbus.ObjectPath
+		}
+		list := []row{}
+		if fmt.Sprint(args) == "[[active] [*.scope]]" {
+			for _, name := range m.scopes {
+				list = append(list, row{Name: name, Load: "loaded", Active: "active", Path: unitPath(name), JobPath: "/"})
+			}
 		}
 		return []any{list}, ""
 	case "ResetFailed":
