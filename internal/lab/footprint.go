@@ -49,6 +49,11 @@ var (
 	number = regexp.MustCompile(`[0-9]+`)
 )
 
+// nameOf takes out of a line what is different in every life.
+func nameOf(line string) string {
+	return number.ReplaceAllString(hexID.ReplaceAllString(strings.TrimSpace(line), "ID"), "N")
+}
+
 // footprint looks at what the account has.
 func (b *bench) footprint(ctx context.Context) (Footprint, error) {
 	f := Footprint{Things: map[string]int{}}
@@ -63,8 +68,7 @@ func (b *bench) footprint(ctx context.Context) (Footprint, error) {
 			return f, fmt.Errorf("cannot count: %s: %w", kind, err)
 		}
 		for l := range strings.Lines(out) {
-			name := number.ReplaceAllString(hexID.ReplaceAllString(strings.TrimSpace(l), "ID"), "N")
-			f.Things[kind+" "+name]++
+			f.Things[kind+" "+nameOf(l)]++
 		}
 	}
 	out, err := b.UserOutput(ctx, "sh", "-ec", `pid=$(systemctl --user show --property=MainPID --value keeper.service)

@@ -1,0 +1,90 @@
+package lab
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestLots: each blow is dealt out once for each mode in which it can be
+// struck, and none that sets the clock unless that is allowed.
+func TestLots(t *testing.T) {
+	t.Parallel()
+	var table []Blow
+	for i := range 2*perHost + 1 {
+		table = append(table, Blow{ID: fmt.Sprintf("b-%d", i), Linger: StaysDown, User: Back, Root: Stays})
+	}
+	table[0].Linger = None
+	table[1].Clock = true
+	for _, clock := range []bool{false, true} {
+		seen := map[string]int{}
+		for _, l := range lots(MatrixOptions{Blows: table, Modes: Modes, Clock: clock}) {
+			if len(l.blows) == 0 || len(l.blows) > perHost {
+				t.Errorf("a host is to take %d blows", len(l.blows))
+			}
+			for _, b := range l.blows {
+				seen[string(l.mode)+" "+b.ID]++
+			}
+		}
+		want := len(table)*len(Modes) - 1
+		if !clock {
+			want -= len(Modes)
+		}
+		if len(seen) != want || seen["linger b-0"] != 0 || (seen["root b-1"] == 1) != clock {
+			t.Errorf("clock %v: %d dealt out, want %d", clock, len(seen), want)
+		}
+		for what, n := range seen {
+			if n != 1 {
+				t.Errorf("%s is dealt out %d times", what, n)
+			}
+		}
+	}
+}
+
+func TestRowsAreInTheOrderOfTheTable(t *testing.T) {
+	t.Parallel()
+	table := []Blow{{ID: "a"}, {ID: "b"}}
+	rows := []Row{{Blow: "b", Mode: ModeUser}, {Blow: "a", Mode: ModeRoot}, {Blow: "b", Mode: ModeLinger}, {Blow: "a", Mode: ModeLinger}}
+	sortRows(rows, table)
+	got := ""
+	for _, r := range rows {
+		got += r.Blow + string(r.Mode) + " "
+	}
+	if got != "alinger aroot blinger buser " {
+		t.Error(got)
+	}
+}
+
+// TestTooSlow: only a row with nothing but its ratio wrong is struck again.
+func TestTooSlow(t *testing.T) {
+	t.Parallel()
+	slow := Row{Why: []string{"ratio 1.20 to a plain stop and start of 4.00 s"}}
+	worse := Row{Why: append(slices.Clone(slow.Why), "redis lost 1 acknowledged entries")}
+	other := Row{Why: []string{"back, and must be: stays"}}
+	if !slow.tooSlow() || worse.tooSlow() || other.tooSlow() || (&Row{Pass: true}).tooSlow() {
+		t.Errorf("%v %v %v", slow.tooSlow(), worse.tooSlow(), other.tooSlow())
+	}
+}
+
+func TestFootprint(t *testing.T) {
+	t.Parallel()
+	before := Footprint{Things: map[string]int{"process conmon": 4, "mount /run": 1}, RSS: 20000, FDs: 12, Threads: 8}
+	after := Footprint{Things: map[string]int{"process conmon": 5, "shm /dev/shm/x": 1}, RSS: 20000 + rssSlack, FDs: 12, Threads: 9}
+	got := strings.Join(after.more(before), "; ")
+	if got != "1 × process conmon; 1 × shm /dev/shm/x" {
+		t.Error(got)
+	}
+	after.RSS++
+	after.FDs++
+	got = strings.Join(after.more(before), "; ")
+	if !strings.Contains(got, "4097 KiB") || !strings.Contains(got, "1 descriptors") {
+		t.Error(got)
+	}
+	if more := before.more(before); len(more) != 0 {
+		t.Error(more)
+	}
+	if name := nameOf("  /run/user/1000/libpod/tmp/exits/4f00aa1122bbccdd 7"); name != "/run/user/N/libpod/tmp/exits/ID N" {
+		t.Error(name)
+	}
+}
