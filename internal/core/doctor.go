@@ -129,7 +129,7 @@ func (d *diagnosis) standDown(h Health) {
 
 func (d *diagnosis) linger(h Health) {
 	if h.LogindErr != "" {
-		d.add("logind", Bad, "logind cannot be asked: "+h.LogindErr, "nobody can bring the user manager back", "systemctl status systemd-logind dbus")
+		d.add("logind", Bad, "logind cannot be asked: "+h.LogindErr, "nobody can bring the user manager back; it may have lost the bus, which it does not join again by itself", "as root: systemctl restart systemd-logind")
 		return
 	}
 	if h.Linger {

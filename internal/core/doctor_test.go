@@ -74,7 +74,7 @@ func TestDiagnose(t *testing.T) {
 		"logind is away": {func(h *Health) {
 			h.LogindErr, h.Linger, h.MayLinger, h.Root, h.DelayHeld = "no bus", false, false, Root{}, false
 		},
-			[][4]string{{"bad logind", "cannot be asked: no bus", "", "systemctl status systemd-logind dbus"}}},
+			[][4]string{{"bad logind", "cannot be asked: no bus", "", "as root: systemctl restart systemd-logind"}}},
 
 		"the program is gone":     {func(h *Health) { h.Session.Missing, h.Session.Active = true, false }, [][4]string{{"bad rearm", "/home/app/.local/bin/keeper, which is not there", "terminate-user", "install keeper again"}}},
 		"the session is disabled": {func(h *Health) { h.Session.Enabled = false }, [][4]string{{"bad rearm", "not enabled and active", "terminate-user", enable}}},
