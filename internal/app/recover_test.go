@@ -267,6 +267,14 @@ func TestRecoverWaitsForTheDying(t *testing.T) {
 	}
 }
 
+// All waits together end before `keeper recover` is ended, after 55 s.
+func TestRecoverWaitsFit(t *testing.T) {
+	t.Parallel()
+	if all := goneWait + askWait + politeWait + hurryWait + killWait + cleanupWait; all > 50*time.Second {
+		t.Errorf("it may wait for %v", all)
+	}
+}
+
 // Who is told: the first process of each container, the others where it is not
 // among the holders, and each of them once; by SIGKILL all.
 func TestRecoverTellsWhom(t *testing.T) {
