@@ -90,8 +90,9 @@ func TestHeldBy(t *testing.T) {
 		unit("stack-network.service", "network", "active"),
 	}
 	held := map[string]containers.Holder{"db.service": {Unit: "db.service", Source: "pgdata"}}
-	// To start web would pull in db, or find it missing.
-	for name, want := range map[string]bool{"db.service": true, "web.service": true, "cache.service": false, "gone.service": false} {
+	all = append(all, core.Unit{Name: "worker.service", Kind: "container", Active: "failed", Needs: []string{"db.service"}})
+	// To start web or worker would pull in db, or find it missing.
+	for name, want := range map[string]bool{"db.service": true, "web.service": true, "worker.service": true, "cache.service": false, "gone.service": false} {
 		if h, ok := heldBy(name, all, held); ok != want || ok && h.Source != "pgdata" {
 			t.Errorf("%s: got %+v, %v; want %v", name, h, ok, want)
 		}

@@ -49,7 +49,10 @@ func Recover(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	marks := standdown.Marks{UID: uint32(uid), StateDir: p.State, MarkDir: p.Marks}
-	r := recovery{view: openView(uid, p), runtime: p.Runtime, log: log, standDown: marks.Read(ctx, time.Now())}
+	return recovery{view: openView(uid, p), runtime: p.Runtime, log: log, standDown: marks.Read(ctx, time.Now())}.run(ctx)
+}
+
+func (r recovery) run(ctx context.Context) error {
 	processes, err := r.view.Processes()
 	if err != nil {
 		return err
@@ -62,7 +65,7 @@ func Recover(ctx context.Context, log *slog.Logger) error {
 	if len(processes) > 0 {
 		ended, err := r.freeVolumes(ctx, processes)
 		if err != nil {
-			log.Error("cannot tell whether a volume is still held", "error", err)
+			r.log.Error("cannot tell whether a volume is still held", "error", err)
 		}
 		if ended {
 			if processes, err = r.settle(ctx, cleanupWait); err != nil {
@@ -71,10 +74,10 @@ func Recover(ctx context.Context, log *slog.Logger) error {
 		}
 	}
 	if len(processes) > 0 {
-		log.Info("Podman's runtime state is left as it is", "reason", "of the account's containers there lives "+list(processes))
+		r.log.Info("Podman's runtime state is left as it is", "reason", "of the account's containers there lives "+list(processes))
 		return nil
 	}
-	return clearStale(r.view, log)
+	return clearStale(r.view, r.log)
 }
 
 // clearStale clears Podman's runtime state, if there is any, for whoever has

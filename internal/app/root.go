@@ -18,11 +18,16 @@ const (
 // rootInForce returns what is in force of root's part: as PID 1 has it, and as
 // the helper would find it when it is called.
 func rootInForce(life logind.Manager, uid uint32, name string) core.Root {
-	r := core.Root{Armor: life.Armor, Revive: life.Revive}
-	if r.Revive {
-		fi, err := os.Stat(reviveHelper)
-		data, nerr := os.ReadFile(fmt.Sprintf("%s/%d", rootUsers, uid))
-		r.Revive = err == nil && fi.Mode()&0o111 != 0 && nerr == nil && strings.TrimSpace(string(data)) == name
+	return core.Root{Armor: life.Armor, Revive: life.Revive && revives(reviveHelper, fmt.Sprintf("%s/%d", rootUsers, uid), name)}
+}
+
+// revives says whether the helper can be run, and is for the account of this
+// name: a uid may have been given to somebody else.
+func revives(helper, user, name string) bool {
+	fi, err := os.Stat(helper)
+	if err != nil || fi.Mode()&0o111 == 0 {
+		return false
 	}
-	return r
+	data, err := os.ReadFile(user)
+	return err == nil && strings.TrimSpace(string(data)) == name
 }

@@ -148,6 +148,27 @@ func TestProcessesOfHostileContent(t *testing.T) {
 	}
 }
 
+// A name is shown on terminals and in the journal.
+func TestProcessNamesArePrintable(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"postgres":      "postgres",
+		"\x1b[2Jgone":   "?[2Jgone",
+		"a\x07b\x7fc":   "a?b?c",
+		"caf\u00e9":     "caf\u00e9",
+		"\u202egnp.exe": "?gnp.exe", // a change of direction
+		"\u009b31m":     "?31m",     // the same as ESC [
+		"a\xffb":        "a\ufffdb",
+	} {
+		h := newHost(t)
+		h.proc(7, proc{name: name, uid: uid, cgroup: payload})
+		list, err := h.view.Processes()
+		if err != nil || len(list) != 1 || list[0].Name != want {
+			t.Errorf("%q: got %+v, %v; want %q", name, list, err, want)
+		}
+	}
+}
+
 func TestCGroupVersions(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ content, want string }{

@@ -75,6 +75,25 @@ func TestClear(t *testing.T) {
 	}
 }
 
+// While something is there that could not be cleared, there is something to
+// clear: what Leftover goes by is the last to go.
+func TestClearEndsWithWhatIsLookedFor(t *testing.T) {
+	t.Parallel()
+	h := ownHost(t)
+	h.leftover()
+	for _, name := range runtimeDirs {
+		if !h.view.Leftover() {
+			t.Errorf("nothing is left over, and %s is still to be cleared", name)
+		}
+		if err := os.RemoveAll(filepath.Join(h.view.Runtime, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h.view.Leftover() {
+		t.Error("there is still something left over")
+	}
+}
+
 // Log-ins to registries were typed by a person, and live among what is Podman's.
 func TestClearKeepsLogins(t *testing.T) {
 	t.Parallel()

@@ -181,3 +181,14 @@ func TestTakeStockOfThisLife(t *testing.T) {
 		)},
 	})
 }
+
+// Nor is one shown as owed while nothing can be started.
+func TestOneShotsAreNotOwed(t *testing.T) {
+	t.Parallel()
+	once := func(active string) Unit { return with(service("backup", active), func(u *Unit) { u.OneShot = true }) }
+	s := decide(State{}, StandDownSeen{paused}, list(once("activating")),
+		StopAsked{Name: "backup.service", Isolated: true}, UnitSeen{once("failed")})
+	if o := s.Owed(); len(o) != 0 {
+		t.Errorf("owed: %v", o)
+	}
+}
