@@ -101,7 +101,7 @@ func shutdownBlows() []Blow {
 			Prepare: keepHome, Strike: softReboot,
 			Linger: StaysDown, User: StaysDown, Root: Back, Limit: 90 * time.Second,
 			Why:  "logind of systemd 257 forgets who lingers in a soft reboot, and nothing of the account runs to remind it",
-			Says: "soft",
+			Says: "soft-reboot",
 		},
 		{
 			ID: "shutdown-cancelled", Group: g, Name: "shutdown +1, then shutdown -c",

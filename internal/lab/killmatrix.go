@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // MatrixOptions say what of the kill table is struck, and how.
@@ -99,6 +100,7 @@ func Matrix(ctx context.Context, o MatrixOptions) ([]Row, error) {
 	close(queue)
 	wg.Wait()
 	sortRows(rows, o.Blows)
+	compareOff(rows)
 	return rows, ctx.Err()
 }
 
@@ -210,6 +212,29 @@ func sortRows(rows []Row, table []Blow) {
 		return at*len(Modes) + slices.Index(Modes, r.Mode)
 	}
 	slices.SortStableFunc(rows, func(x, y Row) int { return place(x) - place(y) })
+}
+
+// offNoise is how much longer than another shutdown one may take by chance.
+const offNoise = 3 * time.Second
+
+// compareOff compares how long the machine took to go down with keeper and with
+// linger alone: keeper may cost no more than logind grants.
+func compareOff(rows []Row) {
+	alone := map[string]int64{}
+	for _, r := range rows {
+		if r.Mode == ModeLinger && r.Got == r.Want {
+			alone[r.Blow] = r.OffMS
+		}
+	}
+	for i := range rows {
+		r := &rows[i]
+		without, ok := alone[r.Blow]
+		if !ok || r.Mode == ModeLinger || r.OffMS <= without+r.GrantMS+offNoise.Milliseconds() {
+			continue
+		}
+		r.fail("the machine was held up: down after %s, after %s with linger alone, and %s are granted", seconds(r.OffMS), seconds(without), seconds(r.GrantMS))
+		r.Pass = false
+	}
 }
 
 // Failed returns the rows that are not as they must be.

@@ -24,6 +24,8 @@ type Row struct {
 	// the machine being down, in milliseconds.
 	OutageMS int64 `json:"outage_ms,omitempty"`
 	OffMS    int64 `json:"off_ms,omitempty"`
+	// GrantMS is how long logind lets a shutdown be delayed.
+	GrantMS int64 `json:"grant_ms,omitempty"`
 	// PlainMS is a plain stop and start of the same stack on the same host, and
 	// Ratio what part of it the outage was.
 	PlainMS int64   `json:"plain_ms,omitempty"`
@@ -125,6 +127,13 @@ func (t *trial) run(ctx context.Context) error {
 	if t.boot, err = t.BootID(ctx); err != nil {
 		return err
 	}
+	if t.row.Want == Off || t.row.Want == Reboots {
+		grant, err := t.grant(ctx)
+		if err != nil {
+			return err
+		}
+		t.row.GrantMS = grant.Milliseconds()
+	}
 	t.writer = t.StartWriter(ctx)
 	defer t.writer.Stop()
 	if err := t.writer.WaitAcked(ctx, 5); err != nil {
@@ -168,7 +177,7 @@ func (t *trial) observe(ctx context.Context) error {
 	switch t.row.Want {
 	case Stays:
 	case Off, Reboots:
-		quiet, limit = t.offLimit(ctx), t.offLimit(ctx)
+		quiet, limit = t.offLimit(), t.offLimit()
 	case StaysDown:
 		quiet, limit = max(quiet, lateWatch), downWatch
 	default:
@@ -240,14 +249,22 @@ func (t *trial) observeBoot(ctx context.Context) error {
 
 // offLimit is how long the machine may take to go down: a stop of the stack,
 // what logind grants those who ask for a delay, and a margin for the rest.
-func (t *trial) offLimit(ctx context.Context) time.Duration {
-	out, err := t.Output(ctx, "busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1",
+func (t *trial) offLimit() time.Duration {
+	return or(t.plain, 6*time.Second) + time.Duration(t.row.GrantMS)*time.Millisecond + t.blow.Patience + 10*time.Second
+}
+
+// grant is how long logind lets a shutdown be delayed.
+func (h *Host) grant(ctx context.Context) (time.Duration, error) {
+	out, err := h.Output(ctx, "busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1",
 		"org.freedesktop.login1.Manager", "InhibitDelayMaxUSec")
-	var usec int64
-	if _, scanErr := fmt.Sscanf(out, "t %d", &usec); err != nil || scanErr != nil {
-		usec = 5e6 // the default; a host that is half down no longer tells
+	if err != nil {
+		return 0, err
 	}
-	return or(t.plain, 6*time.Second) + time.Duration(usec)*time.Microsecond + t.blow.Patience + 10*time.Second
+	var usec int64
+	if _, err := fmt.Sscanf(out, "t %d", &usec); err != nil {
+		return 0, fmt.Errorf("cannot read how long a shutdown may be delayed: %w: %q", err, out)
+	}
+	return time.Duration(usec) * time.Microsecond, nil
 }
 
 // judge compares what was seen with what must be.
@@ -281,7 +298,7 @@ func (t *trial) judge(ctx context.Context, before map[string]string) error {
 		}
 	}
 	if row.Want == Off || row.Want == Reboots {
-		if limit := t.offLimit(ctx); row.OffMS > limit.Milliseconds() {
+		if limit := t.offLimit(); row.OffMS > limit.Milliseconds() {
 			row.fail("the machine was held up: down after %.1f s, %.1f s were granted", float64(row.OffMS)/1000, limit.Seconds())
 		}
 	}
@@ -384,7 +401,9 @@ func (t *trial) undo(ctx context.Context) error {
 func (h *Host) diagnosis() string {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	out, _ := h.Output(ctx, "sh", "-c", "loginctl user-status --no-pager --lines=0 "+User+" | head -6; journalctl --no-pager -n 60 -o short-precise | cut -c1-200")
+	// Each look of the lab at the host leaves lines there that tell nothing.
+	out, _ := h.Output(ctx, "sh", "-c", "loginctl user-status --no-pager --lines=0 "+User+" | head -6; "+
+		"journalctl --no-pager -n 300 -o short-precise | grep -v -F -e 'runuser[' -e 'podman[' | tail -n 50 | cut -c1-200")
 	return out
 }
 

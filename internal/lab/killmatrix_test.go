@@ -67,6 +67,24 @@ func TestTooSlow(t *testing.T) {
 	}
 }
 
+// TestHeldUp: with keeper a machine goes down as fast as without, but for what
+// logind grants.
+func TestHeldUp(t *testing.T) {
+	t.Parallel()
+	off := func(m Mode, ms int64) Row {
+		return Row{Blow: "a", Mode: m, Want: Off, Got: Off, OffMS: ms, GrantMS: 5000, Pass: true}
+	}
+	rows := []Row{off(ModeLinger, 2000), off(ModeUser, 10000), off(ModeRoot, 10001)}
+	compareOff(rows)
+	if !rows[0].Pass || !rows[1].Pass || rows[2].Pass || len(rows[2].Why) != 1 {
+		t.Errorf("%+v", rows)
+	}
+	rows = []Row{off(ModeUser, 90000)}
+	if compareOff(rows); !rows[0].Pass {
+		t.Error("there was nothing to compare with")
+	}
+}
+
 func TestFootprint(t *testing.T) {
 	t.Parallel()
 	before := Footprint{Things: map[string]int{"process conmon": 4, "mount /run": 1}, RSS: 20000, FDs: 12, Threads: 8}
