@@ -3,7 +3,6 @@ package units
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -34,46 +33,53 @@ func (w *watched) quiet(t *testing.T, m *manager, what string) {
 // With the default target go all that it wants, and nobody meant each of them.
 func TestWatchTellsAnIsolation(t *testing.T) {
 	t.Parallel()
-	m := twoUnits(t)
-	w, _ := watching(t, t.Context(), m)
-	stopJob := dbus.ObjectPath("/org/freedesktop/systemd1/job/900")
+	const stopJob = dbus.ObjectPath("/org/freedesktop/systemd1/job/900")
 	job := struct {
 		ID   uint32
 		Path dbus.ObjectPath
 	}{900, stopJob}
-	just := uint64(time.Now().UnixMicro())
-	for name, target := range map[string]map[string]any{
-		"it is down":       {"ActiveState": "inactive", "InactiveEnterTimestamp": just},
-		"it is to be down": {"ActiveState": "active", "Job": job},
+	for name, tt := range map[string]struct {
+		before   string // the target when the watch begins
+		target   map[string]any
+		kind     string // of the target's job
+		isolated bool
+	}{
+		"it is down":       {"active", map[string]any{"ActiveState": "inactive"}, "", true},
+		"it is to be down": {"active", map[string]any{"ActiveState": "active", "Job": job}, "stop", true},
+		// While the manager starts up, its target has a job as well.
+		"during the start-up": {"inactive", map[string]any{"ActiveState": "inactive", "Job": job}, "start", false},
+		"it never was up":     {"inactive", map[string]any{"ActiveState": "inactive"}, "", false},
+		"it is up":            {"active", map[string]any{"ActiveState": "active"}, "", false},
 	} {
-		m.with(func() { m.target, m.jobs[stopJob] = target, "stop" })
-		m.job(1, "stop", "redis.service")
-		if e := await(t, w.events, name); e != (core.StopAsked{Name: "redis.service", Isolated: true}) {
-			t.Errorf("%s: got %#v", name, e)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := twoUnits(t)
+			m.with(func() { m.target = map[string]any{"ActiveState": tt.before} })
+			w, _ := watching(t, t.Context(), m)
+			m.with(func() { m.target, m.jobs[stopJob] = tt.target, tt.kind })
+			m.job(1, "stop", "redis.service")
+			if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "redis.service", Isolated: tt.isolated}) {
+				t.Errorf("got %#v, want isolated %v", e, tt.isolated)
+			}
+		})
 	}
-	// While the manager starts up, its target has a job as well.
+}
+
+// keeper brings the target back with the first service that it starts, when the
+// jobs of others may still be unread: they are part of the same.
+func TestWatchRemembersAnIsolation(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	w, _ := watching(t, t.Context(), m)
 	m.with(func() {
-		m.target, m.jobs[stopJob] = map[string]any{"ActiveState": "inactive", "InactiveEnterTimestamp": just, "Job": job}, "start"
+		m.target = map[string]any{"ActiveState": "inactive"}
 	})
-	m.job(1, "stop", "redis.service")
-	if e := await(t, w.events, "during the start-up"); e != (core.StopAsked{Name: "redis.service"}) {
-		t.Errorf("during the start-up: got %#v", e)
-	}
-	// What went down a while ago takes nothing along any more, and what never was
-	// up did not either.
-	long := uint64(time.Now().Add(-isolatedFor - time.Second).UnixMicro())
-	for name, target := range map[string]map[string]any{
-		"it went down a while ago": {"ActiveState": "inactive", "InactiveEnterTimestamp": long},
-		"it never was up":          {"ActiveState": "inactive", "InactiveEnterTimestamp": uint64(0)},
-		"it is up again":           {"ActiveState": "active", "InactiveEnterTimestamp": just},
-		"it failed":                {"ActiveState": "failed", "InactiveEnterTimestamp": just},
-	} {
-		m.with(func() { m.target = target })
-		m.job(1, "stop", "redis.service")
-		if e := await(t, w.events, name); e != (core.StopAsked{Name: "redis.service"}) {
-			t.Errorf("%s: got %#v, want a person's word", name, e)
+	for i, name := range []string{"redis.service", "postgres.service"} {
+		m.job(uint32(i+1), "stop", name)
+		if e := await(t, w.events, name); e != (core.StopAsked{Name: name, Isolated: true}) {
+			t.Errorf("got %#v", e)
 		}
+		m.with(func() { m.target = map[string]any{"ActiveState": "active"} })
 	}
 }
 

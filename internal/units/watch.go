@@ -40,6 +40,9 @@ func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 		return fmt.Errorf("cannot subscribe to the user manager's signals: %w", err)
 	}
 	w := watch{c: c, deliver: deliver, quick: map[uint32]bool{}}
+	if p, err := c.properties(ctx, defaultTarget); err == nil {
+		w.seeTarget(p)
+	}
 	if err := w.all(ctx); err != nil {
 		return err
 	}
@@ -81,6 +84,11 @@ type watch struct {
 	// after and needs are the whole After and Needs of each, which one unit alone
 	// does not tell; bound are those of them that systemd stops it with.
 	after, needs, bound map[string][]string
+	isolation           time.Time // when a stop was last seen to be part of one
+	// targetUp is what was seen of the default target, targetLeft when it was seen
+	// to be down after that, and lookTarget that it changed.
+	targetUp, lookTarget bool
+	targetLeft           time.Time
 	// quick are the jobs that were gone before they could be asked.
 	quick  map[uint32]bool
 	relist bool
@@ -112,6 +120,10 @@ func (w *watch) note(ctx context.Context, s *dbus.Signal) bool {
 	case "org.freedesktop.DBus.Properties.PropertiesChanged":
 		if s.Path == w.session {
 			w.relist = true
+			return true
+		}
+		if s.Path == unitPath(defaultTarget) {
+			w.lookTarget = true
 			return true
 		}
 		if name, ok := w.known[s.Path]; ok {
@@ -197,25 +209,62 @@ func (w *watch) jobType(ctx context.Context, path dbus.ObjectPath) string {
 	return s
 }
 
-// isolatedFor is how long after the end of the default target a stop still
-// counts as part of what ended that.
+// isolatedFor is how long after the default target was seen to have gone a stop
+// still counts as part of what ended that.
 const isolatedFor = 5 * time.Second
 
 // isolated says whether the default target just went or is about to go:
 // systemctl isolate stops all that another target does not want.
 func (w *watch) isolated(ctx context.Context) bool {
+	// The first that is brought back brings the target back, while the jobs of the
+	// others may not have been looked at.
+	if time.Since(w.isolation) < isolatedFor {
+		return true
+	}
+	gone, again := w.targetGoes(ctx)
+	if again {
+		gone, _ = w.targetGoes(ctx)
+	}
+	if gone {
+		w.isolation = time.Now()
+	}
+	return gone
+}
+
+// targetGoes looks at the default target; again says that its job was done
+// before it could be asked what it was, so that the target is to be looked at
+// anew. The manager forgets a target that is down, and when that was: what counts
+// is that it was seen up.
+func (w *watch) targetGoes(ctx context.Context) (gone, again bool) {
 	p, err := w.c.properties(ctx, defaultTarget)
 	if err != nil {
-		return false
+		return false, false
 	}
 	if path, ok := jobPath(p); ok {
-		return w.jobType(ctx, path) == "stop"
+		kind := w.jobType(ctx, path)
+		return kind == "stop", kind == ""
 	}
-	ended := time.Since(realtime(p, "InactiveEnterTimestamp"))
-	return text(p, "ActiveState") == "inactive" && ended < isolatedFor
+	w.seeTarget(p)
+	return !w.targetUp && time.Since(w.targetLeft) < isolatedFor, false
+}
+
+// seeTarget notes whether the default target is up, and when it was seen to have
+// gone.
+func (w *watch) seeTarget(p map[string]any) {
+	up := text(p, "ActiveState") == "active"
+	if w.targetUp && !up {
+		w.targetLeft = time.Now()
+	}
+	w.targetUp = up
 }
 
 func (w *watch) look(ctx context.Context) error {
+	if w.lookTarget || w.relist {
+		w.lookTarget = false
+		if p, err := w.c.properties(ctx, defaultTarget); err == nil {
+			w.seeTarget(p)
+		}
+	}
 	if w.relist {
 		return w.all(ctx)
 	}
