@@ -106,7 +106,8 @@ type recovery struct {
 	view    containers.View
 	runtime string
 	log     *slog.Logger
-	// standDown: then nothing is ended, though what holds a volume is said.
+	// standDown: then nothing is ended, and what would be a second server is held
+	// back all the same.
 	standDown core.StandDown
 }
 
@@ -134,7 +135,7 @@ func poll(ctx context.Context, limit time.Duration, yes func() bool) bool {
 }
 
 // freeVolumes ends the processes that hold what a unit is going to mount at the
-// same place, and says whether there were any. What it cannot or may not end has
+// same place, and says whether it ended any. What it cannot or may not end has
 // its units held back. It acts while the user manager starts up, and not when
 // somebody runs it beside a stack that runs.
 func (r recovery) freeVolumes(ctx context.Context, processes []containers.Process) (bool, error) {
@@ -154,20 +155,13 @@ func (r recovery) freeVolumes(ctx context.Context, processes []containers.Proces
 	if len(holders) == 0 {
 		return false, nil
 	}
+	twins := slices.ContainsFunc(holders, func(h containers.Holder) bool { return h.Twin })
 	if r.standDown.InForce() {
-		for _, h := range holders {
-			r.log.Warn("a process of an earlier life is left alone, for keeper stands down", "pid", h.PID, "name", h.Name, "holds", h.Source, "of", h.Unit)
-		}
-		return false, nil
+		r.log.Warn("processes of an earlier life are left alone, for keeper stands down", "reason", r.standDown.Detail)
+		twins = false
 	}
-	for _, step := range []struct {
-		signal syscall.Signal
-		wait   time.Duration
-	}{{syscall.SIGTERM, politeWait}, {syscall.SIGINT, hurryWait}, {syscall.SIGKILL, killWait}} {
-		r.signal(holders, step.signal)
-		if r.gone(ctx, &holders, all, step.wait) {
-			break
-		}
+	if twins {
+		r.end(ctx, &holders, all)
 	}
 	held := map[string]bool{}
 	for _, h := range holders {
@@ -175,11 +169,24 @@ func (r recovery) freeVolumes(ctx context.Context, processes []containers.Proces
 			held[h.Unit] = true
 			r.log.Error("holding back "+h.Unit, "reason", fmt.Sprintf("process %d (%s) of an earlier life has %s open", h.PID, h.Name, h.Source))
 			if err := m.Cancel(ctx, h.Unit); err != nil {
-				return true, err
+				return twins, err
 			}
 		}
 	}
-	return true, nil
+	return twins, nil
+}
+
+// end ends the twins among the holders; holders is what is left.
+func (r recovery) end(ctx context.Context, holders *[]containers.Holder, all []core.Unit) {
+	for _, step := range []struct {
+		signal syscall.Signal
+		wait   time.Duration
+	}{{syscall.SIGTERM, politeWait}, {syscall.SIGINT, hurryWait}, {syscall.SIGKILL, killWait}} {
+		r.signal(*holders, step.signal)
+		if r.gone(ctx, holders, all, step.wait) {
+			return
+		}
+	}
 }
 
 // units asks the user manager for all units, again until it answers: it is busy

@@ -190,7 +190,7 @@ func TestRecoverLeavesAlone(t *testing.T) {
 		orders []string
 	}{
 		"keeper stands down": {change: func(a *aftermath) { a.r.standDown = core.StandDown{Cause: core.CausePaused, Detail: "paused"} },
-			says: "is left alone, for keeper stands down"},
+			says: "are left alone, for keeper stands down", orders: []string{"StopUnit db.service"}},
 		// Somebody types keeper recover.
 		"the manager runs":          {change: func(a *aftermath) { a.with(func() { a.state = "running" }) }},
 		"the manager is degraded":   {change: func(a *aftermath) { a.with(func() { a.state = "degraded" }) }},

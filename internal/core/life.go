@@ -74,6 +74,10 @@ type Now struct {
 	Rearms  []Rearm
 }
 
+// stopSpan is longer than the stop of a user manager takes: its limit is two
+// minutes.
+const stopSpan = 3 * time.Minute
+
 // death is the kind of end that is counted back in.
 func (b Began) death() LifeKind {
 	if b.Kind == LifeSame {
@@ -145,10 +149,16 @@ func booted(b *Began, last LastLife, now Now) {
 	// That keeper was told to end says nothing: a person may have stopped it, days
 	// before.
 	b.Kind, b.Clean = LifeBooted, last.Shutdown
-	for _, r := range now.Rearms {
-		b.Clean = b.Clean || r.Boot == last.Life.Boot && r.Reason == MachineGoesDown
-	}
 	left := last.EndedAt
+	for _, r := range now.Rearms {
+		if r.Boot == last.Life.Boot && r.Reason == MachineGoesDown {
+			b.Clean = true
+			// The daemon was told at the begin of the end, or long before.
+			if r.At.Sub(left) > stopSpan {
+				left = r.At
+			}
+		}
+	}
 	if b.Clean {
 		b.Cause = "the machine was rebooted"
 	} else {

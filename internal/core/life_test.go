@@ -234,9 +234,10 @@ func TestWhatHappenedBooted(t *testing.T) {
 	}{
 		"a reboot that was announced": {func(l *LastLife) { l.Shutdown, l.EndedAt, l.Ended = true, ended, 900*time.Second }, nil, true, "rebooted", 90 * time.Second},
 		// systemctl start poweroff.target, and logind said nothing; the last act saw it.
-		"the machine went down, says the last act": {func(l *LastLife) { l.EndedAt = ended }, []Rearm{notDone}, true, "rebooted", 90 * time.Second},
-		"the same, with the daemon dead":           {func(*LastLife) {}, []Rearm{notDone}, true, "rebooted", time.Minute},
-		"the same, and there were others":          {func(*LastLife) {}, append(rearmed(func(r *Rearm) { r.Reason = "keeper stands down: paused" }), notDone), true, "rebooted", time.Minute},
+		"the machine went down, says the last act":     {func(l *LastLife) { l.EndedAt = ended }, []Rearm{notDone}, true, "rebooted", 90 * time.Second},
+		"the same, and keeper was stopped long before": {func(l *LastLife) { l.EndedAt = ended.Add(-48 * time.Hour) }, []Rearm{notDone}, true, "rebooted", time.Minute},
+		"the same, with the daemon dead":               {func(*LastLife) {}, []Rearm{notDone}, true, "rebooted", time.Minute},
+		"the same, and there were others":              {func(*LastLife) {}, append(rearmed(func(r *Rearm) { r.Reason = "keeper stands down: paused" }), notDone), true, "rebooted", time.Minute},
 		// A person may have stopped it, days before the power cut.
 		"the daemon was told to end, and no more": {func(l *LastLife) { l.EndedAt = ended }, nil, false, "without warning", time.Minute},
 		"the last act of a boot before":           {func(l *LastLife) { l.EndedAt = ended }, rearmed(func(r *Rearm) { r.Boot = "boot-0" }), false, "without warning", time.Minute},

@@ -60,7 +60,7 @@ func TestOwnUnit(t *testing.T) {
 	if got, err := c.OwnUnit(t.Context(), Daemon, false); err != nil || got.Program != program || got.Missing {
 		t.Errorf("by its start: got %+v, %v", got, err)
 	}
-	if got, err := c.OwnUnit(t.Context(), "nothing.service", false); err != nil || got != (core.OwnUnit{Missing: true}) {
+	if got, err := c.OwnUnit(t.Context(), "nothing.service", false); err != nil || got != (core.OwnUnit{Enabled: true, Missing: true}) {
 		t.Errorf("not installed: got %+v, %v", got, err)
 	}
 	m.with(func() { m.deny["GetAll"] = true })

@@ -112,18 +112,21 @@ func (c *Conn) properties(ctx context.Context, name string) (map[string]any, err
 
 // SessionUnit tells whether keeper-session.service is active, and whether it
 // is enabled (UnitFileState).
-func (c *Conn) SessionUnit(ctx context.Context) (active, enabled bool, err error) {
+func (c *Conn) SessionUnit(ctx context.Context) (active, isEnabled bool, err error) {
 	p, err := c.properties(ctx, Session)
 	if err != nil {
 		return false, false, err
 	}
+	return text(p, "ActiveState") == "active", enabled(p), nil
+}
+
+// enabled also holds where it cannot be read: only a person's word disables.
+func enabled(p map[string]any) bool {
 	switch text(p, "UnitFileState") {
 	case "disabled", "masked", "masked-runtime":
-	default:
-		// Also where it cannot be read: only a person's word disables it.
-		enabled = true
+		return false
 	}
-	return text(p, "ActiveState") == "active", enabled, nil
+	return true
 }
 
 // List returns every unit that Quadlet made, running or not.
