@@ -154,6 +154,18 @@ remove_dirs() {
 	done
 }
 
+# root_owned PATH: can nobody but root change it, or put another in its place?
+root_owned() {
+	p=$1
+	while :; do
+		[ "$(stat -Lc %u "$p")" -eq 0 ] || return 1
+		# A sticky directory, such as /tmp, keeps other people's hands off.
+		[ -z "$(find -L "$p" -prune \( -perm -o=w -o -perm -g=w ! -gid 0 \) ! -perm -1000)" ] || return 1
+		[ "$p" != / ] || return 0
+		p=$(dirname "$p")
+	done
+}
+
 # ---- the account's part, as the account --------------------------------------
 
 # hand_over: as root, to the account, which writes its own files. Root never
@@ -164,7 +176,15 @@ hand_over() {
 	[ -z "$replace" ] || set -- "$@" --replace
 	[ -z "$keep_linger" ] || set -- "$@" --keep-linger
 	if [ "$action" = install ]; then
-		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd -C "$(dirname "$binary")" keeper
+		# Where others could put a link in its place, root reads no more than the
+		# account itself could.
+		if root_owned "$binary"; then
+			cp "$binary" "$work/keeper"
+		else
+			runuser -u "$user" -- cat "$binary" >"$work/keeper" || die "$binary is not root's alone, and $user cannot read it; copy it to a place of root's"
+		fi
+		chmod 0755 "$work/keeper"
+		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd -C "$work" keeper
 	else
 		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd
 	fi
@@ -291,18 +311,6 @@ each_of_root() {
 shared_manifest() { manifest=$etc/installed/shared; }
 root_manifest() { manifest=$etc/installed/$uid; }
 
-# root_owned PATH: can nobody but root change it, or put another in its place?
-root_owned() {
-	p=$1
-	while :; do
-		[ "$(stat -Lc %u "$p")" -eq 0 ] || return 1
-		# A sticky directory, such as /tmp, keeps other people's hands off.
-		[ -z "$(find -L "$p" -prune \( -perm -o=w -o -perm -g=w ! -gid 0 \) ! -perm -1000)" ] || return 1
-		[ "$p" != / ] || return 0
-		p=$(dirname "$p")
-	done
-}
-
 # in_force PROPERTY: what systemd has in mind for the user manager.
 in_force() { systemctl show --property="$1" --value "user@$uid.service"; }
 as_wanted() {
@@ -378,6 +386,7 @@ install_root() {
 	if [ -n "$changed" ] || ! as_wanted; then
 		systemctl daemon-reload
 	fi
+	systemctl enable --quiet "keeper-revive@$uid.service"
 	as_wanted || die "another drop-in overrules keeper's; see: systemctl cat user@$uid user-runtime-dir@$uid"
 	[ -n "$changed" ] || say "nothing had to be changed in root's part"
 	say "root's part is in force for $user (uid $uid), $([ -n "$armor" ] && echo "armor and revive" || echo "revive without armor"). To undo: $0 --uninstall --system --user $user"
@@ -394,6 +403,7 @@ find_root_part() {
 }
 
 uninstall_root() {
+	systemctl disable --quiet "keeper-revive@$uid.service" || :
 	remove_files
 	dirs=$(noted_dirs)
 	shared='' reread=''

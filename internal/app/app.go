@@ -55,7 +55,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	defer cancel()
 
 	rec := newRecorder(store, kept, log, identity{uid: uid, release: release, since: time.Now()})
-	lingers := &logindLink{uid: uint32(uid)}
+	lingers := &logindLink{uid: uint32(uid), user: rec.id.user()}
 	view := openView(uid, p)
 	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: copiesDir(p)}, log: log}
 	held := &delay{link: lingers, log: log}
@@ -74,6 +74,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	actors.Go(func() { lingers.run(ctx, deliver) })
 	actors.Go(func() { services.run(ctx, deliver) })
 	actors.Go(func() { watchLinger(ctx, p, uid, rec.id.user(), deliver, log) })
+	actors.Go(func() { watchRuntime(ctx, p, deliver, log) })
 	actors.Go(func() { watchMarks(ctx, marks, deliver, log) })
 
 	srv := control.Server{UID: uid, Status: func(ctx context.Context) (control.Status, error) {
@@ -166,6 +167,15 @@ func watchLinger(ctx context.Context, p paths.Paths, uid int, user string, deliv
 			})
 	})
 	both.Wait()
+}
+
+// watchRuntime hears of the end of Podman's runtime state.
+func watchRuntime(ctx context.Context, p paths.Paths, deliver func(core.Event), log *slog.Logger) {
+	keepUp(ctx, func() (bool, error) {
+		return false, logind.WatchFile(ctx, p.Runtime, "libpod", func() { deliver(core.HelperHint{}) })
+	}, func(err error) {
+		log.Warn("Podman's runtime state is looked at now and then only", "error", err, "every", core.LookEvery)
+	})
 }
 
 // watchMarks hears of a pause and of the administrator's mark as they come and

@@ -69,7 +69,7 @@ func examineLogind(ctx context.Context, h *core.Health) error {
 	if err != nil {
 		return err
 	}
-	h.Root = core.Root{Armor: life.Armor, Revive: life.Revive}
+	h.Root = rootInForce(life, uint32(h.UID), h.User)
 	h.DelayHeld, h.DelayGrant, err = c.DelayHeld(ctx)
 	return err
 }

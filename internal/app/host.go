@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -63,7 +64,10 @@ type helpers struct {
 }
 
 // Dead is engine.Helpers.
-func (h helpers) Dead() []string { return h.view.DeadHelpers() }
+func (h helpers) Dead() core.HelpersSeen {
+	processes, err := h.view.Processes()
+	return core.HelpersSeen{Dead: h.view.DeadHelpers(), Orphaned: err == nil && h.view.Orphaned(processes)}
+}
 
 // Mend is engine.Helpers. Podman sets its networks up again for all running
 // containers, and starts what they need. It runs in a service of its own: what
@@ -138,11 +142,11 @@ func (l *unitsLink) Start(ctx context.Context, names []string) error {
 	if len(processes) == 0 && idle(all) {
 		// What lived when `keeper recover` looked may have died since.
 		if err := clearStale(l.view, l.log); err != nil {
-			return err
+			l.log.Error("Podman may stumble over its old runtime state", "error", err)
 		}
 	}
 	held := map[string]containers.Holder{}
-	for _, h := range l.view.Holders(processes, notRunning(all)) {
+	for _, h := range l.view.Holders(processes, all) {
 		held[h.Unit] = h
 	}
 	var refused []error
@@ -168,17 +172,7 @@ func idle(all []core.Unit) bool {
 	return true
 }
 
-// notRunning leaves out the units whose own processes hold their volumes.
-func notRunning(all []core.Unit) []core.Unit {
-	var down []core.Unit
-	for _, u := range all {
-		if u.Active == "inactive" || u.Active == "failed" {
-			down = append(down, u)
-		}
-	}
-	return down
-}
-
+// heldBy returns what holds back the unit, or one that it needs or waits for.
 func heldBy(name string, all []core.Unit, held map[string]containers.Holder) (containers.Holder, bool) {
 	if h, ok := held[name]; ok {
 		return h, true
@@ -187,7 +181,7 @@ func heldBy(name string, all []core.Unit, held map[string]containers.Holder) (co
 		if u.Name != name {
 			continue
 		}
-		for _, a := range u.After {
+		for _, a := range slices.Concat(u.After, u.Needs) {
 			if h, ok := held[a]; ok {
 				return h, true
 			}

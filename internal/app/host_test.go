@@ -90,8 +90,9 @@ func TestHeldBy(t *testing.T) {
 		unit("stack-network.service", "network", "active"),
 	}
 	held := map[string]containers.Holder{"db.service": {Unit: "db.service", Source: "pgdata"}}
-	// To start web would pull in db, or find it missing.
-	for name, want := range map[string]bool{"db.service": true, "web.service": true, "cache.service": false, "gone.service": false} {
+	all = append(all, core.Unit{Name: "worker.service", Kind: "container", Active: "failed", Needs: []string{"db.service"}})
+	// To start web or worker would pull in db, or find it missing.
+	for name, want := range map[string]bool{"db.service": true, "web.service": true, "worker.service": true, "cache.service": false, "gone.service": false} {
 		if h, ok := heldBy(name, all, held); ok != want || ok && h.Source != "pgdata" {
 			t.Errorf("%s: got %+v, %v; want %v", name, h, ok, want)
 		}
@@ -124,27 +125,23 @@ func TestWithNeeds(t *testing.T) {
 	}
 }
 
-func TestNotRunningAndIdle(t *testing.T) {
+func TestIdle(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		unit          core.Unit
-		running, idle bool
+		unit core.Unit
+		want bool
 	}{
-		{unit("a.service", "container", "inactive"), false, true},
-		{unit("a.service", "container", "failed"), false, true},
-		{unit("a.service", "container", "active"), true, false},
-		{unit("a.service", "container", "activating"), true, false},
-		{unit("a.service", "container", "deactivating"), true, false},
-		{unit("a-volume.service", "volume", "active"), true, true},
-		{core.Unit{Name: "a.service", Kind: "container", Active: "inactive", Job: true}, false, false},
-		{core.Unit{Name: "a-volume.service", Kind: "volume", Active: "inactive", Job: true}, false, false},
+		{unit("a.service", "container", "inactive"), true},
+		{unit("a.service", "container", "failed"), true},
+		{unit("a.service", "container", "active"), false},
+		{unit("a.service", "container", "activating"), false},
+		{unit("a.service", "container", "deactivating"), false},
+		{unit("a-volume.service", "volume", "active"), true},
+		{core.Unit{Name: "a.service", Kind: "container", Active: "inactive", Job: true}, false},
+		{core.Unit{Name: "a-volume.service", Kind: "volume", Active: "inactive", Job: true}, false},
 	} {
-		list := []core.Unit{tt.unit}
-		if got := len(notRunning(list)) == 0; got != tt.running {
-			t.Errorf("%+v: running %v, want %v", tt.unit, got, tt.running)
-		}
-		if got := idle(list); got != tt.idle {
-			t.Errorf("%+v: idle %v, want %v", tt.unit, got, tt.idle)
+		if got := idle([]core.Unit{tt.unit}); got != tt.want {
+			t.Errorf("%+v: idle %v, want %v", tt.unit, got, tt.want)
 		}
 	}
 	if !idle(nil) {

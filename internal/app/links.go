@@ -73,7 +73,11 @@ func (l *link[C]) get() (*C, error) {
 
 // logindLink is the engine's view of logind.
 type logindLink struct {
-	uid uint32
+	uid  uint32
+	user string
+	// root is what was last known of root's part. Only Linger uses it, of which
+	// one runs at a time.
+	root core.Root
 	link[logind.Conn]
 }
 
@@ -118,9 +122,10 @@ func (l *logindLink) Linger(ctx context.Context) core.LingerSeen {
 	if err != nil {
 		return core.LingerSeen{Err: err.Error()}
 	}
-	seen := core.LingerSeen{On: u.Linger, Unknown: u.State == ""}
+	seen := core.LingerSeen{On: u.Linger, Unknown: u.State == "", Root: l.root}
 	if life, err := c.Manager(ctx, l.uid); err == nil {
-		seen.Root = core.Root{Armor: life.Armor, Revive: life.Revive}
+		seen.Root = rootInForce(life, l.uid, l.user)
+		l.root = seen.Root
 		// Without armor the stop is real, and the last act sees to it.
 		seen.Closing = u.State == "closing" && life.Armor && life.Active == "active"
 	}

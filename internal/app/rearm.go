@@ -139,7 +139,8 @@ func (r *rearmer) facts(ctx context.Context) core.RearmFacts {
 		}
 	}
 	wait.Wait()
-	f.Started, f.FirstLife, f.Interval, f.Revive = life.Started, life.First, life.Interval, life.Revive
+	f.Started, f.FirstLife, f.Interval = life.Started, life.First, life.Interval
+	f.Revive = rootInForce(life, r.uid, identity{uid: int(r.uid)}.user()).Revive
 	if disabled && !f.StandDown.InForce() {
 		f.StandDown = core.StandDown{Cause: core.CauseDisabled, Detail: units.Session + " is disabled"}
 	}

@@ -31,10 +31,18 @@ func recoverCommand(io IO) *cobra.Command {
 		Long: `The first act of the user manager, before anything of the user starts. recover
 ends what still holds a volume that a unit is going to mount, and clears the
 runtime state that Podman would stumble over, if nothing of the account's
-containers lives any more. With the stack running it does nothing.`,
-		RunE: func(c *cobra.Command, _ []string) error { return app.Recover(c.Context(), journal(io.Err)) },
+containers lives any more. Beside a stack that runs it does nothing.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(c.Context(), recoverLimit)
+			defer cancel()
+			return app.Recover(ctx, journal(io.Err))
+		},
 	}
 }
+
+// recoverLimit is below TimeoutStartSec of keeper-session.service: past that there
+// would be no last act.
+const recoverLimit = 55 * time.Second
 
 // rearmLimit is below TimeoutStopSec of keeper-session.service.
 const rearmLimit = 40 * time.Second

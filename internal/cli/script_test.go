@@ -149,10 +149,7 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 		status = func(context.Context) (control.Status, error) { return st, nil }
 	}
 	path := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "keeper", "keeper.sock")
-	ts.Check(os.MkdirAll(filepath.Dir(path), 0o700))
-	// Not control.Listen: the scripts run side by side, and it sets the umask
-	// of the whole process.
-	l, err := net.Listen("unix", path)
+	l, err := control.Listen(path)
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

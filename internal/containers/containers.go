@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Role says what a process is to a container.
@@ -35,6 +36,8 @@ type Process struct {
 	Role Role
 	// CGroup is its path in the unified hierarchy.
 	CGroup string
+	// Unit is the service of the user manager that it belongs to, if any.
+	Unit string
 	// Init says that it is the first process of its PID namespace.
 	Init bool
 }
@@ -43,9 +46,9 @@ type Process struct {
 type View struct {
 	// Proc is /proc.
 	Proc string
-	// Runtime is $XDG_RUNTIME_DIR.
-	Runtime string
-	UID     int
+	// Runtime is $XDG_RUNTIME_DIR, Storage where Podman keeps images and volumes.
+	Runtime, Storage string
+	UID              int
 	// Subordinate are the account's ranges of subuid(5).
 	Subordinate []Range
 }
@@ -58,8 +61,8 @@ func (r Range) has(uid uint64) bool { return uid >= r.First && uid-r.First < r.C
 // Open returns the view of this process's own account. The ranges are read from
 // /etc/subuid; where they are handed out by a directory service instead,
 // cgroups alone tell what belongs to a container.
-func Open(uid int, name, runtime string) View {
-	return View{Proc: "/proc", Runtime: runtime, UID: uid, Subordinate: subordinate("/etc/subuid", uid, name)}
+func Open(uid int, name, runtime, storage string) View {
+	return View{Proc: "/proc", Runtime: runtime, Storage: storage, UID: uid, Subordinate: subordinate("/etc/subuid", uid, name)}
 }
 
 // subordinate reads subuid(5): lines of owner:first:count, the owner a name or
@@ -112,6 +115,7 @@ func (v View) process(pid, pause int) (Process, bool) {
 		return Process{}, false
 	}
 	p := Process{PID: pid, Name: st.name, Init: st.init, CGroup: v.cgroup(pid)}
+	p.Unit = unitOf(p.CGroup)
 	own := st.uid == uint64(v.UID)
 	sub := slices.ContainsFunc(v.Subordinate, func(r Range) bool { return r.has(st.uid) })
 	switch {
@@ -172,7 +176,8 @@ func (v View) status(pid int) (status, bool) {
 		}
 		switch key {
 		case "Name":
-			st.name = fields[0]
+			// Whoever is in the container chose it.
+			st.name = printable(fields[0])
 		case "State":
 			st.dead = fields[0] == "Z" || fields[0] == "X"
 		case "Uid":
@@ -186,6 +191,16 @@ func (v View) status(pid int) (status, bool) {
 		}
 	}
 	return st, known
+}
+
+// printable keeps a name from moving the cursor of a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 func (v View) path(pid int, name string) string {

@@ -102,9 +102,9 @@ func TestProcessesTellAll(t *testing.T) {
 	h.proc(512, proc{name: "postgres", uid: 100998, nspid: "1\t2", cgroup: payload})
 	list, err := h.view.Processes()
 	want := []Process{
-		{PID: 20, Name: "conmon", Role: Conmon, CGroup: slice + "/runtime"},
-		{PID: 511, Name: "postgres", Role: Payload, CGroup: payload, Init: true},
-		{PID: 512, Name: "postgres", Role: Payload, CGroup: payload},
+		{PID: 20, Name: "conmon", Role: Conmon, CGroup: slice + "/runtime", Unit: "db.service"},
+		{PID: 511, Name: "postgres", Role: Payload, CGroup: payload, Unit: "db.service", Init: true},
+		{PID: 512, Name: "postgres", Role: Payload, CGroup: payload, Unit: "db.service"},
 	}
 	if err != nil || !reflect.DeepEqual(list, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", list, err, want)
@@ -145,6 +145,27 @@ func TestProcessesOfHostileContent(t *testing.T) {
 	h.write(filepath.Join(h.view.Proc, "acpi"), "")
 	if got := h.roles(); got != "26 conmon" {
 		t.Errorf("got %s, want 26 alone", got)
+	}
+}
+
+// A name is shown on terminals and in the journal.
+func TestProcessNamesArePrintable(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"postgres":      "postgres",
+		"\x1b[2Jgone":   "?[2Jgone",
+		"a\x07b\x7fc":   "a?b?c",
+		"caf\u00e9":     "caf\u00e9",
+		"\u202egnp.exe": "?gnp.exe", // a change of direction
+		"\u009b31m":     "?31m",     // the same as ESC [
+		"a\xffb":        "a\ufffdb",
+	} {
+		h := newHost(t)
+		h.proc(7, proc{name: name, uid: uid, cgroup: payload})
+		list, err := h.view.Processes()
+		if err != nil || len(list) != 1 || list[0].Name != want {
+			t.Errorf("%q: got %+v, %v; want %q", name, list, err, want)
+		}
 	}
 }
 
@@ -229,7 +250,7 @@ func TestStopped(t *testing.T) {
 // This process is real, alive and of no container.
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	v := Open(os.Getuid(), "nobody-of-this-name", t.TempDir())
+	v := Open(os.Getuid(), "nobody-of-this-name", t.TempDir(), t.TempDir())
 	list, err := v.Processes()
 	if err != nil {
 		t.Fatal(err)

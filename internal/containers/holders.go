@@ -2,61 +2,111 @@ package containers
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 
 	"keeper/internal/core"
 )
 
-// Holder is a process inside a container that has a volume open for writing
-// where a unit's new container would have it.
+// Holder is a process inside a container that has something open for writing
+// that a unit's new container is going to have.
 type Holder struct {
 	Process
-	// Unit would mount the same Source at the same place.
+	// Unit is going to mount Source.
 	Unit, Source string
+	// Twin says that the process has it at the same place as Unit would: that is
+	// the same server, or another of its kind.
+	Twin bool
 }
 
-// Holders returns, of the processes, those that hold what one of the units is
-// going to mount writable at the same place in its container: two servers on
-// one volume would ruin it.
+// Holders returns, of the processes, those that hold what one of the units that
+// are down is going to mount for writing: two servers on one volume would ruin
+// it. Elsewhere in its container only what a data store needs is looked for, for
+// others share their files on purpose. What belongs to a unit that runs is
+// nobody's leftover.
 func (v View) Holders(processes []Process, units []core.Unit) []Holder {
+	var down []core.Unit
+	running := map[string]bool{}
+	for _, u := range units {
+		if u.Active == "inactive" || u.Active == "failed" {
+			down = append(down, u)
+		} else {
+			running[u.Name] = true
+		}
+	}
 	var held []Holder
 	for _, p := range processes {
-		if p.Role != Payload {
+		if p.Role == Payload && !running[p.Unit] {
+			held = append(held, v.holds(p, down)...)
+		}
+	}
+	return held
+}
+
+// unitOf returns the service of the user manager that the cgroup belongs to.
+func unitOf(cgroup string) string {
+	_, below, _ := strings.Cut(cgroup, "/user@")
+	_, below, _ = strings.Cut(below, "/")
+	for part := range strings.SplitSeq(below, "/") {
+		if strings.HasSuffix(part, ".service") {
+			return part
+		}
+	}
+	return ""
+}
+
+func (v View) holds(p Process, down []core.Unit) []Holder {
+	data, err := os.ReadFile(v.path(p.PID, "mountinfo"))
+	if err != nil {
+		return nil // it ended
+	}
+	var held []Holder
+	for line := range strings.Lines(string(data)) {
+		m, ok := parseMount(line)
+		if !ok || !m.writable {
 			continue
 		}
-		data, err := os.ReadFile(v.path(p.PID, "mountinfo"))
-		if err != nil {
-			continue // it ended
-		}
-		for line := range strings.Lines(string(data)) {
-			m, ok := parseMount(line)
-			if !ok || !m.writable {
-				continue
-			}
-			for _, u := range units {
-				if src, ok := sameMount(u, m); ok {
-					held = append(held, Holder{Process: p, Unit: u.Name, Source: src})
+		for _, u := range down {
+			for _, want := range u.Mounts {
+				twin := want.Target == m.point
+				if want.ReadOnly || !twin && !core.IsStore(u.Image) || !v.same(want.Source, p.PID, m) {
+					continue
 				}
+				held = append(held, Holder{Process: p, Unit: u.Name, Source: want.Source, Twin: twin})
 			}
 		}
 	}
 	return held
 }
 
-func sameMount(u core.Unit, m mount) (string, bool) {
-	for _, want := range u.Mounts {
-		if !want.ReadOnly && want.Target == m.point && sameSource(want.Source, m.root) {
-			return want.Source, true
+// same says whether the mount of the process is of the source as a unit names
+// it: a volume, or a path. Files are the same by device and inode; the account
+// owns the containers' user namespaces, and so may look through their mounts.
+func (v View) same(source string, pid int, m mount) bool {
+	path := source
+	if !filepath.IsAbs(source) {
+		// A volume that is elsewhere, or not to be looked at, is told by its name.
+		if strings.HasSuffix(m.root, "/volumes/"+source+"/_data") {
+			return true
 		}
+		path = filepath.Join(v.Storage, "volumes", source, "_data")
 	}
-	return "", false
+	a, aok := identity(path)
+	b, bok := identity(filepath.Join(v.path(pid, "root"), m.point))
+	return aok && bok && a == b
 }
 
-// sameSource compares the source of a mount as a unit names it, a volume or a
-// path, with the root of a mount, which is a path within its file system.
-func sameSource(source, root string) bool {
-	if !strings.HasPrefix(source, "/") {
-		return strings.HasSuffix(root, "/volumes/"+source+"/_data")
+type fileID struct{ device, inode uint64 }
+
+func identity(path string) (fileID, bool) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return fileID{}, false
 	}
-	return root != "/" && (strings.HasSuffix(source, root) || strings.HasSuffix(root, source))
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fileID{}, false
+	}
+	return fileID{device: uint64(st.Dev), inode: st.Ino}, true //nolint:unconvert // Dev is 32 bits wide on some architectures
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -13,7 +15,8 @@ import (
 // What Podman, its network and crun keep below the runtime directory. All of it
 // is made anew when Podman finds nothing there. containers holds something of
 // the user's as well: the registry log-ins.
-var runtimeDirs = []string{"libpod", "crun", "runc", "containers", "netns"}
+// libpod comes last: while it is there, there is something to clear.
+var runtimeDirs = []string{"crun", "runc", "containers", "netns", "libpod"}
 
 const logins = "auth.json"
 
@@ -30,6 +33,8 @@ func (v View) Clear() error {
 	if err := v.noMounts(); err != nil {
 		return err
 	}
+	// All is looked at before anything goes: half of a state is worse than all.
+	var dirs []string
 	for _, name := range runtimeDirs {
 		dir := filepath.Join(v.Runtime, name)
 		fi, err := os.Lstat(dir)
@@ -42,7 +47,10 @@ func (v View) Clear() error {
 		if st, ok := fi.Sys().(*syscall.Stat_t); !fi.IsDir() || ok && int(st.Uid) != v.UID {
 			return fmt.Errorf("cannot clear Podman's runtime state: %s is not a directory of the account", dir)
 		}
-		if err := clearDir(dir, name == "containers"); err != nil {
+		dirs = append(dirs, dir)
+	}
+	for _, dir := range dirs {
+		if err := clearDir(dir, filepath.Base(dir) == "containers"); err != nil {
 			return fmt.Errorf("cannot clear Podman's runtime state: %w", err)
 		}
 	}
@@ -111,6 +119,11 @@ func unescape(s string) string {
 // containers and that do not: pasta (or slirp4netns), aardvark-dns. Podman
 // starts them again when a container joins a network, and not before.
 func (v View) DeadHelpers() []string {
+	// What nobody needs any more is not missed.
+	processes, err := v.Processes()
+	if err != nil || !slices.ContainsFunc(processes, func(p Process) bool { return p.Role == Conmon }) {
+		return nil
+	}
 	var dead []string
 	networks := filepath.Join(v.Runtime, "containers", "networks")
 	if pid := readPID(filepath.Join(networks, "rootless-netns", "rootless-netns-conn.pid")); pid != 0 && !v.lives(pid) {
@@ -121,6 +134,66 @@ func (v View) DeadHelpers() []string {
 		dead = append(dead, "aardvark-dns")
 	}
 	return dead
+}
+
+// Orphaned says that the runtime state of Podman's that the living containers
+// were started with is gone: somebody removed it, and Podman may have made a new
+// one that knows nothing of them. Each conmon was told of a directory there
+// (--persist-dir), which lasts as long as the container.
+func (v View) Orphaned(processes []Process) bool {
+	told, gone := 0, 0
+	for _, p := range processes {
+		if p.Role != Conmon {
+			continue
+		}
+		dir := v.persistDir(p.PID)
+		if dir == "" {
+			continue
+		}
+		told++
+		if _, err := os.Lstat(dir); missing(err) {
+			gone++
+		}
+	}
+	// One alone may be on its way out.
+	return told > 0 && gone == told
+}
+
+func (v View) persistDir(pid int) string {
+	data, err := os.ReadFile(v.path(pid, "cmdline"))
+	if err != nil {
+		return ""
+	}
+	args := strings.Split(string(data), "\x00")
+	if i := slices.Index(args, "--persist-dir"); i >= 0 && i+1 < len(args) && filepath.IsAbs(args[i+1]) {
+		return args[i+1]
+	}
+	return ""
+}
+
+// Helpers returns the processes that Podman keeps for all containers of the
+// account: the pause process, pasta, aardvark-dns.
+func (v View) Helpers() ([]int, error) {
+	entries, err := os.ReadDir(v.Proc)
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for Podman's helpers: %w", err)
+	}
+	var pids []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		st, ok := v.status(pid)
+		if !ok || st.dead || st.uid != uint64(v.UID) {
+			continue
+		}
+		cgroup := v.cgroup(pid)
+		if st.name == "aardvark-dns" || strings.Contains(cgroup, "/podman-pause-") || strings.Contains(cgroup, "/rootless-netns-") || pid == v.pausePID() {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
 }
 
 // resolves says whether aardvark-dns has a network to answer for: a file each.

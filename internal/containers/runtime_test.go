@@ -75,6 +75,25 @@ func TestClear(t *testing.T) {
 	}
 }
 
+// While something is there that could not be cleared, there is something to
+// clear: what Leftover goes by is the last to go.
+func TestClearEndsWithWhatIsLookedFor(t *testing.T) {
+	t.Parallel()
+	h := ownHost(t)
+	h.leftover()
+	for _, name := range runtimeDirs {
+		if !h.view.Leftover() {
+			t.Errorf("nothing is left over, and %s is still to be cleared", name)
+		}
+		if err := os.RemoveAll(filepath.Join(h.view.Runtime, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h.view.Leftover() {
+		t.Error("there is still something left over")
+	}
+}
+
 // Log-ins to registries were typed by a person, and live among what is Podman's.
 func TestClearKeepsLogins(t *testing.T) {
 	t.Parallel()
@@ -130,8 +149,9 @@ func TestClearRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "mountinfo"},
-		"a foreign owner": {func(h *host) { h.view.UID++ }, "not a directory of the account"},
-		"a file":          {func(h *host) { h.replace("libpod", func(path string) { h.write(path, "") }) }, "not a directory of the account"},
+		"the last of the directories is a file": {func(h *host) { h.replace(runtimeDirs[len(runtimeDirs)-1], func(path string) { h.write(path, "") }) }, "not a directory of the account"},
+		"a foreign owner":                       {func(h *host) { h.view.UID++ }, "not a directory of the account"},
+		"a file":                                {func(h *host) { h.replace("libpod", func(path string) { h.write(path, "") }) }, "not a directory of the account"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -230,6 +250,7 @@ func TestDeadHelpers(t *testing.T) {
 		stack    = "containers/networks/aardvark-dns/stack"
 	)
 	alive := proc{name: "a", uid: uid, cgroup: "/"}
+	both := map[string]string{pasta: "7\n", aardvark: "8", stack: ""}
 	zombie, others := alive, alive
 	zombie.state, others.uid = "Z", 1001
 	for name, tt := range map[string]struct {
@@ -238,12 +259,12 @@ func TestDeadHelpers(t *testing.T) {
 		want  []string
 	}{
 		"no network at all":       {},
-		"both live":               {map[string]string{pasta: "7\n", aardvark: "8", stack: ""}, map[int]proc{7: alive, 8: alive}, nil},
-		"both dead":               {map[string]string{pasta: "7\n", aardvark: "8", stack: ""}, nil, []string{"pasta", "aardvark-dns"}},
-		"pasta dead":              {map[string]string{pasta: "7\n", aardvark: "8", stack: ""}, map[int]proc{8: alive}, []string{"pasta"}},
-		"aardvark-dns dead":       {map[string]string{pasta: "7\n", aardvark: "8", stack: ""}, map[int]proc{7: alive}, []string{"aardvark-dns"}},
-		"zombies":                 {map[string]string{pasta: "7\n", aardvark: "8", stack: ""}, map[int]proc{7: zombie, 8: zombie}, []string{"pasta", "aardvark-dns"}},
-		"their numbers used anew": {map[string]string{pasta: "7\n", aardvark: "8", stack: ""}, map[int]proc{7: others, 8: others}, []string{"pasta", "aardvark-dns"}},
+		"both live":               {both, map[int]proc{7: alive, 8: alive}, nil},
+		"both dead":               {both, nil, []string{"pasta", "aardvark-dns"}},
+		"pasta dead":              {both, map[int]proc{8: alive}, []string{"pasta"}},
+		"aardvark-dns dead":       {both, map[int]proc{7: alive}, []string{"aardvark-dns"}},
+		"zombies":                 {both, map[int]proc{7: zombie, 8: zombie}, []string{"pasta", "aardvark-dns"}},
+		"their numbers used anew": {both, map[int]proc{7: others, 8: others}, []string{"pasta", "aardvark-dns"}},
 		"nobody asks for names":   {map[string]string{pasta: "7\n", aardvark: "8"}, map[int]proc{7: alive}, nil},
 		"a hidden file is no network": {map[string]string{aardvark: "8", "containers/networks/aardvark-dns/.lock": ""},
 			nil, nil},
@@ -260,6 +281,17 @@ func TestDeadHelpers(t *testing.T) {
 		for pid, p := range tt.procs {
 			h.proc(pid, p)
 		}
+		// Without a container nobody needs them: they go with the last one, before
+		// their traces do.
+		if got := h.view.DeadHelpers(); got != nil {
+			t.Errorf("%s, and no container lives: got %v", name, got)
+		}
+		h.proc(9, proc{name: "conmon", state: "Z", uid: uid, cgroup: slice})
+		h.proc(10, proc{name: "postgres", uid: 100998, cgroup: payload})
+		if got := h.view.DeadHelpers(); got != nil {
+			t.Errorf("%s, and nobody watches the container: got %v", name, got)
+		}
+		h.proc(9, proc{name: "conmon", uid: uid, cgroup: slice})
 		if got := h.view.DeadHelpers(); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %v, want %v", name, got, tt.want)
 		}

@@ -19,9 +19,6 @@ import (
 	"keeper/internal/core"
 )
 
-// Listen changes the umask of the process for a moment, so nothing here runs
-// in parallel.
-
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func socketPath(t *testing.T) string { return filepath.Join(t.TempDir(), "keeper", "keeper.sock") }
@@ -188,18 +185,22 @@ func TestUnknownPaths(t *testing.T) {
 	}
 }
 
+// The mode is the socket's own: the mask of the process is as it was, for it
+// holds for all that others write meanwhile.
 func TestListenMode(t *testing.T) {
-	before := syscall.Umask(0o022)
-	defer syscall.Umask(before)
-	path := socketPath(t)
-	listen(t, path)
-	for p, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
-		if info, err := os.Stat(p); err != nil || info.Mode().Perm() != want {
-			t.Errorf("%s: %v, %v, want %v", p, info.Mode(), err, want)
+	for _, mask := range []int{0, 0o022, 0o077} {
+		before := syscall.Umask(mask)
+		path := socketPath(t)
+		listen(t, path)
+		after := syscall.Umask(before)
+		for p, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+			if info, err := os.Stat(p); err != nil || info.Mode().Perm() != want {
+				t.Errorf("umask %#o: %s: %v, %v, want %v", mask, p, info.Mode(), err, want)
+			}
 		}
-	}
-	if now := syscall.Umask(0o022); now != 0o022 {
-		t.Errorf("Listen left the umask at %#o", now)
+		if after != mask {
+			t.Errorf("Listen left the umask at %#o, want %#o", after, mask)
+		}
 	}
 }
 

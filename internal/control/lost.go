@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/fsnotify/fsnotify"
@@ -19,7 +21,14 @@ func Lost(ctx context.Context, path string) error {
 	}
 	defer w.Close()
 	dir := filepath.Dir(path)
-	if err := w.Add(dir); err != nil {
+	err = w.Add(dir)
+	if err == nil {
+		_, err = os.Lstat(path) // it may have gone before it was watched
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
 		return fmt.Errorf("cannot watch %s: %w", path, err)
 	}
 	for {

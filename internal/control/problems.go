@@ -33,8 +33,8 @@ func Problems(s Status) []Problem {
 				quote(f.Copy), quote(dir+name), name, quote(f.Copy)))
 	}
 	for _, u := range s.Units {
-		if u.Active == "active" {
-			continue
+		if u.Active == "active" || u.OneShot && u.Active != "failed" {
+			continue // well, or done, or at it
 		}
 		what := fmt.Sprintf("%s is %s", u.Name, u.Active)
 		if u.Sub != "" && u.Sub != u.Active && u.Sub != "dead" {

@@ -57,6 +57,15 @@ func TestProblems(t *testing.T) {
 			[]words{{"db.service is activating (auto-restart): exit-code", "systemctl --user status db"}}},
 		"a unit hit its start limit": {unit("failed", "failed", "start-limit-hit"),
 			[]words{{"start-limit-hit", "restart db"}}},
+		"a one-shot that is done, or at it": {func(s *Status) {
+			s.Units[0].OneShot = true
+			s.Units[1] = s.Units[0]
+			s.Units[0].Active, s.Units[0].Sub = "inactive", "dead"
+			s.Units[1].Active, s.Units[1].Sub = "activating", "start"
+		}, nil},
+		"a one-shot that failed": {func(s *Status) {
+			s.Units[0].OneShot, s.Units[0].Active, s.Units[0].Sub, s.Units[0].Result = true, "failed", "failed", "exit-code"
+		}, []words{{"db.service is failed: exit-code", "restart db"}}},
 		"a volume could not be made": {func(s *Status) { s.Units[1].Active, s.Units[1].Sub = "failed", "failed" },
 			[]words{{"data-volume.service is failed", "restart data-volume"}}},
 		"causes before symptoms": {func(s *Status) {

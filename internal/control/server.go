@@ -39,12 +39,13 @@ func Listen(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("cannot replace the old socket: %w", err)
 	}
-	// Only this process makes files now, so nothing else gets the mask.
-	old := unix.Umask(0o177)
+	// Nobody else gets into the directory meanwhile.
 	l, err := net.Listen("unix", path)
-	unix.Umask(old)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot listen on %s: %w", path, err), l.Close())
 	}
 	return l, nil
 }

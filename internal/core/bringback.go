@@ -28,29 +28,47 @@ var startWaits = []time.Duration{0, 2 * time.Second, 5 * time.Second, 15 * time.
 // seeUnit notes what became of a service since it was seen last.
 func (d *decider) seeUnit(u Unit) Unit {
 	was, known := d.Units[u.Name]
-	u.Stopped = was.Stopped || !known && slices.Contains(d.Began.Stopped, u.Name)
-	switch u.Active {
-	case "active", "activating", "reloading":
-		// A stop that failed, or a start after it; with a job the stop may still
-		// have to come.
-		u.Stopped = u.Stopped && u.Job
-	case "failed":
-		// systemd restarts what dies; failed is where it gave up.
-		ran := known && was.Sub != "failed" || !known && slices.Contains(d.Began.Ran, u.Name)
-		if ran && u.Sub == "failed" && !u.Stopped {
+	if life, ok := d.stops[u.Name]; ok && u.Invocation != life && (u.Active == "active" || u.Active == "activating") {
+		// It was started since. The same life seen active is only an old look.
+		d.stops = maps.Clone(d.stops)
+		delete(d.stops, u.Name)
+	}
+	_, u.Stopped = d.stops[u.Name]
+	switch {
+	case u.Stopped || !u.Runs():
+	case u.Active == "failed":
+		// systemd restarts what dies; failed is where it gave up. Where keeper was
+		// away, only what systemd tried to restart is known to have died.
+		gaveUp := known && was.Sub != "failed" || !known && u.Restarts > 0 && slices.Contains(d.Began.Ran, u.Name)
+		if gaveUp && u.Sub == "failed" {
 			d.owe(u, "systemd gave up on it: "+orNone(u.Result))
+		}
+	case u.Active == "inactive":
+		if need := d.down(u.Needs); known && was.Active != "inactive" && was.Active != "failed" && need != "" {
+			d.owe(u, "it went down with "+strings.TrimSuffix(need, ".service"))
 		}
 	}
 	switch {
 	case u.Stopped:
 		d.cancel(u.Name)
-	case u.Active == "active" && !u.Job: // its stop may be queued
+	case u.Active == "active" && !u.Job && !d.renewing: // its stop may be queued
 		d.settle(u.Name)
 	}
 	if u.Stopped && u.Active == "inactive" && was.Active != "inactive" {
 		d.add(LookUnits, "look at the units", "one was stopped, and its file may go next")
 	}
 	return u
+}
+
+// down returns one of the services that is down by itself.
+func (d *decider) down(services []string) string {
+	for _, name := range services {
+		n, ok := d.Units[name]
+		if ok && n.Runs() && !n.Stopped && n.Active != "active" {
+			return name
+		}
+	}
+	return ""
 }
 
 func orNone(result string) string {
@@ -60,12 +78,11 @@ func orNone(result string) string {
 	return result
 }
 
-// stopAsked takes a stop job as somebody's word. What keeper stops itself in a
-// shutdown is none.
+// stopAsked takes a stop job as somebody's word. What keeper stops itself, in a
+// shutdown or to renew the runtime state, is none.
 func (d *decider) stopAsked(e StopAsked) {
-	name := e.Name
-	u, ok := d.Units[name]
-	if !ok || d.ShuttingDown {
+	u, ok := d.Units[e.Name]
+	if !ok || d.ShuttingDown || d.renewing {
 		return
 	}
 	if e.Isolated {
@@ -75,15 +92,25 @@ func (d *decider) stopAsked(e StopAsked) {
 		}
 		return
 	}
+	if need := d.down(u.BoundTo); need != "" {
+		// systemd stops what is bound to a unit when that dies.
+		d.owe(u, "it was stopped with "+strings.TrimSuffix(need, ".service"))
+		return
+	}
+	d.stops = maps.Clone(d.stops)
+	if d.stops == nil {
+		d.stops = map[string]string{}
+	}
+	d.stops[e.Name] = u.Invocation
 	u.Stopped = true
 	d.Units = cloneUnits(d.Units)
-	d.Units[name] = u
-	d.cancel(name)
+	d.Units[e.Name] = u
+	d.cancel(e.Name)
 	d.account()
 }
 
 func (d *decider) owe(u Unit, reason string) {
-	if u.IsService() {
+	if u.Runs() {
 		d.oweFor(u.Name, reason)
 	}
 }
@@ -130,7 +157,9 @@ func (d *decider) takeStock() {
 	d.recovering = false
 	for _, u := range d.Units {
 		ran := slices.ContainsFunc(d.pending, func(p Down) bool { return p.Name == u.Name })
-		if (u.Active == "inactive" || u.Active == "failed") && !u.Job && !u.Stopped && (u.Wanted || ran) {
+		// What ran in this life and is inactive now, somebody stopped.
+		down := u.Active == "inactive" && u.Entered == 0 || u.Active == "failed"
+		if down && !u.Job && !u.Stopped && (u.Wanted || ran) {
 			d.owe(u, "it did not come back with the user manager")
 		}
 	}
@@ -140,7 +169,7 @@ func (d *decider) takeStock() {
 // the order.
 func (d *decider) bringBack() {
 	d.startAt = time.Time{}
-	if len(d.debts) == 0 || d.startBusy || !d.mayAct() || d.starting {
+	if len(d.debts) == 0 || d.startBusy || d.renewing || !d.mayAct() || d.starting {
 		return
 	}
 	var due []string
@@ -150,7 +179,7 @@ func (d *decider) bringBack() {
 	for name, o := range debts {
 		u, there := d.Units[name]
 		switch {
-		case !there || u.Stopped || o.forgotten(d.now):
+		case !there || !u.Runs() || u.Stopped || o.forgotten(d.now):
 			delete(debts, name)
 			continue
 		case o.paid:

@@ -31,6 +31,9 @@ func auto(name string) Unit {
 
 func with(u Unit, change func(*Unit)) Unit { change(&u); return u }
 
+// life is another life of the unit than that of the others (InvocationID).
+func life(id string, u Unit) Unit { return with(u, func(u *Unit) { u.Invocation = id }) }
+
 // busy has a job queued.
 func busy(u Unit) Unit { return with(u, func(u *Unit) { u.Job = true }) }
 
@@ -94,17 +97,25 @@ func TestBringBack(t *testing.T) {
 		"it ended by itself": {steps: after(runs("db"),
 			step{e: UnitSeen{service("db", "inactive")}},
 		)},
-		"a stop that was taken back": {steps: after(runs("db"),
+		// A look that began before the stop may end after it, and shows what was.
+		"somebody stopped it, and an old look comes late": {steps: after(runs("db"),
 			step{e: StopAsked{Name: "db.service"}},
 			step{e: UnitSeen{busy(service("db", "active"))}},
-			step{e: UnitSeen{service("db", "active")}},
-			step{e: gaveUp, want: "start-units"},
+			step{e: list(service("db", "active"))},
+			step{e: UnitSeen{service("db", "deactivating")}},
+			step{e: gaveUp},
 		)},
 		"somebody stopped it and started it again": {steps: after(runs("db"),
 			step{e: StopAsked{Name: "db.service"}},
 			step{e: UnitSeen{service("db", "failed")}},
-			step{e: UnitSeen{service("db", "active")}},
-			step{e: gaveUp, want: "start-units"},
+			step{e: UnitSeen{life("2", service("db", "active"))}},
+			step{e: UnitSeen{life("2", service("db", "failed"))}, want: "start-units"},
+		)},
+		"somebody stopped it and started it again, and it fails on its way": {steps: after(runs("db"),
+			step{e: StopAsked{Name: "db.service"}},
+			step{e: UnitSeen{service("db", "inactive")}, want: "look-units"},
+			step{e: UnitSeen{life("2", service("db", "activating"))}},
+			step{e: UnitSeen{life("2", service("db", "failed"))}, want: "start-units"},
 		)},
 		"somebody stops what keeper is bringing back": {steps: after(runs("db"),
 			step{e: gaveUp, want: "start-units"},
@@ -318,7 +329,7 @@ func TestBringBackForgets(t *testing.T) {
 	y = newStory(t)
 	y.play(runs("db")...)
 	bringing(y, 100*time.Second, "active")
-	y.play(step{e: StopAsked{Name: "db.service"}}, step{e: UnitSeen{service("db", "inactive")}, want: "look-units"}, step{e: UnitSeen{service("db", "active")}})
+	y.play(step{e: StopAsked{Name: "db.service"}}, step{e: UnitSeen{service("db", "inactive")}, want: "look-units"}, step{e: UnitSeen{life("2", service("db", "active"))}})
 	if starts, _ := bringing(y, time.Second, "active"); len(starts) == 0 || starts[0] != 0 {
 		t.Errorf("after a person's stop and start: started after %v, want at once", starts)
 	}
@@ -356,15 +367,17 @@ func TestBringBackSaysItAgain(t *testing.T) {
 	)...)
 }
 
-// What failed between two daemons of the same life, and was running when the
-// first saw it last, is owed; what had failed before is not.
+// What failed between two daemons of the same life, was running when the first
+// saw it last, and was restarted by systemd in vain, is owed. What had failed
+// before is not, nor what failed without a restart: a stop that somebody asked
+// for may end in failed as well.
 func TestFailedWhileKeeperWasAway(t *testing.T) {
 	t.Parallel()
-	failed := func(name string) Unit {
-		return Unit{Name: name, Kind: "container", Active: "failed", Sub: "failed", Result: "exit-code"}
+	failed := func(name string, restarts uint32) Unit {
+		return Unit{Name: name, Kind: "container", Active: "failed", Sub: "failed", Result: "exit-code", Restarts: restarts}
 	}
-	s := decide(State{}, Began{Kind: LifeSame, Ran: []string{"db.service"}},
-		UnitsSeen{Units: []Unit{failed("db.service"), failed("old.service")}})
+	s := decide(State{}, Began{Kind: LifeSame, Ran: []string{"db.service", "stopped.service"}},
+		UnitsSeen{Units: []Unit{failed("db.service", 5), failed("stopped.service", 0), failed("old.service", 5)}})
 	owed := s.Owed()
 	if owed["db.service"] == "" || len(owed) != 1 {
 		t.Errorf("owed: %v, want db.service alone", owed)

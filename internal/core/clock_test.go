@@ -52,7 +52,7 @@ func TestClockJumps(t *testing.T) {
 			t.Errorf("%v: the jump alone leads to %+v", by, actions)
 		}
 		begin := now
-		seen := map[Kind]time.Duration{}
+		seen, asked := map[Kind]time.Duration{}, 0
 		for now.Sub(begin) < LookEvery {
 			wait := s.Next.Sub(now)
 			if wait > managerEvery || wait < 0 {
@@ -65,14 +65,16 @@ func TestClockJumps(t *testing.T) {
 				}
 				switch a.Kind {
 				case LookAnswers:
-					see(Answered{})
+					if asked++; asked < 3 { // or keeper would give up within the loop
+						see(Answered{})
+					}
 				case LookManager:
 					see(ManagerSeen{})
 				}
 			}
 		}
 		for kind, want := range map[Kind]time.Duration{
-			LookAnswers: askEvery, LookHelpers: helperSettle, StartUnits: 2 * time.Second, LookLinger: retryWait, LookManager: managerEvery,
+			LookAnswers: askFirst, LookHelpers: helperSettle, StartUnits: 2 * time.Second, LookLinger: retryWait, LookManager: managerEvery,
 		} {
 			if got, ok := seen[kind]; !ok || got != want {
 				t.Errorf("%v: %s came after %v (%v), want %v", by, kind, got, ok, want)

@@ -69,6 +69,13 @@ type Unit struct {
 	// After are the other Quadlet-made services it is ordered after, itself or
 	// by way of others.
 	After []string `json:"after,omitempty"`
+	// Needs are those that it cannot start without, or starts along (Requires,
+	// BindsTo, Wants), itself or by way of others.
+	Needs []string `json:"needs,omitempty"`
+	// BoundTo are those that systemd stops it with (BindsTo).
+	BoundTo []string `json:"-"`
+	// OneShot says that it runs to its end and is then inactive, as a backup does.
+	OneShot bool `json:"one_shot,omitempty"`
 	// StopLimit is TimeoutStopUSec.
 	StopLimit time.Duration `json:"-"`
 	// What the command line of `podman run` or `podman pod create` says.
@@ -91,6 +98,9 @@ type LostFile struct {
 	Source string `json:"source"`
 	Copy   string `json:"copy"`
 }
+
+// Runs says whether the unit is a service that is to run on.
+func (u Unit) Runs() bool { return u.IsService() && !u.OneShot }
 
 // IsService says whether the unit is something that runs, and not a volume or
 // a network that only has to exist.
@@ -122,6 +132,7 @@ const (
 	LookAnswers  Kind = "look-answers"
 	LookHelpers  Kind = "look-helpers"
 	MendNetwork  Kind = "mend-network"
+	RenewRuntime Kind = "renew-runtime"
 	LookManager  Kind = "look-manager"
 	WakeManager  Kind = "wake-manager"
 	TakeDelay    Kind = "take-delay"
@@ -152,7 +163,7 @@ func (a Action) Decided() bool {
 	switch a.Kind {
 	case Note:
 		return true
-	case SetLinger, StartUnits, StopUnits, MendNetwork, WakeManager:
+	case SetLinger, StartUnits, StopUnits, MendNetwork, RenewRuntime, WakeManager:
 		return !a.Retry
 	}
 	return false

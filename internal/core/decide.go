@@ -59,13 +59,15 @@ type State struct {
 	pending  []Down
 	returned map[string]time.Duration
 	asking   bool // a LookAnswers is under way
+	asked    int
 	askAt    time.Time
 
 	begun        bool // Began is known
 	recovering   bool // what did not come back is still to be looked for
 	starting     bool // the user manager has not finished starting up
 	debts        map[string]debt
-	startBusy    bool // a StartUnits is under way
+	stops        map[string]string // what somebody stopped, and the life (Invocation) that it ended
+	startBusy    bool              // a StartUnits is under way
 	startAt      time.Time
 	stoppedFirst []string
 	stopping     bool // a StopUnits is under way
@@ -75,6 +77,10 @@ type State struct {
 	// mends counts the mendings that did not help yet.
 	mends        int
 	mendAfter    time.Time
+	orphan       bool // containers were seen whose runtime state is gone
+	renewing     bool // a RenewRuntime is under way
+	renews       int
+	renewAfter   time.Time
 	managerAt    time.Time
 	managerFroze bool
 	topics       map[string]string // the trouble of each topic that was last noted
@@ -141,6 +147,8 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.helperHint()
 	case HelpersSeen:
 		d.helpersSeen(e)
+	case RuntimeRenewed:
+		d.runtimeRenewed(e)
 	case NetworkMended:
 		d.networkMended(e)
 	case ManagerSeen:
@@ -430,6 +438,9 @@ func (d *decider) wake() {
 		d.look()
 		d.add(LookUnits, "look at the units", "now and then, in case a signal got lost")
 		d.helperHint()
+		if d.DelayErr != "" && d.LogindUp && !d.ShuttingDown {
+			d.add(TakeDelay, "delay shutdowns", "it could not be had before")
+		}
 	}
 	if !d.helpersAt.IsZero() && !d.now.Before(d.helpersAt) {
 		d.helpersAt = time.Time{}

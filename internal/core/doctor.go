@@ -129,7 +129,7 @@ func (d *diagnosis) standDown(h Health) {
 
 func (d *diagnosis) linger(h Health) {
 	if h.LogindErr != "" {
-		d.add("logind", Bad, "logind cannot be asked: "+h.LogindErr, "nobody can bring the user manager back", "systemctl status systemd-logind dbus")
+		d.add("logind", Bad, "logind cannot be asked: "+h.LogindErr, "nobody can bring the user manager back; it may have lost the bus, which it does not join again by itself", "as root: systemctl restart systemd-logind")
 		return
 	}
 	if h.Linger {
@@ -195,7 +195,7 @@ func (d *diagnosis) rearm(h Health) {
 }
 
 // OutOfReach is what kills the stack for good without root's part.
-const OutOfReach = "SIGKILL of the user manager (kill -9 -1 as well), and systemctl --user exit or root's stop of user@ with a login session open, leave the stack down"
+const OutOfReach = "SIGKILL of the user manager (kill -9 -1 as well), a soft-reboot, and systemctl --user exit or root's stop of user@ with a login session open, leave the stack down"
 
 func (d *diagnosis) root(h Health) {
 	install := "as root: sh deploy/install.sh --system --user " + h.User
@@ -280,7 +280,7 @@ func (d *diagnosis) files(h Health) {
 			"cp '"+f.Copy+"' '"+f.Source+"' && systemctl --user daemon-reload")
 	}
 	for _, u := range h.Units {
-		if u.IsService() && !u.Wanted {
+		if u.Runs() && !u.Wanted {
 			d.add("wanted", Warn, u.Name+" is not started by anything", "it does not come back after a boot",
 				fmt.Sprintf("in %s: [Install] WantedBy=default.target", u.Source))
 		}

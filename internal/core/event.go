@@ -81,8 +81,15 @@ type (
 	Answered struct{ At map[string]time.Duration }
 	// HelperHint says that something ended that may have been one of Podman's
 	// network helpers. HelpersSeen names those that are dead but should not be.
+	// Orphaned says that the runtime state of Podman's that the running containers
+	// belong to was removed.
 	HelperHint  struct{}
-	HelpersSeen struct{ Dead []string }
+	HelpersSeen struct {
+		Dead     []string
+		Orphaned bool
+	}
+	// RuntimeRenewed is the outcome of RenewRuntime.
+	RuntimeRenewed struct{ Err string }
 	// NetworkMended is the outcome of MendNetwork.
 	NetworkMended struct{ Err string }
 	// ManagerWoken is the outcome of WakeManager.
@@ -129,6 +136,7 @@ func (Answered) event()           {}
 func (HelperHint) event()         {}
 func (HelpersSeen) event()        {}
 func (NetworkMended) event()      {}
+func (RuntimeRenewed) event()     {}
 func (ManagerSeen) event()        {}
 func (ManagerWoken) event()       {}
 func (DelayTaken) event()         {}

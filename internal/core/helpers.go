@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +23,9 @@ func (d *decider) helperHint() {
 }
 
 func (d *decider) helpersSeen(e HelpersSeen) {
+	if d.orphaned(e.Orphaned) {
+		return
+	}
 	switch {
 	case len(e.Dead) == 0:
 		d.over("network")
@@ -56,6 +60,58 @@ func (d *decider) networkMended(e NetworkMended) {
 	d.helperHint() // whatever Podman says: to be sure
 	if e.Err != "" {
 		d.noteTopic("network", "try to mend the networks again later", e.Err)
+	}
+}
+
+// RenewLimit is how long a renewal of the runtime state may take.
+const RenewLimit = 2 * time.Minute
+
+// orphaned sees to containers whose runtime state was removed under them: no
+// command of Podman's reaches them, and their ports are dead. All services are
+// stopped, what is left is cleared, and they are started again. It says whether
+// there is such a thing.
+func (d *decider) orphaned(now bool) bool {
+	was := d.orphan
+	d.orphan = now
+	switch {
+	case !now:
+		d.over("runtime")
+		d.renews, d.renewAfter = 0, time.Time{}
+		return false
+	case d.renewing || !d.mayAct():
+		return true
+	case !was:
+		d.helperHint() // if it is still so in a moment
+		return true
+	case d.now.Before(d.renewAfter):
+		d.helpersAt = earlier(d.helpersAt, d.renewAfter)
+		return true
+	}
+	var running []string
+	for _, u := range d.Units {
+		if u.Runs() && !u.Stopped && u.Active != "inactive" && u.Active != "failed" {
+			running = append(running, u.Name)
+			d.owe(u, "keeper stopped it, for the runtime state of Podman's was removed under it")
+		}
+	}
+	if len(running) == 0 {
+		return true
+	}
+	slices.Sort(running)
+	d.renewing = true
+	d.actions = append(d.actions, Action{Kind: RenewRuntime, Units: running, Limit: RenewLimit, Retry: d.renews > 0,
+		What:   "restart " + names(running),
+		Reason: "the runtime state of Podman's was removed under them, so that their ports are dead and nothing reaches them"})
+	return true
+}
+
+func (d *decider) runtimeRenewed(e RuntimeRenewed) {
+	d.renewing = false
+	d.renews++
+	d.renewAfter = d.now.Add(min(time.Minute<<min(d.renews-1, 4), 2*LookEvery))
+	d.helperHint()
+	if e.Err != "" {
+		d.noteTopic("runtime", "leave Podman's runtime state to a person", e.Err)
 	}
 }
 

@@ -74,6 +74,10 @@ type Now struct {
 	Rearms  []Rearm
 }
 
+// stopSpan is longer than the stop of a user manager takes: its limit is two
+// minutes.
+const stopSpan = 3 * time.Minute
+
 // death is the kind of end that is counted back in.
 func (b Began) death() LifeKind {
 	if b.Kind == LifeSame {
@@ -90,7 +94,7 @@ const recent = time.Minute
 func WhatHappened(last LastLife, now Now) Began {
 	b := Began{Life: now.Life, At: now.At}
 	switch {
-	case last.Life.Boot == "" || now.Life.Boot == "" || now.Life.Started == 0:
+	case last.Life.Boot == "" || last.Life.Started == 0 || now.Life.Boot == "" || now.Life.Started == 0:
 		b.Kind = LifeUnknown
 		b.Fresh = now.Life.Started > 0 && now.Mono-now.Life.Started < recent
 	case last.Life == now.Life:
@@ -142,8 +146,19 @@ func revived(b *Began, last LastLife, now Now) {
 }
 
 func booted(b *Began, last LastLife, now Now) {
-	b.Kind, b.Clean = LifeBooted, last.Shutdown || !last.EndedAt.IsZero()
+	// That keeper was told to end says nothing: a person may have stopped it, days
+	// before.
+	b.Kind, b.Clean = LifeBooted, last.Shutdown
 	left := last.EndedAt
+	for _, r := range now.Rearms {
+		if r.Boot == last.Life.Boot && r.Reason == MachineGoesDown {
+			b.Clean = true
+			// The daemon was told at the begin of the end, or long before.
+			if r.At.Sub(left) > stopSpan {
+				left = r.At
+			}
+		}
+	}
 	if b.Clean {
 		b.Cause = "the machine was rebooted"
 	} else {
@@ -181,6 +196,10 @@ func (d *decider) began(b Began) {
 		d.recovering = len(b.Down) > 0
 		for name, reason := range b.Owed {
 			d.oweFor(name, reason)
+		}
+		d.stops = make(map[string]string, len(b.Stopped))
+		for _, name := range b.Stopped {
+			d.stops[name] = ""
 		}
 	}
 	d.pending = b.Down

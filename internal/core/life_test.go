@@ -51,6 +51,8 @@ func TestWhatHappenedUnknown(t *testing.T) {
 	}{
 		"the first daemon of all":        {LastLife{}, nil},
 		"a state without a life":         {LastLife{Units: kept(lastOne).Units, Seen: noon, Ended: time.Second}, nil},
+		"a life without its begin":       {kept(Life{Boot: "boot-2"}), nil},
+		"another boot, without a begin":  {kept(Life{Boot: "boot-1"}), nil},
 		"the boot cannot be told":        {kept(lastOne), func(n *Now) { n.Life.Boot = "" }},
 		"the life cannot be told":        {kept(lastOne), func(n *Now) { n.Life.Started = 0 }},
 		"nothing can be told, then both": {LastLife{}, func(n *Now) { n.Life = Life{} }},
@@ -217,27 +219,42 @@ func TestWhatHappenedRevived(t *testing.T) {
 func TestWhatHappenedBooted(t *testing.T) {
 	t.Parallel()
 	ended := noon.Add(-90 * time.Second)
+	notDone := Rearm{Boot: "boot-1", Mono: 510 * time.Second, Reason: MachineGoesDown, Cause: "a rearm"}
+	rearmed := func(change func(*Rearm)) []Rearm {
+		r := notDone
+		change(&r)
+		return []Rearm{r}
+	}
 	for name, tt := range map[string]struct {
-		last  func(*LastLife)
-		clean bool
-		cause string
-		ago   time.Duration
+		last   func(*LastLife)
+		rearms []Rearm
+		clean  bool
+		cause  string
+		ago    time.Duration
 	}{
-		"a reboot that was announced": {func(l *LastLife) { l.Shutdown, l.EndedAt, l.Ended = true, ended, 900*time.Second }, true, "rebooted", 90 * time.Second},
-		// systemctl start poweroff.target, and logind said nothing.
-		"the daemon was told to end":      {func(l *LastLife) { l.EndedAt = ended }, true, "rebooted", 90 * time.Second},
-		"announced, but killed too early": {func(l *LastLife) { l.Shutdown = true }, true, "rebooted", time.Minute},
-		"a power cut":                     {func(*LastLife) {}, false, "without warning", time.Minute},
+		"a reboot that was announced": {func(l *LastLife) { l.Shutdown, l.EndedAt, l.Ended = true, ended, 900*time.Second }, nil, true, "rebooted", 90 * time.Second},
+		// systemctl start poweroff.target, and logind said nothing; the last act saw it.
+		"the machine went down, says the last act":     {func(l *LastLife) { l.EndedAt = ended }, []Rearm{notDone}, true, "rebooted", 90 * time.Second},
+		"the same, and keeper was stopped long before": {func(l *LastLife) { l.EndedAt = ended.Add(-48 * time.Hour) }, []Rearm{notDone}, true, "rebooted", time.Minute},
+		"the same, with the daemon dead":               {func(*LastLife) {}, []Rearm{notDone}, true, "rebooted", time.Minute},
+		"the same, and there were others":              {func(*LastLife) {}, append(rearmed(func(r *Rearm) { r.Reason = "keeper stands down: paused" }), notDone), true, "rebooted", time.Minute},
+		// A person may have stopped it, days before the power cut.
+		"the daemon was told to end, and no more": {func(l *LastLife) { l.EndedAt = ended }, nil, false, "without warning", time.Minute},
+		"the last act of a boot before":           {func(l *LastLife) { l.EndedAt = ended }, rearmed(func(r *Rearm) { r.Boot = "boot-0" }), false, "without warning", time.Minute},
+		"the last act of this boot":               {func(*LastLife) {}, rearmed(func(r *Rearm) { r.Boot = "boot-2" }), false, "without warning", time.Minute},
+		"the last act brought the account back":   {func(*LastLife) {}, rearmed(func(r *Rearm) { r.Done, r.Reason = true, "its mark is taken back" }), false, "without warning", time.Minute},
+		"announced, but killed too early":         {func(l *LastLife) { l.Shutdown = true }, nil, true, "rebooted", time.Minute},
+		"a power cut":                             {func(*LastLife) {}, nil, false, "without warning", time.Minute},
 		// The clock: an outage is never less than nothing.
-		"a power cut, and the clock was set back": {func(l *LastLife) { l.Seen = noon.Add(26 * time.Hour) }, false, "without warning", 0},
-		"a reboot, and the clock was set back":    {func(l *LastLife) { l.EndedAt = noon.Add(time.Second) }, true, "rebooted", 0},
-		"a reboot, and the clock was set ahead":   {func(l *LastLife) { l.EndedAt = noon.Add(-24 * time.Hour) }, true, "rebooted", 24 * time.Hour},
+		"a power cut, and the clock was set back": {func(l *LastLife) { l.Seen = noon.Add(26 * time.Hour) }, nil, false, "without warning", 0},
+		"a reboot, and the clock was set back":    {func(l *LastLife) { l.Shutdown, l.EndedAt = true, noon.Add(time.Second) }, nil, true, "rebooted", 0},
+		"a reboot, and the clock was set ahead":   {func(l *LastLife) { l.Shutdown, l.EndedAt = true, noon.Add(-24*time.Hour) }, nil, true, "rebooted", 24 * time.Hour},
 	} {
 		last := kept(lastBoot)
 		tt.last(&last)
-		// A boot ago, CLOCK_MONOTONIC and rearms meant something else.
+		// A boot ago, CLOCK_MONOTONIC meant something else.
 		now := present()
-		now.Rearms = []Rearm{{Boot: "boot-1", Mono: 510 * time.Second, Cause: "a rearm"}, {Boot: "boot-2", Mono: 300 * time.Second, Cause: "a rearm"}}
+		now.Rearms = append(tt.rearms, Rearm{Boot: "boot-1", Mono: 510 * time.Second, Cause: "a rearm"}, Rearm{Boot: "boot-2", Mono: 300 * time.Second, Cause: "a rearm"})
 		b := WhatHappened(last, now)
 		if b.Kind != LifeBooted || b.Clean != tt.clean || !strings.Contains(b.Cause, tt.cause) || strings.Contains(b.Cause, "rearm") || !b.At.Equal(noon.Add(-tt.ago)) {
 			t.Errorf("%s: got %s, cause %q, clean %v, %v ago; want %q, %v, %v ago",

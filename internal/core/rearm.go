@@ -161,7 +161,7 @@ func (s State) HowToArm() string {
 	case !s.Armed:
 		return "systemctl --user enable --now keeper-session"
 	case !s.LogindUp:
-		return "systemctl status systemd-logind dbus"
+		return "as root: systemctl restart systemd-logind"
 	case s.Denied:
 		return "as root: allow org.freedesktop.login1.set-self-linger to the account in polkit"
 	}

@@ -215,7 +215,7 @@ func TestHowToArm(t *testing.T) {
 		"no manager":               {func(s *State) { s.ManagerUp, s.Armed = false, false }, ""},
 		"no session unit":          {func(s *State) { s.Armed = false }, enable},
 		"nor a logind":             {func(s *State) { s.Armed, s.LogindUp = false, false }, enable},
-		"no logind":                {func(s *State) { s.LogindUp = false }, "systemctl status systemd-logind dbus"},
+		"no logind":                {func(s *State) { s.LogindUp = false }, "as root: systemctl restart systemd-logind"},
 		"no logind, and it denied": {func(s *State) { s.LogindUp, s.Denied = false, true }, "systemd-logind"},
 		"denied":                   {func(s *State) { s.Denied, s.SetErr = true, "no" }, polkit},
 		"linger cannot be set":     {func(s *State) { s.SetErr = "cannot set linger" }, ""},

@@ -42,6 +42,9 @@ func (d *decider) shutdown(active bool) {
 		return
 	}
 	first := d.stopFirst()
+	if d.StandDown.InForce() {
+		first = nil
+	}
 	if len(first) == 0 {
 		d.note("leave everything as it is", "the machine goes down (PrepareForShutdown), and systemd stops the services in their order")
 		d.add(ReleaseDelay, "let the machine go down", "there is nothing to do before")

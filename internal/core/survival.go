@@ -29,9 +29,14 @@ type Outage struct {
 	Outage time.Duration `json:"outage"`
 }
 
-// askEvery is how often a service that is active but does not answer yet is
-// asked again.
-const askEvery = 500 * time.Millisecond
+const (
+	// askFirst is when a service that is active but does not answer yet is asked
+	// again; the wait doubles each time.
+	askFirst = 500 * time.Millisecond
+	// askMost is how often it is asked. Then being active has to do: some ports
+	// never answer, and some servers bar who only ever knocks.
+	askMost = 9
+)
 
 // account sees which services are back. A service with ports is back when it
 // answers, any other when it is active. When all are, the survival is whole.
@@ -47,7 +52,7 @@ func (d *decider) account() {
 		if _, ok := d.returned[p.Name]; ok || u.Active != "active" || u.Entered <= p.Left {
 			continue
 		}
-		if len(u.Ports) > 0 {
+		if len(u.Ports) > 0 && d.asked < askMost {
 			ask[p.Name] = u.Ports
 			continue
 		}
@@ -89,7 +94,8 @@ func (d *decider) answered(e Answered) {
 			}
 		}
 	}
-	d.askAt = d.now.Add(askEvery)
+	d.askAt = d.now.Add(askFirst << min(d.asked, askMost))
+	d.asked++
 	d.account()
 	if len(d.pending) == 0 {
 		d.askAt = time.Time{}
@@ -129,7 +135,7 @@ func TakenDown(last []Unit, began time.Duration) []Down {
 	var down []Down
 	for _, u := range last {
 		// The daemon may have seen the stop begin.
-		if u.IsService() && !u.Stopped && u.Active != "inactive" && u.Active != "failed" {
+		if u.Runs() && !u.Stopped && u.Active != "inactive" && u.Active != "failed" {
 			down = append(down, Down{Name: u.Name, Left: began})
 		}
 	}

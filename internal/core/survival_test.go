@@ -273,6 +273,8 @@ func TestTakenDown(t *testing.T) {
 		{Name: "net-network.service", Kind: "network", Active: "active"},
 		{Name: "app-image.service", Kind: "image", Active: "active"},
 		{Name: "odd.service", Active: "active"},
+		{Name: "backup.service", Kind: "container", Active: "activating", OneShot: true},
+		{Name: "person.service", Kind: "container", Active: "deactivating", Stopped: true},
 	}
 	want := []Down{{"running.service", boot}, {"starting.service", boot}, {"stopping.service", boot}, {"reloading.service", boot}}
 	if got := TakenDown(units, boot); !slices.Equal(got, want) {

@@ -21,9 +21,10 @@ type stack struct {
 	begun  time.Time
 	active string
 	// fail is what each call returns, hang those that never return by themselves.
-	fail map[string]error
-	hang map[string]bool
-	dead []string
+	fail     map[string]error
+	hang     map[string]bool
+	orphaned bool
+	dead     []string
 	// frozen says that the user manager is stopped by a signal.
 	frozen bool
 	held   int // delays that were taken and not released
@@ -70,10 +71,15 @@ func (s *stack) Release() {
 	s.with(func() { s.held = 0 })
 }
 
-func (s *stack) Dead() []string {
+func (s *stack) Dead() core.HelpersSeen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dead
+	return core.HelpersSeen{Dead: s.dead, Orphaned: s.orphaned}
+}
+
+func (s *stack) Renew(ctx context.Context, names []string) error {
+	s.with(func() { s.orphaned = false })
+	return s.do(ctx, fmt.Sprint("renew ", names))
 }
 
 func (s *stack) Mend(ctx context.Context) error { return s.do(ctx, "mend") }
@@ -222,7 +228,7 @@ func TestAsks(t *testing.T) {
 		const ask = "ask map[web.service:[127.0.0.1:80]]"
 		s.with(func() { s.fail[ask] = errors.New("nobody") })
 		e.Deliver(t.Context(), core.Began{Kind: core.LifeRevived, Cause: "killed", Down: []core.Down{{Name: "web.service", Left: 2 * time.Second}}})
-		expect(t, "twice a second", s.since(1400*time.Millisecond), "0s "+ask, "500ms "+ask, "1s "+ask)
+		expect(t, "later and later", s.since(3400*time.Millisecond), "0s "+ask, "500ms "+ask, "1.5s "+ask)
 		s.with(func() { s.fail = nil })
 		expect(t, "it answers", s.since(time.Minute), "100ms "+ask)
 		if st, err := e.State(t.Context()); err != nil || st.Survival == nil || st.Survival.Outage != 7*time.Second {

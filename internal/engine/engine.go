@@ -39,10 +39,13 @@ type Units interface {
 	Stop(ctx context.Context, names []string) error
 }
 
-// Helpers are Podman's network helpers.
+// Helpers are Podman's network helpers, and the runtime state that they are part
+// of.
 type Helpers interface {
-	Dead() []string
+	Dead() core.HelpersSeen
 	Mend(ctx context.Context) error
+	// Renew stops the units and clears the runtime state.
+	Renew(ctx context.Context, names []string) error
 }
 
 // Manager is the process of the user manager.
@@ -187,7 +190,9 @@ func (e *Engine) act(ctx context.Context, a core.Action) {
 	case core.LookAnswers:
 		e.Deliver(ctx, core.Answered{At: e.Answers.Ask(actx, a.Ports)})
 	case core.LookHelpers:
-		e.Deliver(ctx, core.HelpersSeen{Dead: e.Helpers.Dead()})
+		e.Deliver(ctx, e.Helpers.Dead())
+	case core.RenewRuntime:
+		e.Deliver(ctx, core.RuntimeRenewed{Err: text(e.Helpers.Renew(actx, a.Units))})
 	case core.MendNetwork:
 		e.Deliver(ctx, core.NetworkMended{Err: text(e.Helpers.Mend(actx))})
 	case core.LookManager:

@@ -48,7 +48,8 @@ type quiet struct{}
 
 func (quiet) Take(context.Context) (time.Duration, error)                       { return 5 * time.Second, nil }
 func (quiet) Release()                                                          {}
-func (quiet) Dead() []string                                                    { return nil }
+func (quiet) Dead() core.HelpersSeen                                            { return core.HelpersSeen{} }
+func (quiet) Renew(context.Context, []string) error                             { return nil }
 func (quiet) Mend(context.Context) error                                        { return nil }
 func (quiet) Stopped() bool                                                     { return false }
 func (quiet) Continue() error                                                   { return nil }

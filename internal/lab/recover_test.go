@@ -113,7 +113,6 @@ func TestRecover(t *testing.T) {
 	})
 }
 
-
 // runOutside runs a container of the account outside its user manager, as one
 // is that was started where no user bus was at hand.
 var runOutside = fmt.Sprintf(`systemd-run --quiet --unit=outside --property=User=%s --property=Delegate=yes --setenv=XDG_RUNTIME_DIR=/run/user/%d \

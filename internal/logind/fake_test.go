@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	fakeUser = dbus.ObjectPath("/org/freedesktop/login1/user/_1000")
-	fakeUnit = dbus.ObjectPath("/org/freedesktop/systemd1/unit/user_401000_2eservice")
-	fakeDir  = dbus.ObjectPath("/org/freedesktop/systemd1/unit/user_2druntime_2ddir_401000_2eservice")
+	fakeUser   = dbus.ObjectPath("/org/freedesktop/login1/user/_1000")
+	fakeUnit   = dbus.ObjectPath("/org/freedesktop/systemd1/unit/user_401000_2eservice")
+	fakeDir    = dbus.ObjectPath("/org/freedesktop/systemd1/unit/user_2druntime_2ddir_401000_2eservice")
+	fakeRevive = dbus.ObjectPath("/org/freedesktop/systemd1/unit/keeper_2drevive_401000_2eservice")
 )
 
 // sessionRow is one of User.Sessions: (so).
@@ -65,8 +66,8 @@ func fakeLogind(t *testing.T, b *bus) *fake {
 	return f
 }
 
-// fakePID1 owns the name of systemd and knows user@1000.service, and its
-// runtime directory where it is loaded.
+// fakePID1 owns the name of systemd and knows user@1000.service, its runtime
+// directory and the unit of root's part that revives it.
 func fakePID1(t *testing.T, b *bus) *fake {
 	t.Helper()
 	f := &fake{conn: b.peer(t), props: map[dbus.ObjectPath]map[string]any{}}
@@ -77,16 +78,20 @@ func fakePID1(t *testing.T, b *bus) *fake {
 		return fakeUnit, nil
 	}
 	f.loadUnit = func(name string) (dbus.ObjectPath, *dbus.Error) {
-		if name != "user-runtime-dir@1000.service" {
-			return "", dbus.NewError("org.freedesktop.systemd1.NoSuchUnit", []any{"Unit " + name + " not found."})
+		switch name {
+		case "user-runtime-dir@1000.service":
+			return fakeDir, nil
+		case "keeper-revive@1000.service":
+			return fakeRevive, nil
 		}
-		return fakeDir, nil
+		return "", dbus.NewError("org.freedesktop.systemd1.NoSuchUnit", []any{"Unit " + name + " not found."})
 	}
 	f.export(t, map[string]any{
 		"LoadUnit": func(name string) (dbus.ObjectPath, *dbus.Error) { return read(f, &f.loadUnit)(name) },
 		"GetUnit":  func(name string) (dbus.ObjectPath, *dbus.Error) { return read(f, &f.getUnit)(name) },
 	}, pid1Path, pid1Name+".Manager")
 	f.set(pid1Path, pid1Name+".Manager", "SystemState", "running")
+	f.set(fakeRevive, pid1Name+".Unit", "LoadState", "loaded")
 	own(t, f.conn, pid1Name)
 	return f
 }

@@ -316,16 +316,26 @@ func (c *Conn) rootsPart(ctx context.Context, uid uint32, manager dbus.ObjectPat
 	for _, p := range post {
 		m.Revive = m.Revive || slices.ContainsFunc(p.Argv, func(a string) bool { return strings.HasPrefix(a, ReviveUnit) })
 	}
-	if !m.Armor {
-		return nil
+	if m.Revive {
+		var state string
+		if err := c.unitProperty(ctx, fmt.Sprintf("%s%d.service", ReviveUnit, uid), "LoadState", &state); err != nil {
+			return err
+		}
+		m.Revive = state == "loaded"
 	}
-	var dir dbus.ObjectPath
-	unit := fmt.Sprintf("user-runtime-dir@%d.service", uid)
-	err := c.call(ctx, pid1Name, pid1Path, pid1Name+".Manager.LoadUnit", unit).Store(&dir)
-	if err == nil {
-		err = c.property(ctx, pid1Name, dir, pid1Name+".Unit", "RefuseManualStop", &m.Armor)
+	if m.Armor {
+		return c.unitProperty(ctx, fmt.Sprintf("user-runtime-dir@%d.service", uid), "RefuseManualStop", &m.Armor)
 	}
-	return err
+	return nil
+}
+
+// unitProperty reads a property of a unit of PID 1's, which need not be loaded.
+func (c *Conn) unitProperty(ctx context.Context, unit, name string, v any) error {
+	var path dbus.ObjectPath
+	if err := c.call(ctx, pid1Name, pid1Path, pid1Name+".Manager.LoadUnit", unit).Store(&path); err != nil {
+		return fmt.Errorf("cannot ask PID 1 about %s: %w", unit, err)
+	}
+	return c.property(ctx, pid1Name, path, pid1Name+".Unit", name, v)
 }
 
 func micros(us uint64) time.Duration { return time.Duration(us) * time.Microsecond }

@@ -114,6 +114,16 @@ func TestManagerRootsPart(t *testing.T) {
 			t.Errorf("%s: the rest got lost: %+v", name, m)
 		}
 	}
+	// The drop-in is there and what it starts is not: PID 1 says so, and that is
+	// no revive.
+	for _, state := range []string{"not-found", "masked", "bad-setting", "error", ""} {
+		root(p, "active", true, true, revive)
+		p.set(fakeRevive, pid1Name+".Unit", "LoadState", state)
+		if m, err := c.Manager(t.Context(), 1000); err != nil || m.Revive || !m.Armor {
+			t.Errorf("keeper-revive@1000.service is %q: got %+v, %v; want no revive", state, m, err)
+		}
+	}
+	p.set(fakeRevive, pid1Name+".Unit", "LoadState", "loaded")
 	for _, active := range []string{"active", "deactivating", "failed"} {
 		root(p, active, true, true, revive)
 		if m, err := c.Manager(t.Context(), 1000); err != nil || m.Active != active || !m.Armor || !m.Revive {
@@ -130,17 +140,30 @@ func TestManagerThatCannotTell(t *testing.T) {
 	c := b.dial(t)
 	times(p, 5_000_000, 0, 0, 10_000_000)
 	root(p, "active", true, true, revive)
+	for _, unloadable := range []string{"user-runtime-dir@1000.service", "keeper-revive@1000.service"} {
+		load := read(p, &p.loadUnit)
+		p.answer(func() {
+			p.loadUnit = func(name string) (dbus.ObjectPath, *dbus.Error) {
+				if name == unloadable {
+					return "", dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"no"})
+				}
+				return load(name)
+			}
+		})
+		if m, err := c.Manager(t.Context(), 1000); err == nil || !strings.Contains(err.Error(), unloadable) {
+			t.Errorf("%s cannot be loaded: got %+v, %v", unloadable, m, err)
+		}
+		p.answer(func() { p.loadUnit = load })
+	}
+	// Nobody asks for what is not in force.
 	p.answer(func() {
-		p.loadUnit = func(string) (dbus.ObjectPath, *dbus.Error) {
-			return "", dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"no"})
+		p.loadUnit = func(name string) (dbus.ObjectPath, *dbus.Error) {
+			return "", dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"asked for " + name})
 		}
 	})
-	if m, err := c.Manager(t.Context(), 1000); err == nil {
-		t.Errorf("the runtime directory's unit cannot be loaded: got %+v and no error", m)
-	}
-	root(p, "active", false, false, revive)
-	if m, err := c.Manager(t.Context(), 1000); err != nil || m.Armor {
-		t.Errorf("without armor nobody has to ask for that: %+v, %v", m, err)
+	root(p, "active", false, false)
+	if m, err := c.Manager(t.Context(), 1000); err != nil || m.Armor || m.Revive {
+		t.Errorf("without root's part: %+v, %v", m, err)
 	}
 	p.set(fakeUnit, pid1Name+".Service", "ExecStopPost", "rubbish")
 	if m, err := c.Manager(t.Context(), 1000); err == nil {

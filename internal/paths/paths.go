@@ -17,19 +17,25 @@ type Paths struct {
 	Socket  string
 	// Marks holds the administrator's stand-down marks, one file a uid.
 	Marks string
+	// Storage is where Podman keeps the account's images and volumes, unless its
+	// storage.conf says otherwise.
+	Storage string
 	// LingerDir is where logind notes who lingers.
 	LingerDir string
 }
 
 // Of returns the places of the account that runs this process.
 func Of(uid int) (Paths, error) {
-	state := os.Getenv("XDG_STATE_HOME")
+	home, err := os.UserHomeDir()
+	state, data := os.Getenv("XDG_STATE_HOME"), os.Getenv("XDG_DATA_HOME")
+	if err != nil && (!filepath.IsAbs(state) || !filepath.IsAbs(data)) {
+		return Paths{}, fmt.Errorf("cannot tell where keeper's state is: %w", err)
+	}
 	if !filepath.IsAbs(state) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return Paths{}, fmt.Errorf("cannot tell where keeper's state is: %w", err)
-		}
 		state = filepath.Join(home, ".local", "state")
+	}
+	if !filepath.IsAbs(data) {
+		data = filepath.Join(home, ".local", "share")
 	}
 	runtime := os.Getenv("XDG_RUNTIME_DIR")
 	if !filepath.IsAbs(runtime) {
@@ -40,6 +46,7 @@ func Of(uid int) (Paths, error) {
 		Runtime:   runtime,
 		Socket:    filepath.Join(runtime, "keeper", "keeper.sock"),
 		Marks:     "/etc/keeper/stand-down",
+		Storage:   filepath.Join(data, "containers", "storage"),
 		LingerDir: "/var/lib/systemd/linger",
 	}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
@@ -34,13 +33,10 @@ const defaultTarget = "default.target"
 
 // Start forgets the failures and start limits of the units and starts them, in
 // their order (Manager.ResetFailedUnit, Manager.StartUnit). It returns when all
-// the jobs are queued. The default target, if it is down, is started as well: it
-// brings what keeper knows nothing of.
+// the jobs are queued. A default target that is down is up again afterwards, by
+// itself alone: what it wants is not keeper's to start.
 func (c *Conn) Start(ctx context.Context, names []string) error {
 	var all error
-	if p, err := c.properties(ctx, defaultTarget); err == nil && text(p, "ActiveState") == "inactive" {
-		names = append(slices.Clip(names), defaultTarget)
-	}
 	for _, name := range names {
 		cctx, cancel := context.WithTimeout(ctx, CallTimeout)
 		if err := c.sd.ResetFailedUnitContext(cctx, name); err != nil && !unitsOwn(err) {
@@ -49,13 +45,23 @@ func (c *Conn) Start(ctx context.Context, names []string) error {
 		cancel()
 	}
 	for _, name := range names {
-		cctx, cancel := context.WithTimeout(ctx, CallTimeout)
-		if _, err := c.sd.StartUnitContext(cctx, name, "replace", nil); err != nil {
-			all = errors.Join(all, fmt.Errorf("cannot start %s: %w", name, err))
+		all = errors.Join(all, c.start(ctx, name, "replace"))
+	}
+	if p, err := c.properties(ctx, defaultTarget); len(names) > 0 && err == nil && text(p, "ActiveState") == "inactive" {
+		if _, starting := jobPath(p); !starting {
+			all = errors.Join(all, c.start(ctx, defaultTarget, "ignore-dependencies"))
 		}
-		cancel()
 	}
 	return all
+}
+
+func (c *Conn) start(ctx context.Context, name, mode string) error {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	if _, err := c.sd.StartUnitContext(ctx, name, mode, nil); err != nil {
+		return fmt.Errorf("cannot start %s: %w", name, err)
+	}
+	return nil
 }
 
 // Stop stops the units side by side, and returns when all are stopped or the

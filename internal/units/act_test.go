@@ -67,17 +67,46 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// What systemctl isolate stopped besides is started by its target.
+// The default target that systemctl isolate took down is up again afterwards, but
+// what it wants is not started by that: a person may have stopped it.
 func TestStartAfterAnIsolation(t *testing.T) {
 	t.Parallel()
 	m := twoUnits(t)
-	m.with(func() { m.target = map[string]any{"ActiveState": "inactive"} })
 	c := dial(t, m)
-	if err := c.Start(t.Context(), []string{"redis.service"}); err != nil {
-		t.Fatal(err)
+	job := struct {
+		ID   uint32
+		Path dbus.ObjectPath
+	}{900, "/org/freedesktop/systemd1/job/900"}
+	for name, tt := range map[string]struct {
+		target map[string]any
+		names  []string
+		want   string
+	}{
+		"down":                {map[string]any{"ActiveState": "inactive"}, []string{"redis.service"}, "StartUnit default.target ignore-dependencies"},
+		"down and nothing to": {map[string]any{"ActiveState": "inactive"}, nil, ""},
+		"up":                  {map[string]any{"ActiveState": "active"}, []string{"redis.service"}, "StartUnit redis.service replace"},
+		"on its way":          {map[string]any{"ActiveState": "inactive", "Job": job}, []string{"redis.service"}, "StartUnit redis.service replace"},
+	} {
+		m.with(func() { m.target, m.log = tt.target, nil })
+		if err := c.Start(t.Context(), tt.names); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		last := ""
+		if acts := m.acts(); len(acts) > 0 {
+			last = acts[len(acts)-1]
+		}
+		m.with(func() {
+			if last != "" {
+				last += " " + m.modes[strings.Fields(last)[1]]
+			}
+		})
+		if last != tt.want {
+			t.Errorf("%s: the last act is %q, want %q", name, last, tt.want)
+		}
 	}
-	if acts := m.acts(); acts[len(acts)-1] != "StartUnit default.target" {
-		t.Errorf("got %v, want the default target at the end", acts)
+	m.with(func() { m.target, m.deny["StartUnit default.target"] = map[string]any{"ActiveState": "inactive"}, true })
+	if err := c.Start(t.Context(), []string{"redis.service"}); err == nil || !strings.Contains(err.Error(), "cannot start default.target: ") {
+		t.Errorf("the target cannot be started: %v", err)
 	}
 }
 

@@ -21,6 +21,11 @@ func fillUnit(u *core.Unit, p map[string]any) {
 	}
 	u.Stale, _ = p["NeedDaemonReload"].(bool)
 	u.After, _ = p["After"].([]string)
+	for _, key := range []string{"Requires", "BindsTo", "Wants"} {
+		list, _ := p[key].([]string)
+		u.Needs = append(u.Needs, list...)
+	}
+	u.BoundTo, _ = p["BindsTo"].([]string)
 	_, u.Job = jobPath(p)
 }
 
@@ -37,6 +42,8 @@ func jobPath(p map[string]any) (dbus.ObjectPath, bool) {
 
 // fillService does so from those of the Service interface.
 func fillService(u *core.Unit, s map[string]any) {
+	stays, _ := s["RemainAfterExit"].(bool)
+	u.OneShot = text(s, "Type") == "oneshot" && !stays
 	us, _ := s["TimeoutStopUSec"].(uint64)
 	// A limit that never comes reads as the highest number there is.
 	u.StopLimit = time.Duration(min(us, uint64(24*time.Hour/time.Microsecond))) * time.Microsecond

@@ -224,6 +224,32 @@ func TestGetReadsTheContainer(t *testing.T) {
 	}
 }
 
+// What a unit cannot be without is gathered from three relations, and what it
+// dies with is one of them.
+func TestGetReadsWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	m := startManager(t)
+	c := dial(t, m)
+	m.quadlet("web.service", "/q/web.container")
+	m.put("web.service", map[string]any{"Requires": []string{"db.service"}, "BindsTo": []string{"pod.service"}, "Wants": []string{"cache.service"}})
+	u, ok, err := c.Get(t.Context(), "web.service")
+	if err != nil || !ok || strings.Join(u.Needs, " ") != "db.service pod.service cache.service" || strings.Join(u.BoundTo, " ") != "pod.service" {
+		t.Errorf("needs %v, bound to %v, %v, %v", u.Needs, u.BoundTo, ok, err)
+	}
+	for _, tt := range []struct {
+		kind    string
+		stays   bool
+		oneShot bool
+	}{{"oneshot", false, true}, {"oneshot", true, false}, {"notify", false, false}, {"", false, false}} {
+		m.with(func() {
+			m.units[unitPath("web.service")].service = map[string]any{"Type": tt.kind, "RemainAfterExit": tt.stays}
+		})
+		if u, _, err := c.Get(t.Context(), "web.service"); err != nil || u.OneShot != tt.oneShot || u.Runs() == tt.oneShot {
+			t.Errorf("%+v: got %+v, %v", tt, u, err)
+		}
+	}
+}
+
 // Order goes by way of other services, and around circles.
 func TestListFollowsTheOrder(t *testing.T) {
 	t.Parallel()
@@ -237,7 +263,7 @@ func TestListFollowsTheOrder(t *testing.T) {
 		"stack-network.service": {},
 	} {
 		m.quadlet(name, "/q/"+name+".container")
-		m.put(name, map[string]any{"After": after})
+		m.put(name, map[string]any{"After": after, "Wants": after})
 	}
 	list, err := c.List(t.Context())
 	if err != nil {
@@ -253,6 +279,9 @@ func TestListFollowsTheOrder(t *testing.T) {
 	for _, u := range list {
 		if got := strings.Join(u.After, " "); got != want[u.Name] {
 			t.Errorf("%s: got %q, want %q", u.Name, got, want[u.Name])
+		}
+		if got := strings.Join(u.Needs, " "); got != want[u.Name] {
+			t.Errorf("%s: needs %q, want %q", u.Name, got, want[u.Name])
 		}
 	}
 	if len(list) != len(want) {

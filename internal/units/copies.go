@@ -29,7 +29,7 @@ func (c Copies) Keep(units []core.Unit) ([]core.LostFile, error) {
 	var all error
 	for _, u := range units {
 		switch {
-		case !u.IsService() || u.Stale:
+		case !u.Runs() || u.Stale:
 		case u.Active == "active":
 			all = errors.Join(all, c.keep(u.Source))
 		case u.Active == "inactive":

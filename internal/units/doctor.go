@@ -23,7 +23,7 @@ func (c *Conn) OwnUnit(ctx context.Context, name string, stop bool) (core.OwnUni
 	if err != nil {
 		return core.OwnUnit{}, err
 	}
-	o := core.OwnUnit{Active: text(p, "ActiveState") == "active", Enabled: text(p, "UnitFileState") == "enabled"}
+	o := core.OwnUnit{Active: text(p, "ActiveState") == "active", Enabled: enabled(p)}
 	o.Stale, _ = p["NeedDaemonReload"].(bool)
 	before, _ := p["Before"].([]string)
 	conflicts, _ := p["Conflicts"].([]string)

@@ -3,6 +3,7 @@ package units
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -40,8 +41,9 @@ func TestWatchTellsAnIsolation(t *testing.T) {
 		ID   uint32
 		Path dbus.ObjectPath
 	}{900, stopJob}
+	just := uint64(time.Now().UnixMicro())
 	for name, target := range map[string]map[string]any{
-		"it is down":       {"ActiveState": "inactive"},
+		"it is down":       {"ActiveState": "inactive", "InactiveEnterTimestamp": just},
 		"it is to be down": {"ActiveState": "active", "Job": job},
 	} {
 		m.with(func() { m.target, m.jobs[stopJob] = target, "stop" })
@@ -52,11 +54,26 @@ func TestWatchTellsAnIsolation(t *testing.T) {
 	}
 	// While the manager starts up, its target has a job as well.
 	m.with(func() {
-		m.target, m.jobs[stopJob] = map[string]any{"ActiveState": "inactive", "Job": job}, "start"
+		m.target, m.jobs[stopJob] = map[string]any{"ActiveState": "inactive", "InactiveEnterTimestamp": just, "Job": job}, "start"
 	})
 	m.job(1, "stop", "redis.service")
 	if e := await(t, w.events, "during the start-up"); e != (core.StopAsked{Name: "redis.service"}) {
 		t.Errorf("during the start-up: got %#v", e)
+	}
+	// What went down a while ago takes nothing along any more, and what never was
+	// up did not either.
+	long := uint64(time.Now().Add(-isolatedFor - time.Second).UnixMicro())
+	for name, target := range map[string]map[string]any{
+		"it went down a while ago": {"ActiveState": "inactive", "InactiveEnterTimestamp": long},
+		"it never was up":          {"ActiveState": "inactive", "InactiveEnterTimestamp": uint64(0)},
+		"it is up again":           {"ActiveState": "active", "InactiveEnterTimestamp": just},
+		"it failed":                {"ActiveState": "failed", "InactiveEnterTimestamp": just},
+	} {
+		m.with(func() { m.target = target })
+		m.job(1, "stop", "redis.service")
+		if e := await(t, w.events, name); e != (core.StopAsked{Name: "redis.service"}) {
+			t.Errorf("%s: got %#v, want a person's word", name, e)
+		}
 	}
 }
 
@@ -118,6 +135,84 @@ func TestWatchHearsOfAStopFirst(t *testing.T) {
 	}
 }
 
+// systemd stops what is bound to a unit when that dies, by a job like a person's.
+// That it died is said first, though changes are gathered and jobs are not.
+func TestWatchTellsOfADeathBeforeTheStopItCauses(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	m.quadlet("web.service", "/x/web.container")
+	m.put("web.service", map[string]any{"BindsTo": []string{"redis.service", "basic.target", "gone.service"}, "After": []string{"redis.service"}})
+	m.put("redis.service", map[string]any{"After": []string{"postgres.service"}, "Wants": []string{"postgres.service"}})
+	w, _ := watching(t, t.Context(), m)
+	m.put("redis.service", map[string]any{"ActiveState": "failed", "SubState": "failed"})
+	m.changed(1, "redis.service")
+	m.job(1, "stop", "web.service")
+	u := w.one(t, "redis.service")
+	if u.Active != "failed" || fmt.Sprint(u.After, u.Needs) != "[postgres.service] [postgres.service]" {
+		t.Errorf("first came %+v, want that it is dead, and its whole order", u)
+	}
+	if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "web.service"}) {
+		t.Errorf("then came %#v", e)
+	}
+}
+
+// A job may be done before it can be asked what it was. What it leaves behind
+// tells: a service that is down was stopped.
+func TestWatchHearsOfQuickStops(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	m.put("redis.service", map[string]any{"ActiveState": "active"})
+	w, _ := watching(t, t.Context(), m)
+	removed := func(id uint32, unit, result string) {
+		path := dbus.ObjectPath(fmt.Sprint("/org/freedesktop/systemd1/job/", id))
+		m.signal(1, systemd1, managerIf, "JobRemoved", id, path, unit, result)
+	}
+	stop := func(what string) {
+		t.Helper()
+		if e := await(t, w.events, what); e != (core.StopAsked{Name: "redis.service"}) {
+			t.Fatalf("%s: got %#v, want that a stop was asked for", what, e)
+		}
+	}
+	id := uint32(100)
+	quick := func(active, result string) {
+		id++
+		m.job(id, "", "redis.service")
+		m.put("redis.service", map[string]any{"ActiveState": active})
+		removed(id, "redis.service", result)
+	}
+	for _, active := range []string{"inactive", "failed"} {
+		quick(active, "done")
+		stop("it is " + active)
+		// The same job ends once.
+		removed(id, "redis.service", "done")
+		w.quiet(t, m, "the end of a job that is known")
+	}
+	quick("active", "done")
+	w.quiet(t, m, "a start")
+	for _, result := range []string{"canceled", "failed", "dependency", "skipped"} {
+		quick("inactive", result)
+		w.quiet(t, m, "a job that was "+result)
+	}
+	// Those that could be asked are known already, and need no guess.
+	m.put("redis.service", map[string]any{"ActiveState": "inactive"})
+	id++
+	m.job(id, "start", "redis.service")
+	removed(id, "redis.service", "done")
+	w.quiet(t, m, "a start that could be asked")
+	m.signal(1, systemd1, managerIf, "JobRemoved", "rubbish")
+	w.quiet(t, m, "malformed")
+	// A one-shot that is done is inactive, and nobody stopped it.
+	m.with(func() { m.units[unitPath("redis.service")].service["Type"] = "oneshot" })
+	quick("inactive", "done")
+	w.quiet(t, m, "a one-shot")
+	m.with(func() { m.units[unitPath("redis.service")].service["RemainAfterExit"] = true })
+	quick("inactive", "done")
+	stop("one that stays active when it is done")
+	m.with(func() { m.state = "stopping" })
+	quick("inactive", "done")
+	w.quiet(t, m, "the manager stops")
+}
+
 // drain takes what a burst that was torn apart delivers over again.
 func (w *watched) drain(t *testing.T, m *manager) {
 	t.Helper()
@@ -174,8 +269,8 @@ func TestWatchKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	m := twoUnits(t)
 	m.quadlet("web.service", "/x/web.container")
-	m.put("web.service", map[string]any{"After": []string{"redis.service", "basic.target"}})
-	m.put("redis.service", map[string]any{"After": []string{"postgres.service", "basic.target"}})
+	m.put("web.service", map[string]any{"After": []string{"redis.service", "basic.target"}, "Requires": []string{"redis.service", "basic.target"}})
+	m.put("redis.service", map[string]any{"After": []string{"postgres.service", "basic.target"}, "BindsTo": []string{"postgres.service"}})
 	w, first := watching(t, t.Context(), m)
 	const want = "[postgres.service redis.service]"
 	for _, u := range first.Units {
@@ -184,7 +279,7 @@ func TestWatchKeepsTheOrder(t *testing.T) {
 		}
 	}
 	m.changed(1, "web.service")
-	if u := w.one(t, "web.service"); fmt.Sprint(u.After) != want {
-		t.Errorf("after a change: %v, want %s", u.After, want)
+	if u := w.one(t, "web.service"); fmt.Sprint(u.After) != want || fmt.Sprint(u.Needs) != "[postgres.service redis.service]" {
+		t.Errorf("after a change: after %v, needs %v; want %s for both", u.After, u.Needs, want)
 	}
 }

@@ -32,7 +32,9 @@ type manager struct {
 	state  string
 	// files are the generated unit files, units what is loaded of them.
 	files []string
-	units map[dbus.ObjectPath]*unit
+	// scopes are what ListUnitsByPatterns tells.
+	scopes []string
+	units  map[dbus.ObjectPath]*unit
 	// asked counts the calls: "Subscribe", "GetAll Unit redis.service", …
 	asked map[string]int
 	// mute are the methods, by member, that get no answer.
@@ -43,6 +45,7 @@ type manager struct {
 	// log is the order of the calls, jobs the types of those there are, results
 	// how the jobs of a unit end: empty means never, none means done.
 	log     []string
+	modes   map[string]string // the mode of the last start of each unit
 	jobs    map[dbus.ObjectPath]string
 	results map[string]string
 	// transient is what StartTransientUnit was called with.
@@ -77,7 +80,7 @@ func startManager(t *testing.T) *manager {
 	m := &manager{
 		t: t, runtime: dir, state: "running", units: map[dbus.ObjectPath]*unit{},
 		asked: map[string]int{}, mute: map[string]bool{}, deny: map[string]bool{},
-		jobs: map[dbus.ObjectPath]string{}, results: map[string]string{},
+		jobs: map[dbus.ObjectPath]string{}, results: map[string]string{}, modes: map[string]string{},
 		target: map[string]any{"ActiveState": "active"},
 	}
 	if m.socket, err = net.Listen("unix", filepath.Join(dir, "systemd", "private")); err != nil {
@@ -250,6 +253,22 @@ func (m *manager) answer(path dbus.ObjectPath, member string, args []any) (body 
 			list = append(list, file{f, "generated"})
 		}
 		return []any{list}, ""
+	case "ListUnitsByPatterns":
+		// a(ssssssouso)
+		type row struct {
+			Name, Description, Load, Active, Sub, Followed string
+			Path                                           dbus.ObjectPath
+			JobID                                          uint32
+			JobType                                        string
+			JobPath                                        dbus.ObjectPath
+		}
+		list := []row{}
+		if fmt.Sprint(args) == "[[active] [*.scope]]" {
+			for _, name := range m.scopes {
+				list = append(list, row{Name: name, Load: "loaded", Active: "active", Path: unitPath(name), JobPath: "/"})
+			}
+		}
+		return []any{list}, ""
 	case "ResetFailed":
 		return nil, ""
 	case "ResetFailedUnit":
@@ -261,6 +280,7 @@ func (m *manager) answer(path dbus.ObjectPath, member string, args []any) (body 
 		m.transient = args
 		fallthrough
 	case "StartUnit", "StopUnit":
+		m.modes[args[0].(string)], _ = args[1].(string)
 		return []any{dbus.ObjectPath(fmt.Sprint("/org/freedesktop/systemd1/job/", len(m.log)+1))}, ""
 	case "Get":
 		switch {

@@ -112,18 +112,21 @@ func (c *Conn) properties(ctx context.Context, name string) (map[string]any, err
 
 // SessionUnit tells whether keeper-session.service is active, and whether it
 // is enabled (UnitFileState).
-func (c *Conn) SessionUnit(ctx context.Context) (active, enabled bool, err error) {
+func (c *Conn) SessionUnit(ctx context.Context) (active, isEnabled bool, err error) {
 	p, err := c.properties(ctx, Session)
 	if err != nil {
 		return false, false, err
 	}
+	return text(p, "ActiveState") == "active", enabled(p), nil
+}
+
+// enabled also holds where it cannot be read: only a person's word disables.
+func enabled(p map[string]any) bool {
 	switch text(p, "UnitFileState") {
 	case "disabled", "masked", "masked-runtime":
-	default:
-		// Also where it cannot be read: only a person's word disables it.
-		enabled = true
+		return false
 	}
-	return text(p, "ActiveState") == "active", enabled, nil
+	return true
 }
 
 // List returns every unit that Quadlet made, running or not.
@@ -135,7 +138,7 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 		return nil, fmt.Errorf("cannot list the generated units: %w", err)
 	}
 	var list []core.Unit
-	after := map[string][]string{}
+	after, needs := map[string][]string{}, map[string][]string{}
 	for _, f := range files {
 		name := path.Base(f.Path)
 		if strings.HasSuffix(name, "@.service") {
@@ -150,17 +153,17 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 		}
 		if ok {
 			list = append(list, u)
-			after[name] = u.After
+			after[name], needs[name] = u.After, u.Needs
 		}
 	}
 	for i := range list {
-		list[i].After = allAfter(after, list[i].Name)
+		list[i].After, list[i].Needs = reach(after, list[i].Name), reach(needs, list[i].Name)
 	}
 	return list, nil
 }
 
-// allAfter follows After= from unit to unit, among the units of the map.
-func allAfter(after map[string][]string, name string) []string {
+// reach follows a relation from unit to unit, among the units of the map.
+func reach(after map[string][]string, name string) []string {
 	seen := map[string]bool{name: true}
 	var all []string
 	for next := []string{name}; len(next) > 0; next = next[1:] {

@@ -39,7 +39,7 @@ func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 	if err != nil {
 		return fmt.Errorf("cannot subscribe to the user manager's signals: %w", err)
 	}
-	w := watch{c: c, deliver: deliver}
+	w := watch{c: c, deliver: deliver, quick: map[uint32]bool{}}
 	if err := w.all(ctx); err != nil {
 		return err
 	}
@@ -78,9 +78,13 @@ type watch struct {
 	known   map[dbus.ObjectPath]string
 	changed map[string]bool
 	session dbus.ObjectPath
-	after   map[string][]string // the whole After of each, which one unit alone does not tell
-	relist  bool
-	listed  time.Time // when everything was looked at last
+	// after and needs are the whole After and Needs of each, which one unit alone
+	// does not tell; bound are those of them that systemd stops it with.
+	after, needs, bound map[string][]string
+	// quick are the jobs that were gone before they could be asked.
+	quick  map[uint32]bool
+	relist bool
+	listed time.Time // when everything was looked at last
 }
 
 // wait is how long to gather signals before the next look.
@@ -96,6 +100,8 @@ func (w *watch) note(ctx context.Context, s *dbus.Signal) bool {
 	switch s.Name {
 	case managerIf + ".JobNew":
 		w.job(ctx, s.Body)
+	case managerIf + ".JobRemoved":
+		w.jobDone(ctx, s.Body)
 	case managerIf + ".UnitRemoved":
 		// Podman's network helpers live in scopes of their own.
 		var name string
@@ -135,11 +141,44 @@ func (w *watch) job(ctx context.Context, body []any) {
 	if dbus.Store(body, &id, &path, &unit) != nil || w.known[unitPath(unit)] == "" {
 		return
 	}
-	if w.jobType(ctx, path) != "stop" {
+	switch w.jobType(ctx, path) {
+	case "stop":
+		w.stopAsked(ctx, unit)
+	case "":
+		w.quick[id] = true
+	}
+}
+
+// jobDone looks at the jobs that were done before anybody could ask what they
+// were: one that leaves a unit down was a stop.
+func (w *watch) jobDone(ctx context.Context, body []any) {
+	var id uint32
+	var path dbus.ObjectPath
+	var unit, result string
+	if dbus.Store(body, &id, &path, &unit, &result) != nil || !w.quick[id] {
 		return
 	}
+	delete(w.quick, id)
+	if result != "done" {
+		return
+	}
+	u, ok, err := w.c.Get(ctx, unit)
+	if err == nil && ok && u.Runs() && (u.Active == "inactive" || u.Active == "failed") {
+		w.stopAsked(ctx, unit)
+	}
+}
+
+// stopAsked tells of a stop, unless the user manager stops as a whole. Before
+// that it tells how those are that systemd would stop the unit with: a change of
+// theirs waits for others, and a stop does not.
+func (w *watch) stopAsked(ctx context.Context, unit string) {
 	if state, err := w.c.State(ctx); err != nil || state == "stopping" {
 		return
+	}
+	for _, name := range w.bound[unit] {
+		if u, ok, err := w.get(ctx, name); err == nil && ok {
+			w.deliver(core.UnitSeen{Unit: u})
+		}
 	}
 	w.deliver(core.StopAsked{Name: unit, Isolated: w.isolated(ctx)})
 }
@@ -158,8 +197,12 @@ func (w *watch) jobType(ctx context.Context, path dbus.ObjectPath) string {
 	return s
 }
 
-// isolated says whether the default target is gone or about to go: systemctl
-// isolate stops all that another target does not want.
+// isolatedFor is how long after the end of the default target a stop still
+// counts as part of what ended that.
+const isolatedFor = 5 * time.Second
+
+// isolated says whether the default target just went or is about to go:
+// systemctl isolate stops all that another target does not want.
 func (w *watch) isolated(ctx context.Context) bool {
 	p, err := w.c.properties(ctx, defaultTarget)
 	if err != nil {
@@ -168,7 +211,8 @@ func (w *watch) isolated(ctx context.Context) bool {
 	if path, ok := jobPath(p); ok {
 		return w.jobType(ctx, path) == "stop"
 	}
-	return text(p, "ActiveState") != "active"
+	ended := time.Since(realtime(p, "InactiveEnterTimestamp"))
+	return text(p, "ActiveState") == "inactive" && ended < isolatedFor
 }
 
 func (w *watch) look(ctx context.Context) error {
@@ -176,18 +220,24 @@ func (w *watch) look(ctx context.Context) error {
 		return w.all(ctx)
 	}
 	for name := range w.changed {
-		u, ok, err := w.c.Get(ctx, name)
+		u, ok, err := w.get(ctx, name)
 		if err != nil && !unitsOwn(err) {
 			return err
 		}
 		if err != nil || !ok {
 			return w.all(ctx)
 		}
-		u.After = w.after[name]
 		delete(w.changed, name)
 		w.deliver(core.UnitSeen{Unit: u})
 	}
 	return nil
+}
+
+// get looks at one unit that was there at the last look at all.
+func (w *watch) get(ctx context.Context, name string) (core.Unit, bool, error) {
+	u, ok, err := w.c.Get(ctx, name)
+	u.After, u.Needs = w.after[name], w.needs[name]
+	return u, ok, err
 }
 
 func (w *watch) all(ctx context.Context) error {
@@ -198,10 +248,18 @@ func (w *watch) all(ctx context.Context) error {
 	w.relist, w.listed = false, time.Now()
 	w.changed = map[string]bool{}
 	w.known = make(map[dbus.ObjectPath]string, len(e.Units))
-	w.after = make(map[string][]string, len(e.Units))
+	w.after, w.needs = make(map[string][]string, len(e.Units)), make(map[string][]string, len(e.Units))
+	w.bound = map[string][]string{}
 	for _, u := range e.Units {
 		w.known[unitPath(u.Name)] = u.Name
-		w.after[u.Name] = u.After
+		w.after[u.Name], w.needs[u.Name] = u.After, u.Needs
+	}
+	for _, u := range e.Units {
+		for _, name := range u.BoundTo {
+			if _, ours := w.after[name]; ours {
+				w.bound[u.Name] = append(w.bound[u.Name], name)
+			}
+		}
 	}
 	w.session = unitPath(Session)
 	w.deliver(e)
