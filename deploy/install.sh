@@ -33,7 +33,7 @@ die() {
 	exit 1
 }
 
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(cd "$(dirname "$0")" && pwd -P)
 root=$(dirname "$here")
 user='' binary=$root/bin/keeper action=install system='' armor=1 delay='' replace='' keep_linger=''
 while [ $# -gt 0 ]; do
@@ -99,6 +99,7 @@ check() {
 
 # put MODE NEW PATH: replaces PATH in one step, if it differs.
 put() {
+	rm -f "$3".new.* # of a run that was stopped
 	if ! cmp -s "$2" "$3"; then
 		cp "$2" "$3.new.$$"
 		chmod "$1" "$3.new.$$"
@@ -133,17 +134,26 @@ write_files() {
 	mv -f "$manifest.new" "$manifest"
 }
 
-# remove_files: what $manifest notes, but for what was edited.
+# remove_files: what $manifest notes, but for what was edited. That stays noted,
+# so that it can be removed later; returns 1 if there is any.
 remove_files() {
-	grep -v '^dir ' "$manifest" | while read -r _ path; do
+	: >"$work/left"
+	grep -v '^dir ' "$manifest" | while read -r sum path; do
+		rm -f "$path".new.*
 		if [ ! -e "$path" ]; then
 			continue
 		elif [ -n "$replace" ] || mine "$path"; then
 			rm -f "$path"
 		else
-			say "$path was edited and stays; remove it, or use --replace"
+			say "$path was edited and stays"
+			printf '%s %s\n' "$sum" "$path" >>"$work/left"
 		fi
 	done
+	[ -s "$work/left" ] || return 0
+	grep '^dir ' "$manifest" >>"$work/left" || :
+	cp "$work/left" "$manifest.new"
+	mv -f "$manifest.new" "$manifest"
+	return 1
 }
 
 # noted_dirs: the directories that $manifest notes, innermost first.
@@ -175,10 +185,13 @@ hand_over() {
 	[ "$action" = install ] || set -- "$@" --uninstall
 	[ -z "$replace" ] || set -- "$@" --replace
 	[ -z "$keep_linger" ] || set -- "$@" --keep-linger
+	for p in "$root/deploy/install.sh" "$root/systemd"/* "$root/systemd/system"/*; do
+		root_owned "$p" || die "$p is not root's alone, and root must not run what others can write: copy all of $root to a place of root's, and install from there; or run this as $user"
+	done
 	if [ "$action" = install ]; then
 		# Where others could put a link in its place, root reads no more than the
 		# account itself could.
-		if root_owned "$binary"; then
+		if root_owned "$(readlink -f "$binary")"; then
 			cp "$binary" "$work/keeper"
 		else
 			runuser -u "$user" -- cat "$binary" >"$work/keeper" || die "$binary is not root's alone, and $user cannot read it; copy it to a place of root's"
@@ -236,11 +249,15 @@ install_account() {
 	done
 	each_of_account check
 
+	was_here='' # then it is not this run that sets linger first
+	[ ! -e "$manifest" ] || [ -e "$set_linger" ] || was_here=1
 	make_dir "$state"
 	chmod 0700 "$state"
 	make_dir "$units/default.target.wants"
+	# What is stopped from here on can be taken out.
+	[ -e "$manifest" ] || printf '%s' "$new_dirs" | sed 's/^/dir /' >"$manifest"
 	if ! lingers; then
-		[ -e "$manifest" ] || : >"$set_linger"
+		[ -n "$was_here" ] || : >"$set_linger"
 		loginctl enable-linger "$me" || {
 			rm -f "$set_linger"
 			die "logind does not let $me linger; as root: loginctl enable-linger $me"
@@ -270,13 +287,11 @@ uninstall_account() {
 		say "the user manager of $me does not run; its files are removed all the same"
 	fi
 	rm -f "$units/default.target.wants/keeper.service" "$units/default.target.wants/keeper-session.service"
-	remove_files
+	remove_files || die "keeper is stopped and disabled, but what was edited stays: remove it, or run this again with --replace"
 	dirs=$(noted_dirs)
 	undo=''
 	[ ! -e "$set_linger" ] || [ -n "$keep_linger" ] || undo=1
-	rm -rf "$state"
 	rmdir "$XDG_RUNTIME_DIR/keeper" 2>/dev/null || :
-	remove_dirs "$dirs"
 	systemctl --user daemon-reload 2>/dev/null || :
 	[ ! -e "$etc/users/$(id -u)" ] ||
 		say "root's part stays, and brings nothing back any more; root takes it out by: install.sh --uninstall --system --user $me"
@@ -286,6 +301,9 @@ uninstall_account() {
 	else
 		say "keeper is removed; the services run on"
 	fi
+	# Last: what was stopped before can be run again.
+	rm -rf "$state"
+	remove_dirs "$dirs"
 }
 
 # ---- root's part ---------------------------------------------------------------
@@ -324,8 +342,8 @@ as_wanted() {
 
 # grant: how long logind waits, in whole seconds.
 grant() {
-	us=$(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager InhibitDelayMaxUSec | cut -d' ' -f2)
-	printf '%s\n' "$((us / 1000000))"
+	us=$(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager InhibitDelayMaxUSec 2>/dev/null | cut -d' ' -f2)
+	printf '%s\n' "$((${us:-0} / 1000000))"
 }
 
 # prepare_delay: the file that raises logind's patience, if there is to be one.
@@ -341,9 +359,6 @@ prepare_delay() {
 }
 
 prepare_root() {
-	for p in "$root/deploy/install.sh" "$root/systemd/system"/*; do
-		root_owned "$p" || die "$p is not root's alone, and root must not run what others can write: copy all of $root to a place of root's, and install from there"
-	done
 	if [ -e "$etc/users/$uid" ] && [ "$(cat "$etc/users/$uid")" != "$user" ] && [ -z "$replace" ]; then
 		die "root's part is there for uid $uid, which was $(cat "$etc/users/$uid") then; take that out first: $0 --uninstall --system --user $(cat "$etc/users/$uid")"
 	fi
@@ -404,15 +419,16 @@ find_root_part() {
 
 uninstall_root() {
 	systemctl disable --quiet "keeper-revive@$uid.service" || :
-	remove_files
+	stays=''
+	remove_files || stays=1
 	dirs=$(noted_dirs)
 	shared='' reread=''
-	if [ -z "$(find "$etc/users" -type f ! -name '*.new.*')" ]; then
+	if [ -z "$stays" ] && [ -z "$(find "$etc/users" -type f ! -name '*.new.*')" ]; then
 		shared_manifest
 		[ ! -f "$manifest" ] || {
 			shared=$manifest
 			[ ! -e "$logind" ] || ! mine "$logind" || reread=1
-			remove_files
+			remove_files || stays=1
 			dirs="$dirs
 $(noted_dirs)"
 		}
@@ -423,6 +439,7 @@ $(noted_dirs)"
 	# It may be waiting for its time.
 	systemctl stop "keeper-revive@$uid.service" 2>/dev/null || :
 	systemctl reset-failed "keeper-revive@$uid.service" 2>/dev/null || :
+	[ -z "$stays" ] || die "what was edited stays, and with it that part of root's part: remove it and run systemctl daemon-reload, or run this again with --replace"
 	rm -f "/run/keeper/revive/$uid" "/run/keeper/revive/$uid.new"
 	rmdir /run/keeper/revive /run/keeper 2>/dev/null || :
 	rm -f "$manifest" ${shared:+"$shared"}
@@ -443,6 +460,8 @@ $(noted_dirs)"
 as_root() {
 	[ -n "$user" ] || die "as root, name the account: --user NAME"
 	entry=$(getent passwd "$user") || entry=''
+	# The name as the account has it: some directories know others for it.
+	[ -z "$entry" ] || user=${entry%%:*}
 	uid=$(printf '%s' "$entry" | cut -d: -f3)
 	home=$(printf '%s' "$entry" | cut -d: -f6)
 	if [ "$action" = uninstall ]; then

@@ -17,7 +17,7 @@ type matrixFlags struct {
 	blows, groups, modes []string
 	jobs, plain          int
 	revivals             int
-	list, clock          bool
+	list, clock, update  bool
 	binary, prefix       string
 	json, markdown       string
 }
@@ -44,6 +44,7 @@ func killmatrix() *cobra.Command {
 	flags.StringVar(&f.binary, "binary", "", "the program to install (default: keeper beside keeper-lab)")
 	flags.StringVar(&f.prefix, "name", "kill", "beginning of the hosts' names")
 	flags.StringVar(&f.json, "json", "", "write the report to this file as JSON")
+	flags.BoolVar(&f.update, "update", false, "put the rows into the report of --json, in the place of those of the same blow and mode")
 	flags.StringVar(&f.markdown, "markdown", "", "write the report to this file as Markdown")
 	c.RunE = func(c *cobra.Command, _ []string) error { return f.run(c.Context()) }
 	return c
@@ -57,6 +58,9 @@ func (f matrixFlags) run(ctx context.Context) error {
 	modes, err := lab.ParseModes(f.modes)
 	if err != nil {
 		return err
+	}
+	if f.update && f.json == "" {
+		return errors.New("--update needs --json FILE: the report that is brought up to date")
 	}
 	if f.list {
 		fmt.Print(lab.TableText(blows))
@@ -86,6 +90,15 @@ func (f matrixFlags) run(ctx context.Context) error {
 	// What was struck before somebody interrupted it is shown all the same.
 	report := lab.NewReport(rows, time.Now(), strings.Join(append([]string{"keeper-lab"}, os.Args[1:]...), " "), release, host)
 	fmt.Print(report.Text(blows))
+	if f.update {
+		old, oerr := lab.ReadReport(f.json)
+		if oerr == nil {
+			report, oerr = old.Update(report)
+		}
+		if oerr != nil {
+			return errors.Join(err, oerr)
+		}
+	}
 	err = errors.Join(err, f.write(report))
 	if err == nil && len(lab.Failed(rows)) > 0 {
 		err = commandFailed{status: 1}

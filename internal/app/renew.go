@@ -19,8 +19,9 @@ const (
 
 // Renew is engine.Helpers. Podman knows nothing any more of the containers that
 // run, so none of its commands can end them in order: their servers are told
-// themselves, then the units are stopped, and what Podman left goes. Whoever
-// called starts the units again.
+// themselves, then the units are stopped, what Podman left goes, and the units
+// are started again, whatever somebody says meanwhile: no container is to stay
+// down by keeper's hand.
 func (h helpers) Renew(ctx context.Context, names []string) error {
 	c, err := h.units.get()
 	if err != nil {
@@ -48,9 +49,16 @@ func (h helpers) Renew(ctx context.Context, names []string) error {
 			break
 		}
 	}
-	if err := c.Stop(ctx, names); err != nil {
-		return err
+	err = c.Stop(ctx, names)
+	if err == nil {
+		err = h.clear(ctx)
 	}
+	return errors.Join(err, h.units.Start(ctx, names))
+}
+
+// clear ends Podman's helpers and clears its runtime state, if nothing else of
+// the containers lives.
+func (h helpers) clear(ctx context.Context) error {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		pids, err := h.view.Helpers()
 		if err != nil {

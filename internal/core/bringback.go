@@ -11,6 +11,7 @@ import (
 // given up on it.
 type debt struct {
 	reason string
+	cause  string // the service that it went down with
 	tries  int
 	next   time.Time
 	// paid: it was there again. The debt is kept for a while, because what fails
@@ -34,6 +35,10 @@ func (d *decider) seeUnit(u Unit) Unit {
 		delete(d.stops, u.Name)
 	}
 	_, u.Stopped = d.stops[u.Name]
+	if life, ok := d.own[u.Name]; ok && u.Active == "active" && u.Invocation != life {
+		d.own = maps.Clone(d.own)
+		delete(d.own, u.Name)
+	}
 	switch {
 	case u.Stopped || !u.Runs():
 	case u.Active == "failed":
@@ -41,17 +46,17 @@ func (d *decider) seeUnit(u Unit) Unit {
 		// away, only what systemd tried to restart is known to have died.
 		gaveUp := known && was.Sub != "failed" || !known && u.Restarts > 0 && slices.Contains(d.Began.Ran, u.Name)
 		if gaveUp && u.Sub == "failed" {
-			d.owe(u, "systemd gave up on it: "+orNone(u.Result))
+			d.owe(u, "systemd gave up on it: "+orNone(u.Result), "")
 		}
 	case u.Active == "inactive":
 		if need := d.down(u.Needs); known && was.Active != "inactive" && was.Active != "failed" && need != "" {
-			d.owe(u, "it went down with "+strings.TrimSuffix(need, ".service"))
+			d.owe(u, "it went down with "+strings.TrimSuffix(need, ".service"), need)
 		}
 	}
 	switch {
 	case u.Stopped:
 		d.cancel(u.Name)
-	case u.Active == "active" && !u.Job && !d.renewing: // its stop may be queued
+	case u.Active == "active" && !u.Job && !d.stopsItself(u): // its stop may be queued
 		d.settle(u.Name)
 	}
 	if u.Stopped && u.Active == "inactive" && was.Active != "inactive" {
@@ -60,15 +65,36 @@ func (d *decider) seeUnit(u Unit) Unit {
 	return u
 }
 
-// down returns one of the services that is down by itself.
+// down returns one of the services that has died: one that ended cleanly was
+// stopped, and that was somebody's word.
 func (d *decider) down(services []string) string {
 	for _, name := range services {
 		n, ok := d.Units[name]
-		if ok && n.Runs() && !n.Stopped && n.Active != "active" {
+		died := n.Active == "failed" || strings.HasPrefix(n.Sub, "auto-restart") ||
+			n.Active != "active" && n.Result != "" && n.Result != "success"
+		if ok && n.Runs() && !n.Stopped && died {
 			return name
 		}
 	}
 	return ""
+}
+
+// stopSelf notes the lives that keeper is about to end itself.
+func (d *decider) stopSelf(names []string) {
+	d.own = maps.Clone(d.own)
+	if d.own == nil {
+		d.own = map[string]string{}
+	}
+	for _, name := range names {
+		d.own[name] = d.Units[name].Invocation
+	}
+}
+
+// stopsItself says whether keeper is to end this life of the unit. Its job may
+// be heard of long after.
+func (d *decider) stopsItself(u Unit) bool {
+	life, ok := d.own[u.Name]
+	return ok && life == u.Invocation
 }
 
 func orNone(result string) string {
@@ -82,19 +108,19 @@ func orNone(result string) string {
 // shutdown or to renew the runtime state, is none.
 func (d *decider) stopAsked(e StopAsked) {
 	u, ok := d.Units[e.Name]
-	if !ok || d.ShuttingDown || d.renewing {
+	if !ok || d.ShuttingDown || d.stopsItself(u) {
 		return
 	}
 	if e.Isolated {
 		// Nobody meant this service.
 		if !u.Stopped {
-			d.owe(u, "systemctl isolate stopped all that another target does not want")
+			d.owe(u, "systemctl isolate stopped all that another target does not want", "")
 		}
 		return
 	}
 	if need := d.down(u.BoundTo); need != "" {
 		// systemd stops what is bound to a unit when that dies.
-		d.owe(u, "it was stopped with "+strings.TrimSuffix(need, ".service"))
+		d.owe(u, "it was stopped with "+strings.TrimSuffix(need, ".service"), need)
 		return
 	}
 	d.stops = maps.Clone(d.stops)
@@ -106,16 +132,24 @@ func (d *decider) stopAsked(e StopAsked) {
 	d.Units = cloneUnits(d.Units)
 	d.Units[e.Name] = u
 	d.cancel(e.Name)
+	// What went down with it did not die after all.
+	for name, o := range d.debts {
+		if o.cause == e.Name {
+			d.cancel(name)
+		}
+	}
 	d.account()
 }
 
-func (d *decider) owe(u Unit, reason string) {
+// owe notes that the unit is to be started; cause is the unit that it went down
+// with, if any.
+func (d *decider) owe(u Unit, reason, cause string) {
 	if u.Runs() {
-		d.oweFor(u.Name, reason)
+		d.oweFor(u.Name, reason, cause)
 	}
 }
 
-func (d *decider) oweFor(name, reason string) {
+func (d *decider) oweFor(name, reason, cause string) {
 	o, ok := d.debts[name]
 	switch {
 	case ok && !o.paid:
@@ -123,7 +157,7 @@ func (d *decider) oweFor(name, reason string) {
 	case o.forgotten(d.now):
 		o = debt{}
 	}
-	o.reason, o.paid = reason, false
+	o.reason, o.cause, o.paid = reason, cause, false
 	d.debts = maps.Clone(d.debts)
 	if d.debts == nil {
 		d.debts = map[string]debt{}
@@ -160,7 +194,7 @@ func (d *decider) takeStock() {
 		// What ran in this life and is inactive now, somebody stopped.
 		down := u.Active == "inactive" && u.Entered == 0 || u.Active == "failed"
 		if down && !u.Job && !u.Stopped && (u.Wanted || ran) {
-			d.owe(u, "it did not come back with the user manager")
+			d.owe(u, "it did not come back with the user manager", "")
 		}
 	}
 }

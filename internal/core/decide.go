@@ -67,6 +67,7 @@ type State struct {
 	starting     bool // the user manager has not finished starting up
 	debts        map[string]debt
 	stops        map[string]string // what somebody stopped, and the life (Invocation) that it ended
+	own          map[string]string // what keeper stops itself, and the life that ends
 	startBusy    bool              // a StartUnits is under way
 	startAt      time.Time
 	stoppedFirst []string

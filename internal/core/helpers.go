@@ -91,7 +91,7 @@ func (d *decider) orphaned(now bool) bool {
 	for _, u := range d.Units {
 		if u.Runs() && !u.Stopped && u.Active != "inactive" && u.Active != "failed" {
 			running = append(running, u.Name)
-			d.owe(u, "keeper stopped it, for the runtime state of Podman's was removed under it")
+			d.owe(u, "keeper stopped it, for the runtime state of Podman's was removed under it", "")
 		}
 	}
 	if len(running) == 0 {
@@ -99,6 +99,7 @@ func (d *decider) orphaned(now bool) bool {
 	}
 	slices.Sort(running)
 	d.renewing = true
+	d.stopSelf(running)
 	d.actions = append(d.actions, Action{Kind: RenewRuntime, Units: running, Limit: RenewLimit, Retry: d.renews > 0,
 		What:   "restart " + names(running),
 		Reason: "the runtime state of Podman's was removed under them, so that their ports are dead and nothing reaches them"})

@@ -195,7 +195,7 @@ func (d *decider) began(b Began) {
 	case LifeSame:
 		d.recovering = len(b.Down) > 0
 		for name, reason := range b.Owed {
-			d.oweFor(name, reason)
+			d.oweFor(name, reason, "")
 		}
 		d.stops = make(map[string]string, len(b.Stopped))
 		for _, name := range b.Stopped {

@@ -219,7 +219,7 @@ func TestWhatHappenedRevived(t *testing.T) {
 func TestWhatHappenedBooted(t *testing.T) {
 	t.Parallel()
 	ended := noon.Add(-90 * time.Second)
-	notDone := Rearm{Boot: "boot-1", Mono: 510 * time.Second, Reason: MachineGoesDown, Cause: "a rearm"}
+	notDone := Rearm{At: noon.Add(-time.Minute), Boot: "boot-1", Mono: 510 * time.Second, Reason: MachineGoesDown, Cause: "a rearm"}
 	rearmed := func(change func(*Rearm)) []Rearm {
 		r := notDone
 		change(&r)

@@ -33,7 +33,7 @@ func (d *decider) shutdown(active bool) {
 		d.note("look again", "the shutdown was called off")
 		for _, name := range d.stoppedFirst {
 			if u, ok := d.Units[name]; ok {
-				d.owe(u, "keeper stopped it for a shutdown that was called off")
+				d.owe(u, "keeper stopped it for a shutdown that was called off", "")
 			}
 		}
 		d.stoppedFirst = nil
@@ -51,6 +51,7 @@ func (d *decider) shutdown(active bool) {
 		return
 	}
 	d.stoppedFirst, d.stopping = first, true
+	d.stopSelf(first)
 	d.actions = append(d.actions, Action{Kind: StopUnits, Units: first, Limit: max(d.DelayGrant-delayMargin, delayMargin),
 		What:   "stop " + names(first) + " first",
 		Reason: "the machine goes down (PrepareForShutdown), and nothing orders it before its stores"})

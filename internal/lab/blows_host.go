@@ -53,10 +53,10 @@ func hostBlows() []Blow {
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
 		},
 		{
+			// logind never comes back to a dbus-daemon that was restarted.
 			ID: "restart-system-bus", Group: g, Name: "the system bus restarted",
-			// logind does not join the new bus by itself.
-			Strike: restart("dbus"), Undo: restart("systemd-logind"), Tells: "logind cannot be reached",
-			Linger: Stays, User: Stays, Root: Stays,
+			Strike: restart("dbus"), Undo: restart("systemd-logind"),
+			Linger: Stays, User: Stays, Root: Stays, Tells: "logind cannot be reached", WellWithin: 60 * time.Second,
 		},
 		{
 			ID: "restart-user-bus", Group: g, Name: "the user bus restarted",

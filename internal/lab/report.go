@@ -3,6 +3,8 @@ package lab
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +20,16 @@ type Report struct {
 	Keeper string            `json:"keeper"`
 	Host   map[string]string `json:"host"`
 	Rows   []Row             `json:"rows"`
+	// Updates are later runs whose rows took the place of rows of this one.
+	Updates []Update `json:"updates,omitempty"`
+}
+
+// Update is a later run of a part of the table.
+type Update struct {
+	Date    string `json:"date"`
+	Command string `json:"command"`
+	Keeper  string `json:"keeper"`
+	Rows    int    `json:"rows"`
 }
 
 // reportVersion grows when a field changes its meaning or goes.
@@ -32,6 +44,41 @@ func NewReport(rows []Row, day time.Time, command, keeper string, host map[strin
 func (r Report) JSON() ([]byte, error) {
 	data, err := json.MarshalIndent(r, "", "  ")
 	return append(data, '\n'), err
+}
+
+// Update puts the rows of a later run in the place of those of the same blow and
+// mode, or after all, and says so. Both runs must be of the same hosts.
+func (r Report) Update(later Report) (Report, error) {
+	if !maps.Equal(r.Host, later.Host) {
+		return r, fmt.Errorf("the report is of other hosts (%v, and these are %v): make it anew as a whole", r.Host, later.Host)
+	}
+	r.Rows = slices.Clone(r.Rows)
+	for _, row := range later.Rows {
+		i := slices.IndexFunc(r.Rows, func(old Row) bool { return old.Blow == row.Blow && old.Mode == row.Mode })
+		if i < 0 {
+			r.Rows = append(r.Rows, row)
+			continue
+		}
+		r.Rows[i] = row
+	}
+	r.Updates = append(slices.Clip(r.Updates), Update{Date: later.Date, Command: later.Command, Keeper: later.Keeper, Rows: len(later.Rows)})
+	return r, nil
+}
+
+// ReadReport reads what JSON rendered.
+func ReadReport(path string) (Report, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Report{}, err
+	}
+	var r Report
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, fmt.Errorf("%s is no report: %w", path, err)
+	}
+	if r.Version != reportVersion {
+		return r, fmt.Errorf("%s is of version %d, and this program makes %d", path, r.Version, reportVersion)
+	}
+	return r, nil
 }
 
 // row finds the row of a blow in a mode.

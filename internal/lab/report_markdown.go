@@ -65,8 +65,11 @@ as root: `+"`make killmatrix`"+`.
 | keeper | %s |
 | hosts | %s, systemd %s, Podman %s, kernel %s |
 | result | %s |
-
 `, r.Command, r.Date, r.Keeper, r.Host["system"], r.Host["systemd"], r.Host["podman"], r.Host["kernel"], r.summary())
+	for _, u := range r.Updates {
+		fmt.Fprintf(&out, "| struck again | %d rows on %s with keeper %s, `%s` |\n", u.Rows, u.Date, u.Keeper, u.Command)
+	}
+	out.WriteString("\n")
 	out.WriteString(legend)
 	for _, g := range Groups {
 		of := inGroup(table, g)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,5 +92,30 @@ func TestReference(t *testing.T) {
 		if !strings.Contains(string(page), "`"+b.ID+"`") {
 			t.Errorf("the reference does not name %s; %s", b.ID, again)
 		}
+	}
+}
+
+func TestReportUpdate(t *testing.T) {
+	t.Parallel()
+	host := map[string]string{"systemd": "257"}
+	row := func(blow string, m Mode, got Outcome) Row { return Row{Blow: blow, Mode: m, Got: got} }
+	old := Report{Version: reportVersion, Host: host, Rows: []Row{row("a", ModeUser, StaysDown), row("a", ModeRoot, Back)}}
+	later := Report{Date: "2026-01-02", Command: "again", Keeper: "k2", Host: host, Rows: []Row{row("a", ModeUser, Back), row("b", ModeUser, Stays)}}
+	got, err := old.Update(later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := got.row("a", ModeUser); r.Got != Back || len(got.Rows) != 3 || old.Rows[0].Got != StaysDown {
+		t.Errorf("got %+v of %+v", got.Rows, old.Rows)
+	}
+	if want := []Update{{Date: "2026-01-02", Command: "again", Keeper: "k2", Rows: 2}}; !slices.Equal(got.Updates, want) {
+		t.Errorf("updates: %+v", got.Updates)
+	}
+	if !strings.Contains(got.Markdown(nil), "| struck again | 2 rows on 2026-01-02 with keeper k2, `again` |") {
+		t.Error("the page does not say that rows were struck again")
+	}
+	later.Host = map[string]string{"systemd": "252"}
+	if _, err := old.Update(later); err == nil {
+		t.Error("rows of other hosts were taken in")
 	}
 }

@@ -226,7 +226,7 @@ func reinstalls(t *testing.T, h *Host) {
 	if out, err := h.Output(t.Context(), "sh", "-c", shim+"PATH=/tmp/shim:$PATH; "+again+" --no-armor"); err == nil {
 		t.Errorf("it was not interrupted:\n%s", out)
 	}
-	sh(t, h, "rm -r /tmp/shim; find /etc /usr/libexec/keeper -name '*.new*' -delete")
+	sh(t, h, "rm -r /tmp/shim")
 	if sh(t, h, again+" --no-armor"); armed() != "no no" {
 		t.Errorf("the armor is on: %s", armed())
 	}
