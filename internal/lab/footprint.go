@@ -37,13 +37,14 @@ var thingsOf = map[string]string{
 	"mount":   `awk '{ print $5, $(NF-2) }' /proc/self/mountinfo`,
 	"runtime": fmt.Sprintf("find /run/user/%d -xdev", UID),
 	"storage": "find /home/" + User + "/.local/share/containers/storage -maxdepth 2 -not -path '*/overlay/l/*'",
-	"state":   "find /home/" + User + "/.local/state",
-	"tmp":     "find /tmp /var/tmp -maxdepth 1 -user " + User,
-	"shm":     "find /dev/shm /dev/mqueue",
-	"linger":  "find /var/lib/systemd/linger /run/systemd/users /run/systemd/sessions /run/systemd/inhibit -type f",
-	"unit":    "systemctl list-units --all --plain --no-legend | awk '{ print $1 }'",
-	"cgroup":  "find /sys/fs/cgroup/user.slice -type d",
-	"root":    "find /run/keeper /etc/keeper 2>/dev/null",
+	// The half of a write that was cut short goes with a write a minute later.
+	"state":  "find /home/" + User + "/.local/state -not '(' -name '.*.json.*' -mmin -3 ')'",
+	"tmp":    "find /tmp /var/tmp -maxdepth 1 -user " + User,
+	"shm":    "find /dev/shm /dev/mqueue",
+	"linger": "find /var/lib/systemd/linger /run/systemd/users /run/systemd/sessions /run/systemd/inhibit -type f",
+	"unit":   "systemctl list-units --all --plain --no-legend | awk '{ print $1 }'",
+	"cgroup": "find /sys/fs/cgroup/user.slice -type d",
+	"root":   "find /run/keeper /etc/keeper 2>/dev/null",
 }
 
 var (
