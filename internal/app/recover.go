@@ -49,7 +49,28 @@ func Recover(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	marks := standdown.Marks{UID: uint32(uid), StateDir: p.State, MarkDir: p.Marks}
-	return recovery{view: openView(uid, p), runtime: p.Runtime, log: log, standDown: marks.Read(ctx, time.Now())}.run(ctx)
+	r := recovery{view: openView(uid, p), runtime: p.Runtime, log: log}
+	r.standDown = func() core.StandDown { return readInTime(ctx, marks) }
+	return r.run(ctx)
+}
+
+// marksWait is how long the stand-down marks may take to be read: a home that
+// hangs must not hang the start of the user manager.
+const marksWait = 3 * time.Second
+
+// readInTime returns what the marks say, or nothing if they cannot be read in
+// time.
+func readInTime(ctx context.Context, marks standdown.Marks) core.StandDown {
+	read := make(chan core.StandDown, 1)
+	go func() { read <- marks.Read(ctx, time.Now()) }()
+	t := time.NewTimer(marksWait)
+	defer t.Stop()
+	select {
+	case s := <-read:
+		return s
+	case <-t.C:
+		return core.StandDown{}
+	}
 }
 
 func (r recovery) run(ctx context.Context) error {
@@ -106,9 +127,9 @@ type recovery struct {
 	view    containers.View
 	runtime string
 	log     *slog.Logger
-	// standDown: then nothing is ended, and what would be a second server is held
-	// back all the same.
-	standDown core.StandDown
+	// standDown is asked when somebody is to be ended. If it is in force nobody is,
+	// and what would be a second server is held back all the same.
+	standDown func() core.StandDown
 }
 
 // settle waits for what is dying to be dead, and returns what lives.
@@ -156,12 +177,13 @@ func (r recovery) freeVolumes(ctx context.Context, processes []containers.Proces
 		return false, nil
 	}
 	twins := slices.ContainsFunc(holders, func(h containers.Holder) bool { return h.Twin })
-	if r.standDown.InForce() {
-		r.log.Warn("processes of an earlier life are left alone, for keeper stands down", "reason", r.standDown.Detail)
-		twins = false
-	}
 	if twins {
-		r.end(ctx, &holders, all)
+		if s := r.standDown(); s.InForce() {
+			r.log.Warn("processes of an earlier life are left alone, for keeper stands down", "reason", s.Detail)
+			twins = false
+		} else {
+			r.end(ctx, &holders, all)
+		}
 	}
 	held := map[string]bool{}
 	for _, h := range holders {

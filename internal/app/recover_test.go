@@ -61,8 +61,9 @@ func newAftermath(t *testing.T) *aftermath {
 	a.write(filepath.Join(a.proc, "self", "mountinfo"), "")
 	a.write(filepath.Join(a.runtime, "libpod", "tmp", "alive"), "")
 	a.r = recovery{
-		view:    containers.View{Proc: a.proc, Runtime: a.runtime, Storage: filepath.Join(dir, "storage"), UID: os.Getuid()},
-		runtime: a.runtime, log: slog.New(slog.NewTextHandler(a.log, nil)),
+		standDown: func() core.StandDown { return core.StandDown{} },
+		view:      containers.View{Proc: a.proc, Runtime: a.runtime, Storage: filepath.Join(dir, "storage"), UID: os.Getuid()},
+		runtime:   a.runtime, log: slog.New(slog.NewTextHandler(a.log, nil)),
 	}
 	return a
 }
@@ -189,7 +190,9 @@ func TestRecoverLeavesAlone(t *testing.T) {
 		says   string
 		orders []string
 	}{
-		"keeper stands down": {change: func(a *aftermath) { a.r.standDown = core.StandDown{Cause: core.CausePaused, Detail: "paused"} },
+		"keeper stands down": {change: func(a *aftermath) {
+			a.r.standDown = func() core.StandDown { return core.StandDown{Cause: core.CausePaused, Detail: "paused"} }
+		},
 			says: "are left alone, for keeper stands down", orders: []string{"StopUnit db.service"}},
 		// Somebody types keeper recover.
 		"the manager runs":          {change: func(a *aftermath) { a.with(func() { a.state = "running" }) }},
