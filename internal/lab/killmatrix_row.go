@@ -241,7 +241,7 @@ func (t *trial) observeBoot(ctx context.Context) error {
 	} else if err := t.WaitRebooted(ctx, t.boot); err != nil {
 		return err
 	}
-	if err := t.WaitReady(ctx, usualLimit); err != nil {
+	if t.WaitReady(ctx, usualLimit) != nil {
 		t.row.Got = StaysDown
 		return nil
 	}
@@ -273,7 +273,7 @@ func (h *Host) grant(ctx context.Context) (time.Duration, error) {
 func (t *trial) judge(ctx context.Context, before map[string]string) error {
 	row := t.row
 	if row.Got == StaysDown && row.Want != StaysDown {
-		row.fail("the stack did not come back\n%s", t.diagnosis())
+		row.fail("the stack did not come back\n%s", t.diagnosis(ctx))
 	}
 	t.outage.Stop()
 	acked, failed := t.writer.Stop()
@@ -404,8 +404,9 @@ func (t *trial) undo(ctx context.Context) error {
 }
 
 // diagnosis is what one would look at first.
-func (h *Host) diagnosis() string {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+func (h *Host) diagnosis(ctx context.Context) string {
+	// It is wanted most where the time is up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	// Each look of the lab at the host leaves lines there that tell nothing.
 	out, _ := h.Output(ctx, "sh", "-c", "loginctl user-status --no-pager --lines=0 "+User+" | head -6; "+
