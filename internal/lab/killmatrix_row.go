@@ -241,7 +241,7 @@ func (t *trial) observeBoot(ctx context.Context) error {
 	} else if err := t.WaitRebooted(ctx, t.boot); err != nil {
 		return err
 	}
-	if t.WaitReady(ctx, usualLimit) != nil {
+	if ready := t.WaitReady(ctx, usualLimit) == nil; !ready {
 		t.row.Got = StaysDown
 		return nil
 	}
