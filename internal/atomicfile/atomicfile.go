@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // WriteJSON writes v to the file, readable by its owner only. The directory is
@@ -45,10 +47,32 @@ func Write(path string, data []byte) (err error) {
 	if err = os.Rename(f.Name(), path); err != nil {
 		return err
 	}
+	sweep(path)
 	d, derr := os.Open(dir)
 	if derr != nil {
 		return nil // written; only its survival of a power cut is less sure
 	}
 	_ = d.Sync()
 	return d.Close()
+}
+
+// halfAge is how old the half of a write is when nobody is at it any more.
+const halfAge = time.Minute
+
+// sweep removes what writers of the file left that were killed half-way. What
+// it cannot remove harms nobody.
+func sweep(path string) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), "."+filepath.Base(path)+".")
+		if !ok || strings.Trim(rest, "0123456789") != "" {
+			continue
+		}
+		if fi, err := e.Info(); err == nil && time.Since(fi.ModTime()) > halfAge {
+			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // childPath tells the test binary, run again, to be a writer whose disk is full.
@@ -259,4 +260,35 @@ func TestWriters(t *testing.T) {
 		t.Errorf("the file is a mixture: %d bytes, %v", len(got), err)
 	}
 	sole(t, dir, "file")
+}
+
+// TestHalves: a writer that is killed leaves half a file, and the next but one
+// takes it away; never that of a writer who may still be at it.
+func TestHalves(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old := time.Now().Add(-2 * halfAge)
+	for name, at := range map[string]time.Time{
+		".state.json.123": old, ".state.json.456": time.Now(), ".state.json.mine": old, ".other.json.123": old, "state.json.123": old,
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Write(filepath.Join(dir, "state.json"), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	var left []string
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	want := ".other.json.123 .state.json.456 .state.json.mine state.json state.json.123"
+	if got := strings.Join(left, " "); err != nil || got != want {
+		t.Errorf("left: %s\nwant: %s\n%v", got, want, err)
+	}
 }

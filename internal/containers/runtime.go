@@ -54,7 +54,36 @@ func (v View) Clear() error {
 			return fmt.Errorf("cannot clear Podman's runtime state: %w", err)
 		}
 	}
+	if err := v.clearScopes(); err != nil {
+		return fmt.Errorf("cannot clear what is left of Podman's scopes: %w", err)
+	}
 	return nil
+}
+
+// clearScopes removes what a killed user manager left of the scopes that Podman
+// made: a link for each, under a name that is never used again. Nobody else
+// removes them while the runtime directory stays.
+func (v View) clearScopes() error {
+	dir := filepath.Join(v.Runtime, "systemd", "units")
+	entries, err := os.ReadDir(dir)
+	if missing(err) {
+		return nil
+	}
+	for _, e := range entries {
+		name, ok := strings.CutPrefix(e.Name(), "invocation:")
+		if ok && e.Type() == fs.ModeSymlink && strings.HasSuffix(name, ".scope") && isPodmans(name) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
+}
+
+// isPodmans says whether a scope is named as Podman names its own: after
+// itself, or by systemd-run.
+func isPodmans(scope string) bool {
+	return slices.ContainsFunc([]string{"podman-", "rootless-netns-", "libpod-", "run-"}, func(prefix string) bool {
+		return strings.HasPrefix(scope, prefix)
+	})
 }
 
 func clearDir(dir string, keepLogins bool) error {

@@ -75,6 +75,38 @@ func TestClear(t *testing.T) {
 	}
 }
 
+// A user manager that is killed leaves a link for each scope, and they would
+// pile up: a scope of Podman's has another name in each life.
+func TestClearRemovesTheLinksOfScopes(t *testing.T) {
+	t.Parallel()
+	h := ownHost(t)
+	h.leftover()
+	units := filepath.Join(h.view.Runtime, "systemd", "units")
+	if err := os.MkdirAll(units, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"podman-pause-4f8984fe.scope", "run-p332-i709000.scope", "rootless-netns-4eb2b5e5.scope", "dbus.service", "app-editor-7.scope"} {
+		if err := os.Symlink("0123", filepath.Join(units, "invocation:"+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(units, "invocation:run-file.scope"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.view.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	entries, err := os.ReadDir(units)
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	want := "invocation:app-editor-7.scope invocation:dbus.service invocation:run-file.scope"
+	if got := strings.Join(left, " "); err != nil || got != want {
+		t.Errorf("left: %s\nwant: %s\n%v", got, want, err)
+	}
+}
+
 // While something is there that could not be cleared, there is something to
 // clear: what Leftover goes by is the last to go.
 func TestClearEndsWithWhatIsLookedFor(t *testing.T) {

@@ -17,7 +17,7 @@ func upgrade(ctx context.Context, s *Scene) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	program, err := os.ReadFile(s.Binary)
 	if err != nil {
 		return err

@@ -30,22 +30,25 @@ const (
 // thingsOf are the commands that list things, a line each.
 var thingsOf = map[string]string{
 	// The account's own, and those of the containers, which have its subordinate
-	// ids. What looks is not meant.
-	"process": `ps -eo uid=,comm= | awk '$1 >= ` + strconv.Itoa(UID) + ` && $1 < 65000 || $1 >= 100000 { $1 = ""; print }'`,
+	// ids. Workers of a server come and go with its clients: they are named like
+	// their parent.
+	"process": `ps -eo pid=,ppid=,uid=,comm= | awk '{ pid = $1; parent[pid] = $2; uid[pid] = $3; $1 = $2 = $3 = ""; name[pid] = $0 }
+		END { for (p in name) if (name[p] != name[parent[p]] && (uid[p] >= ` + strconv.Itoa(UID) + ` && uid[p] < 65000 || uid[p] >= 100000)) print name[p] }'`,
 	"mount":   `awk '{ print $5, $(NF-2) }' /proc/self/mountinfo`,
 	"runtime": fmt.Sprintf("find /run/user/%d -xdev", UID),
 	"storage": "find /home/" + User + "/.local/share/containers/storage -maxdepth 2 -not -path '*/overlay/l/*'",
-	"state":   "find /home/" + User + "/.local/state",
-	"tmp":     "find /tmp /var/tmp -maxdepth 1 -user " + User,
-	"shm":     "find /dev/shm /dev/mqueue",
-	"linger":  "find /var/lib/systemd/linger /run/systemd/users /run/systemd/sessions /run/systemd/inhibit -type f",
-	"unit":    "systemctl list-units --all --plain --no-legend | awk '{ print $1, $3 }'",
-	"cgroup":  "find /sys/fs/cgroup/user.slice -type d",
-	"root":    "find /run/keeper /etc/keeper 2>/dev/null",
+	// The half of a write that was cut short goes with a write a minute later.
+	"state":  "find /home/" + User + "/.local/state -not '(' -name '.*.json.*' -mmin -3 ')'",
+	"tmp":    "find /tmp /var/tmp -maxdepth 1 -user " + User,
+	"shm":    "find /dev/shm /dev/mqueue",
+	"linger": "find /var/lib/systemd/linger /run/systemd/users /run/systemd/sessions /run/systemd/inhibit -type f",
+	"unit":   "systemctl list-units --all --plain --no-legend | awk '{ print $1 }'",
+	"cgroup": "find /sys/fs/cgroup/user.slice -type d",
+	"root":   "find /run/keeper /etc/keeper 2>/dev/null",
 }
 
 var (
-	hexID  = regexp.MustCompile(`[0-9a-f]{8,}`)
+	hexID  = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8,}`)
 	number = regexp.MustCompile(`[0-9]+`)
 )
 

@@ -105,4 +105,7 @@ func TestFootprint(t *testing.T) {
 	if name := nameOf("  /run/user/1000/libpod/tmp/exits/4f00aa1122bbccdd 7"); name != "/run/user/N/libpod/tmp/exits/ID N" {
 		t.Error(name)
 	}
+	if name := nameOf("netns-0a1b2c3d-1a2b-3c4d-5e6f-a1b2c3d4e5f6"); name != "netns-ID" {
+		t.Error(name)
+	}
 }

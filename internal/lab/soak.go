@@ -121,7 +121,7 @@ func (b *bench) once(ctx context.Context, blow Step) (time.Duration, error) {
 	}
 	back, err := o.WaitBack(ctx, at)
 	if err != nil {
-		return 0, fmt.Errorf("%w\n%s", err, b.diagnosis())
+		return 0, fmt.Errorf("%w\n%s", err, b.diagnosis(ctx))
 	}
 	return back.Sub(at), b.well(ctx, 30*time.Second)
 }

@@ -180,7 +180,7 @@ func revive(t *testing.T, h *Host) {
 	}
 }
 
-func diagnosis(h *Host) string { return h.diagnosis() }
+func diagnosis(h *Host) string { return h.diagnosis(context.Background()) }
 
 // TestSoak brings the stack back a few times in a row and looks for what is
 // left over; keeper-lab killmatrix --revivals 100 does it for long.
