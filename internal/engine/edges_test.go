@@ -17,8 +17,7 @@ import (
 // it is in calls.
 type stack struct {
 	mu     sync.Mutex
-	calls  []string
-	begun  time.Time
+	calls  []call
 	active string
 	// fail is what each call returns, hang those that never return by themselves.
 	fail     map[string]error
@@ -30,10 +29,15 @@ type stack struct {
 	held   int // delays that were taken and not released
 }
 
-func (s *stack) do(ctx context.Context, call string) error {
+type call struct {
+	at   time.Time
+	what string
+}
+
+func (s *stack) do(ctx context.Context, what string) error {
 	s.mu.Lock()
-	s.calls = append(s.calls, fmt.Sprintf("%v %s", time.Since(s.begun), call))
-	hang, err := s.hang[call], s.fail[call]
+	s.calls = append(s.calls, call{time.Now(), what})
+	hang, err := s.hang[what], s.fail[what]
 	s.mu.Unlock()
 	if hang {
 		<-ctx.Done()
@@ -48,14 +52,21 @@ func (s *stack) with(change func()) {
 	change()
 }
 
-// since returns the calls from now on, when the clock has moved by d.
+// since returns the calls that were not returned before, when the clock has moved
+// by d, and how long from now each came. What was delivered just before has its
+// calls in it, whether the loop has come to it yet or not.
 func (s *stack) since(d time.Duration) []string {
-	s.with(func() { s.calls, s.begun = nil, time.Now() })
+	begun := time.Now()
 	time.Sleep(d)
 	synctest.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls
+	var calls []string
+	s.with(func() {
+		for _, c := range s.calls {
+			calls = append(calls, fmt.Sprintf("%v %s", c.at.Sub(begun), c.what))
+		}
+		s.calls = nil
+	})
+	return calls
 }
 
 func (s *stack) Take(ctx context.Context) (time.Duration, error) {
@@ -258,7 +269,7 @@ func TestRunEndsWhileAllHang(t *testing.T) {
 			t.Errorf("Run returned after %v", took)
 		}
 		if len(s.calls) != 3 {
-			t.Errorf("the calls were %q, want three that hang", s.calls)
+			t.Errorf("the calls were %v, want three that hang", s.calls)
 		}
 	})
 }
