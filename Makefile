@@ -120,8 +120,8 @@ demo: build ## Show the incident and what follows (root; WITHOUT_KEEPER=1 strike
 MATRIX := docs/reference/kill-matrix
 
 .PHONY: killmatrix
-killmatrix: setup build ## Strike the whole kill table and write docs/reference/kill-matrix.* (root; about an hour; MATRIX_FLAGS=…)
-	bin/keeper-lab killmatrix --json $(MATRIX).json --markdown $(MATRIX).md $(MATRIX_FLAGS)
+killmatrix: setup build ## Strike the whole kill table and write docs/reference/kill-matrix.* (root; about an hour, nothing else running, the clock set; MATRIX_FLAGS=…)
+	bin/keeper-lab killmatrix --clock --json $(MATRIX).json --markdown $(MATRIX).md $(MATRIX_FLAGS)
 
 LINT = $(TOOLS)/golangci-lint-$(GOLANGCI)-$(shell $(GO) env GOVERSION)
 

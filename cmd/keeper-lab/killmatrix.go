@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ func killmatrix() *cobra.Command {
 	flags.IntVar(&f.plain, "plain", 3, "plain stops and starts measured on each host; 0 leaves the ratios out")
 	flags.IntVar(&f.revivals, "revivals", 0, "instead: take the stack down so many times in a row, and tell what is left over")
 	flags.BoolVar(&f.list, "list", false, "print the table and what must happen, and strike nothing")
-	flags.BoolVar(&f.clock, "clock", false, "also strike the blows that set the clock, which is that of this machine: only with --jobs 1, and nothing else running")
+	flags.BoolVar(&f.clock, "clock", false, "also strike, at the end, the blows that set the clock, which is that of this machine: only where no other host is up")
 	flags.StringVar(&f.binary, "binary", "", "the program to install (default: keeper beside keeper-lab)")
 	flags.StringVar(&f.prefix, "name", "kill", "beginning of the hosts' names")
 	flags.StringVar(&f.json, "json", "", "write the report to this file as JSON")
@@ -77,6 +78,9 @@ func (f matrixFlags) run(ctx context.Context) error {
 	say := say()
 	if f.revivals > 0 {
 		return f.soak(ctx, modes, program, say)
+	}
+	if err := f.probe(); err != nil {
+		return err
 	}
 	say("looking what the hosts are made of")
 	host, err := lab.Versions(ctx, f.prefix)
@@ -128,6 +132,27 @@ func (f matrixFlags) soak(ctx context.Context, modes []lab.Mode, program string,
 		all = commandFailed{status: 1}
 	}
 	return all
+}
+
+// probe sees that the files that were asked for can be written, which is better
+// known before an hour of work than after it.
+func (f matrixFlags) probe() error {
+	for _, name := range []string{f.json, f.markdown} {
+		if name == "" {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return err
+		}
+		file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		if err := file.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // write writes the files that were asked for.

@@ -62,14 +62,16 @@ type Blow struct {
 	// Prepare is done before, in every mode, and Arm in those with keeper. Undo
 	// is done at the end, whatever came.
 	Prepare, Arm, Undo Step
-	// Strike is the blow. With Times it falls so often, Apart from each other.
+	// Strike is the blow, and fails if it did not fall. With Times it falls so
+	// often, Apart from each other.
 	Strike Step
 	Times  int
 	Apart  time.Duration
 
 	// Hits are the lives that end where the outcome is Back: services, and
-	// user@ for the user manager. If nil, all do.
-	Hits []string
+	// user@ for the user manager. If nil, all do; else no other may, save those
+	// that May names.
+	Hits, May []string
 	// Probe looks at what the blow takes away and /readyz does not show.
 	Probe Step
 	// Quiet: there is no failed request, whatever the outcome.
@@ -90,6 +92,8 @@ type Blow struct {
 
 	// Quick: `make test` strikes it.
 	Quick bool
+	// Disk: it is struck on hosts whose /home is a small disk of its own.
+	Disk bool
 	// Clock: it sets the clock of the machine that the lab runs on, and is
 	// struck only when that is asked for.
 	Clock bool
@@ -156,6 +160,8 @@ func ParseModes(names []string) ([]Mode, error) {
 type Scene struct {
 	*Host
 	Mode Mode
+	// Want is what must become of the stack.
+	Want Outcome
 	// Binary is the keeper program that is installed.
 	Binary string
 

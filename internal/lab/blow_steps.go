@@ -10,19 +10,66 @@ import (
 // manager is the unit of the account's user manager.
 var manager = fmt.Sprintf("user@%d.service", UID)
 
-// asRoot and asUser strike by a command. What it exits with means nothing: the
-// blow may well hit the command, too.
+// asRoot and asUser strike by a command. Where the stack must stay, the command
+// has to succeed: nothing else shows that the blow fell. Elsewhere what it exits
+// with means nothing, for the blow may well hit the command, too.
 func asRoot(argv ...string) Step {
 	return func(ctx context.Context, s *Scene) error {
-		_, _ = s.Output(ctx, argv...)
-		return ctx.Err()
+		_, err := s.Output(ctx, argv...)
+		return s.fell(ctx, err)
 	}
 }
 
 func asUser(argv ...string) Step {
 	return func(ctx context.Context, s *Scene) error {
-		_, _ = s.UserOutput(ctx, argv...)
+		_, err := s.UserOutput(ctx, argv...)
+		return s.fell(ctx, err)
+	}
+}
+
+func (s *Scene) fell(ctx context.Context, err error) error {
+	if s.Want == Stays {
+		return err
+	}
+	return ctx.Err()
+}
+
+// armored is a job of PID 1 for a unit that root's armor covers: there it is
+// refused, and the refusal shows that it was asked for.
+func armored(argv ...string) Step {
+	return func(ctx context.Context, s *Scene) error {
+		out, err := s.Output(ctx, argv...)
+		if s.Mode == ModeRoot && (err == nil || !strings.Contains(out, "refuse")) {
+			return fmt.Errorf("%s was not refused: %w: %s", strings.Join(argv, " "), err, out)
+		}
 		return ctx.Err()
+	}
+}
+
+// changing does a step and waits until a line of shell, which the account runs,
+// prints something else than before: so the step is known to have happened.
+func changing(line string, step Step) Step {
+	return func(ctx context.Context, s *Scene) error {
+		look := func(ctx context.Context) string {
+			out, err := s.UserOutput(ctx, "sh", "-c", line)
+			if err != nil {
+				return "" // nothing can be seen just now
+			}
+			return out
+		}
+		before := look(ctx)
+		if before == "" {
+			return fmt.Errorf("%q prints nothing before the blow", line)
+		}
+		if err := step(ctx, s); err != nil {
+			return err
+		}
+		wctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		if err := until(wctx, func(ctx context.Context) bool { now := look(ctx); return now != "" && now != before }); err != nil {
+			return fmt.Errorf("the blow did not fall: %q prints as before: %s", line, strings.TrimSpace(before))
+		}
+		return nil
 	}
 }
 
@@ -94,6 +141,29 @@ func onSession(args ...string) Step {
 	}
 }
 
+// ending does a step and waits until every session has ended: logind has
+// forgotten it, or keeps it for what was left behind in it.
+func ending(step Step) Step {
+	return func(ctx context.Context, s *Scene) error {
+		if err := step(ctx, s); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		for _, session := range s.sessions {
+			err := until(ctx, func(ctx context.Context) bool {
+				out, err := s.Output(ctx, "sh", "-c", "loginctl show-session --property=State --value "+session.ID+" 2>&1")
+				state := strings.TrimSpace(out)
+				return err == nil && state == "closing" || err != nil && strings.Contains(out, "No session")
+			})
+			if err != nil {
+				return fmt.Errorf("the blow did not fall: session %s goes on", session.ID)
+			}
+		}
+		return nil
+	}
+}
+
 // drop kills the process that leads the first session, as a connection that
 // breaks does to sshd's.
 func drop(ctx context.Context, s *Scene) error {
@@ -101,7 +171,7 @@ func drop(ctx context.Context, s *Scene) error {
 	if err != nil {
 		return err
 	}
-	return asRoot("kill", "-KILL", strings.TrimSpace(out))(ctx, s)
+	return rootMust("kill -KILL "+strings.TrimSpace(out))(ctx, s)
 }
 
 // leftBehind logs in and out and leaves a process in the session, which then
@@ -139,9 +209,18 @@ func byHand(ctx context.Context, s *Scene) error {
 
 var withoutByHand = asUser("podman", "rm", "--force", "--time", "0", "byhand")
 
-// killKeeper sends the daemon a signal.
+// ofKeeper is a line of shell that prints a property of the daemon's unit.
+func ofKeeper(property string) string {
+	return "systemctl --user show --value --property=" + property + " keeper.service"
+}
+
+// killKeeper sends the daemon a signal, and waits until that has struck.
 func killKeeper(signal string) Step {
-	return asUser("systemctl", "--user", "kill", "--signal="+signal, "keeper.service")
+	line := ofKeeper("MainPID")
+	if signal == "STOP" {
+		line = `grep "^State:.T" /proc/$(` + line + `)/status || echo runs`
+	}
+	return changing(line, userMust("systemctl --user kill --signal="+signal+" keeper.service"))
 }
 
 // kill sends a signal to the processes that match pgrep's arguments, of which

@@ -11,6 +11,21 @@ import (
 // restart restarts system services, and waits for them.
 func restart(units string) Step { return rootMust("systemctl restart " + units) }
 
+// fillHome fills the disk that the account's home is on, and emptyHome gives the
+// room back.
+var (
+	fillHome  = userMust("dd if=/dev/zero of=full bs=1M status=none || :; dd if=/dev/zero of=fuller bs=4k status=none || :; ! echo more >fullest")
+	emptyHome = userMust("rm -f full fuller fullest")
+)
+
+// posts sees the ledger take an entry in.
+func posts(ctx context.Context, s *Scene) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_, err := s.Post(ctx, Entry{Text: "is there room"})
+	return err
+}
+
 // fillState puts a full file system where the account keeps its state.
 var fillState = rootMust(fmt.Sprintf(`d=/home/%[1]s/.local/state; runuser -u %[1]s -- mkdir -p $d
 	kept=$(mktemp -d); cp -a $d/. $kept; mount -t tmpfs -o size=1m,uid=%[2]d,gid=%[2]d,mode=0700 lab-full $d; cp -a $kept/. $d; rm -r $kept
@@ -38,6 +53,12 @@ func setClock(t time.Time) error {
 	return nil
 }
 
+// What becomes of a host whose system bus was restarted.
+const (
+	whyDeaf  = "logind of systemd 257 never comes back to a system bus that was restarted, and nobody else starts a user manager"
+	saysDeaf = "logind cannot be reached"
+)
+
 // hostBlows are struck at what the host runs for everybody.
 func hostBlows() []Blow {
 	const g = "host"
@@ -59,13 +80,23 @@ func hostBlows() []Blow {
 			Linger: Stays, User: Stays, Root: Stays, Tells: "logind cannot be reached", WellWithin: 60 * time.Second,
 		},
 		{
+			ID: "restart-system-bus-stop-manager", Group: g, Name: "the system bus restarted, then root stops user@UID",
+			Prepare: restart("dbus"), Strike: armored("systemctl", "stop", manager), Undo: restart("systemd-logind"),
+			Linger: StaysDown, User: StaysDown, Root: Stays, Why: whyDeaf, Says: saysDeaf, Tells: saysDeaf,
+		},
+		{
+			ID: "restart-system-bus-exit", Group: g, Name: "the system bus restarted, then systemctl --user exit",
+			Prepare: restart("dbus"), Strike: asUser("systemctl", "--user", "exit"), Undo: restart("systemd-logind"),
+			Linger: StaysDown, User: StaysDown, Root: Back, Why: whyDeaf, Says: saysDeaf,
+		},
+		{
 			ID: "restart-user-bus", Group: g, Name: "the user bus restarted",
-			Strike: asUser("systemctl", "--user", "restart", "dbus"),
+			Strike: changing("systemctl --user show --value --property=InvocationID dbus", userMust("systemctl --user restart dbus")),
 			Linger: Stays, User: Stays, Root: Stays,
 		},
 		{
 			ID: "restart-user-bus-terminate", Group: g, Name: "the user bus stopped, then terminate-user",
-			Prepare: asUser("systemctl", "--user", "stop", "dbus"), Strike: terminate,
+			Prepare: userMust("systemctl --user stop dbus.socket dbus"), Strike: terminate,
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
 		},
 		{
@@ -80,7 +111,7 @@ func hostBlows() []Blow {
 		},
 		{
 			ID: "polkit-kill-terminate", Group: g, Name: "polkit killed, then terminate-user",
-			Prepare: asRoot("systemctl", "kill", "--signal=KILL", "polkit"), Strike: terminate,
+			Prepare: changing("systemctl show --value --property=MainPID polkit", rootMust("systemctl kill --signal=KILL polkit")), Strike: terminate,
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
 		},
 		{
@@ -99,14 +130,27 @@ func hostBlows() []Blow {
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
 		},
 		{
-			ID: "full-disk", Group: g, Name: "the disk full",
+			ID: "full-state", Group: g, Name: "no room left for the daemon's state",
 			Strike: fillState, Undo: emptyState,
 			Linger: Stays, User: Stays, Root: Stays,
 		},
 		{
-			ID: "full-disk-terminate", Group: g, Name: "the disk full, then terminate-user",
+			ID: "full-state-terminate", Group: g, Name: "no room left for the daemon's state, then terminate-user",
 			Prepare: fillState, Strike: terminate, Undo: emptyState,
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
+		},
+		{
+			// The stores cannot write, whoever looks after them.
+			ID: "full-disk", Group: g, Name: "the disk of /home full for ten seconds",
+			Strike: steps(fillHome, after(10*time.Second), emptyHome), Undo: emptyHome,
+			Probe: posts, Hits: []string{}, May: Services, Disk: true,
+			Linger: Back, User: Back, Root: Back,
+		},
+		{
+			ID: "full-disk-terminate", Group: g, Name: "the disk of /home full, terminate-user, room again after twenty seconds",
+			Strike: steps(fillHome, rootMust("loginctl terminate-user "+User), after(20*time.Second), emptyHome), Undo: emptyHome,
+			Probe: posts, Hits: []string{}, May: append([]string{"user@"}, Services...), Disk: true,
+			Linger: StaysDown, User: Back, Root: Back, Limit: 2 * time.Minute,
 		},
 		{
 			ID: "clock-forward", Group: g, Name: "the clock set a day ahead",

@@ -47,17 +47,17 @@ func keeperBlows() []Blow {
 		},
 		{
 			ID: "keeper-start-limit", Group: g, Name: "the daemon restarted twenty times in a row",
-			Strike: asUser("sh", "-c", "for i in $(seq 20); do systemctl --user restart keeper.service; done"),
+			Strike: changing(ofKeeper("InvocationID"), userMust("for i in $(seq 20); do systemctl --user restart keeper.service; done")),
 			Linger: None, User: Stays, Root: Stays,
 		},
 		{
 			ID: "keeper-socket-removed", Group: g, Name: "the daemon's socket removed",
-			Strike: asUser("sh", "-c", `rm "$XDG_RUNTIME_DIR/keeper/keeper.sock"`),
+			Strike: userMust(`rm "$XDG_RUNTIME_DIR/keeper/keeper.sock"`),
 			Linger: None, User: Stays, Root: Stays, Quick: true,
 		},
 		{
 			ID: "keeper-upgrade", Group: g, Name: "another version installed while it runs",
-			Strike: upgrade,
+			Strike: changing(ofKeeper("InvocationID"), upgrade),
 			Linger: None, User: Stays, Root: Stays,
 		},
 		{
@@ -72,14 +72,14 @@ func keeperBlows() []Blow {
 		},
 		{
 			ID: "keeper-stopped-terminate", Group: g, Name: "the daemon stopped, then terminate-user",
-			Arm: asUser("systemctl", "--user", "stop", "keeper.service"), Strike: terminate,
+			Arm: userMust("systemctl --user stop keeper.service"), Strike: terminate,
 			// Whoever stops the daemon finds it stopped where nothing else died.
 			Undo:   asUser("systemctl", "--user", "start", "keeper.service"),
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind, Tells: "does not answer",
 		},
 		{
 			ID: "keeper-socket-removed-terminate", Group: g, Name: "the daemon's socket removed, then terminate-user",
-			Arm: asUser("sh", "-c", `rm "$XDG_RUNTIME_DIR/keeper/keeper.sock"`), Strike: terminate,
+			Arm: userMust(`rm "$XDG_RUNTIME_DIR/keeper/keeper.sock"`), Strike: terminate,
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
 		},
 		{
@@ -94,7 +94,7 @@ func keeperBlows() []Blow {
 		},
 		{
 			ID: "keeper-upgrade-terminate", Group: g, Name: "another version installed, then terminate-user",
-			Arm: upgrade, Strike: terminate,
+			Arm: changing(ofKeeper("InvocationID"), upgrade), Strike: terminate,
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
 		},
 	}

@@ -17,20 +17,21 @@ func signalManager(signal string) Step {
 func managerBlows() []Blow {
 	const g = "manager"
 	slice := fmt.Sprintf("user-%d.slice", UID)
+	runtimeDirUnit := fmt.Sprintf("user-runtime-dir@%d.service", UID)
 	return []Blow{
 		{
 			ID: "stop-manager", Group: g, Name: "root stops user@UID",
-			Strike: asRoot("systemctl", "stop", manager),
+			Strike: armored("systemctl", "stop", manager),
 			Linger: StaysDown, User: Back, Root: Stays, Orderly: true, Quick: true,
 		},
 		{
 			ID: "stop-manager-session", Group: g, Name: "root stops user@UID with a session open",
-			Prepare: logIn(1), Strike: asRoot("systemctl", "stop", manager),
+			Prepare: logIn(1), Strike: armored("systemctl", "stop", manager),
 			Linger: StaysDown, User: StaysDown, Root: Stays, Why: whySession, Says: saysOpen,
 		},
 		{
 			ID: "restart-manager", Group: g, Name: "root restarts user@UID",
-			Strike: asRoot("systemctl", "restart", manager),
+			Strike: armored("systemctl", "restart", manager),
 			Linger: Back, User: Back, Root: Stays, Orderly: true,
 		},
 		{
@@ -39,8 +40,18 @@ func managerBlows() []Blow {
 			Linger: StaysDown, User: Back, Root: Back,
 		},
 		{
+			ID: "restart-slice", Group: g, Name: "root restarts user-UID.slice",
+			Strike: asRoot("systemctl", "restart", slice),
+			Linger: Back, User: Back, Root: Back,
+		},
+		{
+			ID: "restart-runtime-dir", Group: g, Name: "root restarts user-runtime-dir@UID",
+			Strike: armored("systemctl", "restart", runtimeDirUnit),
+			Linger: Back, User: Back, Root: Stays,
+		},
+		{
 			ID: "stop-runtime-dir", Group: g, Name: "root stops user-runtime-dir@UID",
-			Strike: asRoot("systemctl", "stop", fmt.Sprintf("user-runtime-dir@%d.service", UID)),
+			Strike: armored("systemctl", "stop", runtimeDirUnit),
 			Linger: StaysDown, User: Back, Root: Stays,
 		},
 		{

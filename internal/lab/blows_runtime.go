@@ -63,7 +63,7 @@ func runtimeBlows() []Blow {
 		},
 		{
 			ID: "podman-socket-stop", Group: g, Name: "podman.socket stopped",
-			Prepare: userMust("systemctl --user start podman.socket"), Strike: asUser("systemctl", "--user", "stop", "podman.socket"),
+			Prepare: userMust("systemctl --user start podman.socket"), Strike: userMust("systemctl --user stop podman.socket"),
 			Linger: Stays, User: Stays, Root: Stays,
 		},
 		{
@@ -83,7 +83,7 @@ func runtimeBlows() []Blow {
 		},
 		{
 			ID: "reload-loop", Group: g, Name: "daemon-reload of the user manager in a tight loop",
-			Strike: asUser("sh", "-c", "for i in $(seq 40); do systemctl --user daemon-reload; done"),
+			Strike: userMust("for i in $(seq 40); do systemctl --user daemon-reload; done"),
 			Linger: Stays, User: Stays, Root: Stays,
 		},
 	}

@@ -27,7 +27,7 @@ func userBlows() []Blow {
 	return []Blow{
 		{
 			ID: "terminate-user", Group: g, Name: "loginctl terminate-user, typed in a session of the account",
-			Prepare: logIn(1), Strike: typed("loginctl terminate-user " + User),
+			Prepare: logIn(1), Strike: ending(typed("loginctl terminate-user " + User)),
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind, Orderly: true, Quick: true,
 		},
 		{
@@ -43,7 +43,7 @@ func userBlows() []Blow {
 		},
 		{
 			ID: "terminate-user-sessions", Group: g, Name: "loginctl terminate-user with three sessions open",
-			Prepare: logIn(3), Strike: terminate,
+			Prepare: logIn(3), Strike: ending(terminate),
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind, Orderly: true,
 		},
 		{

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,9 @@ type Options struct {
 	// Stack does, without deploying anything. Where the stack is plain services,
 	// it is programs.
 	Images bool
+	// Disk gives /home a small disk of its own, of so many MiB, which can be filled
+	// without harm to this machine.
+	Disk int
 	// Tied ends the host with this process, however that ends.
 	Tied bool
 	// Say receives progress.
@@ -185,7 +189,7 @@ func start(ctx context.Context, dir string, s spec, home string, o Options) (*Ho
 	if err := clean(dir, s.Cgroup, "lock"); err != nil {
 		return nil, err
 	}
-	if err := layOut(ctx, dir, s, home); err != nil {
+	if err := layOut(ctx, dir, s, home, o.Disk); err != nil {
 		return nil, errors.Join(err, clean(dir, s.Cgroup))
 	}
 	o.Say("booting host %s", s.Name)
@@ -201,18 +205,24 @@ func start(ctx context.Context, dir string, s spec, home string, o Options) (*Ho
 }
 
 // layOut makes the host's directory, with its disk as it is at the first boot.
-func layOut(ctx context.Context, dir string, s spec, home string) error {
+func layOut(ctx context.Context, dir string, s spec, home string, disk int) error {
 	for _, d := range []string{"upper", "work", "root"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
 			return err
 		}
 	}
-	if home != "" {
+	if home != "" && disk == 0 {
 		if err := quiet(exec.CommandContext(ctx, "cp", "--archive", "--reflink=auto", home, s.Home)); err != nil {
 			return err
 		}
 	} else if err := os.MkdirAll(s.Home, 0o755); err != nil {
 		return err
+	}
+	if disk > 0 {
+		args := []string{"-q", "-m", "0", "-d", cmp.Or(home, s.Home), filepath.Join(dir, homeDisk), fmt.Sprintf("%dM", disk)}
+		if err := quiet(exec.CommandContext(ctx, "mkfs.ext4", args...)); err != nil {
+			return err
+		}
 	}
 	if s.Foreign {
 		if err := prepareForeign(ctx, dir, s); err != nil {

@@ -23,7 +23,8 @@ type MatrixOptions struct {
 	Jobs int
 	// Plain is how often a plain stop and start is measured on each host.
 	Plain int
-	// Clock allows the blows that set the clock of this machine.
+	// Clock allows the blows that set the clock of this machine. They are struck
+	// last, one host at a time.
 	Clock bool
 	// Binary is the keeper program; if empty, the one beside this program.
 	Binary string
@@ -36,25 +37,32 @@ type MatrixOptions struct {
 // perHost is how many blows a host takes before a fresh one follows.
 const perHost = 12
 
+// smallDisk is the size of a /home that is a disk of its own, in MiB: the stack's
+// images, and some room.
+const smallDisk = 2048
+
 // lot is what one host is to take.
 type lot struct {
 	n     int
 	mode  Mode
+	disk  int
 	blows []Blow
 }
 
-// lots deals the blows out.
-func lots(o MatrixOptions) []lot {
+// lots deals the blows out: those that set the clock, or all others.
+func lots(o MatrixOptions, clock bool) []lot {
 	var list []lot
 	for _, m := range o.Modes {
-		var blows []Blow
-		for _, b := range o.Blows {
-			if b.Want(m) != None && (o.Clock || !b.Clock) {
-				blows = append(blows, b)
+		for _, disk := range []int{0, smallDisk} {
+			var blows []Blow
+			for _, b := range o.Blows {
+				if b.Want(m) != None && b.Clock == clock && b.Disk == (disk > 0) {
+					blows = append(blows, b)
+				}
 			}
-		}
-		for part := range slices.Chunk(blows, perHost) {
-			list = append(list, lot{n: len(list) + 1, mode: m, blows: part})
+			for part := range slices.Chunk(blows, perHost) {
+				list = append(list, lot{n: len(list) + 1, mode: m, disk: disk, blows: part})
+			}
 		}
 	}
 	return list
@@ -71,9 +79,24 @@ func Matrix(ctx context.Context, o MatrixOptions) ([]Row, error) {
 	if o.Binary, err = Program(o.Binary); err != nil {
 		return nil, err
 	}
-	if err := clockAlone(o); err != nil {
-		return nil, err
+	if o.Clock {
+		if err := alone(); err != nil {
+			return nil, err
+		}
 	}
+	rows := runLots(ctx, o, lots(o, false), o.Jobs)
+	if o.Clock && ctx.Err() == nil {
+		if err = alone(); err == nil {
+			rows = append(rows, runLots(ctx, o, lots(o, true), 1)...)
+		}
+	}
+	sortRows(rows, o.Blows)
+	compareOff(rows)
+	return rows, errors.Join(err, ctx.Err())
+}
+
+// runLots runs the lots on so many hosts side by side.
+func runLots(ctx context.Context, o MatrixOptions, list []lot, jobs int) []Row {
 	queue := make(chan lot)
 	var (
 		mu    sync.Mutex
@@ -81,7 +104,7 @@ func Matrix(ctx context.Context, o MatrixOptions) ([]Row, error) {
 		quiet sync.RWMutex
 		wg    sync.WaitGroup
 	)
-	for range max(1, o.Jobs) {
+	for range max(1, jobs) {
 		wg.Go(func() {
 			for l := range queue {
 				r := runLot(ctx, o, l, &quiet)
@@ -91,7 +114,7 @@ func Matrix(ctx context.Context, o MatrixOptions) ([]Row, error) {
 			}
 		})
 	}
-	for _, l := range lots(o) {
+	for _, l := range list {
 		select {
 		case queue <- l:
 		case <-ctx.Done():
@@ -99,20 +122,12 @@ func Matrix(ctx context.Context, o MatrixOptions) ([]Row, error) {
 	}
 	close(queue)
 	wg.Wait()
-	sortRows(rows, o.Blows)
-	compareOff(rows)
-	return rows, ctx.Err()
+	return rows
 }
 
-// clockAlone refuses to set the clock of a machine on which other hosts are up:
-// they have the same clock.
-func clockAlone(o MatrixOptions) error {
-	if !o.Clock {
-		return nil
-	}
-	if o.Jobs > 1 {
-		return errors.New("blows that set the clock are struck alone: use --jobs 1")
-	}
+// alone refuses to set the clock of a machine on which other hosts are up: they
+// have the same clock.
+func alone() error {
 	hosts, err := List()
 	if err != nil {
 		return err
@@ -143,7 +158,7 @@ func runLot(ctx context.Context, o MatrixOptions, l lot, quiet *sync.RWMutex) []
 		}
 		if b == nil {
 			var err error
-			b, err = freshBench(ctx, o, fmt.Sprintf("%s-%d-%s-%d", o.Prefix, l.n, l.mode, i), l.mode)
+			b, err = freshBench(ctx, o, fmt.Sprintf("%s-%d-%s-%d", o.Prefix, l.n, l.mode, i), l, quiet)
 			if err != nil {
 				row := Row{Blow: blow.ID, Group: blow.Group, Name: blow.Name, Mode: l.mode, Want: blow.Want(l.mode)}
 				row.fail("no host: %v", err)
@@ -155,23 +170,31 @@ func runLot(ctx context.Context, o MatrixOptions, l lot, quiet *sync.RWMutex) []
 		row := b.strikeFairly(ctx, blow, quiet)
 		rows = append(rows, row)
 		o.Say("%s", row.line())
-		if b.heal(ctx) != nil {
-			o.Say("host %s is replaced", b.Name)
+		quiet.RLock()
+		err := b.heal(ctx)
+		quiet.RUnlock()
+		if err != nil {
+			o.Say("host %s is replaced: %v", b.Name, firstLines(err.Error(), 1))
 			down()
 		}
 	}
 	return rows
 }
 
-// freshBench boots a host and measures a plain stop and start on it.
-func freshBench(ctx context.Context, o MatrixOptions, name string, m Mode) (*bench, error) {
-	b, err := bootBench(ctx, name, m, o.Binary, nil)
+// freshBench boots a host and measures a plain stop and start on it, while
+// nothing else runs here.
+func freshBench(ctx context.Context, o MatrixOptions, name string, l lot, quiet *sync.RWMutex) (*bench, error) {
+	quiet.RLock()
+	b, err := bootBench(ctx, Options{Name: name, Disk: l.disk}, l.mode, o.Binary)
+	quiet.RUnlock()
 	if err != nil {
 		return nil, err
 	}
 	if o.Plain == 0 {
 		return b, nil
 	}
+	quiet.Lock()
+	defer quiet.Unlock()
 	if err := b.measure(ctx, o.Plain); err != nil {
 		return nil, errors.Join(err, b.Down())
 	}

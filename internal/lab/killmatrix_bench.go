@@ -27,9 +27,10 @@ func (m Mode) install(binary string) InstallOptions {
 	return InstallOptions{Binary: binary, System: m == ModeRoot}
 }
 
-// bootBench boots a host of the mode, with the stack running.
-func bootBench(ctx context.Context, name string, m Mode, binary string, say func(string, ...any)) (*bench, error) {
-	h, err := Up(ctx, Options{Name: name, Stack: true, Tied: true, Say: say})
+// bootBench boots a host for the mode, with the stack running.
+func bootBench(ctx context.Context, o Options, m Mode, binary string) (*bench, error) {
+	o.Stack, o.Tied = true, true
+	h, err := Up(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,11 @@ func (t *trial) judge(ctx context.Context, before map[string]string) error {
 		}
 	}
 	if row.Want == Off || row.Want == Reboots {
-		if limit := t.offLimit(); row.OffMS > limit.Milliseconds() {
+		limit := t.offLimit()
+		if row.Got == row.Want && row.OffMS <= 0 {
+			row.fail("when the machine was down was not seen")
+		}
+		if row.OffMS > limit.Milliseconds() {
 			row.fail("the machine was held up: down after %.1f s, %.1f s were granted", float64(row.OffMS)/1000, limit.Seconds())
 		}
 	}
@@ -79,6 +83,11 @@ func (t *trial) judgeLives(ctx context.Context, before map[string]string) {
 			t.row.fail("the blow did not land: %s lives on", name)
 		}
 	}
+	for _, name := range ended {
+		if !slices.Contains(hits, name) && !slices.Contains(t.blow.May, name) {
+			t.row.fail("%s ended too", name)
+		}
+	}
 }
 
 // judgeStatus asks keeper how it is.
@@ -94,10 +103,11 @@ func (t *trial) judgeStatus(ctx context.Context) {
 		if ctx.Err() == nil {
 			out = now // not what a call that was cut short had printed
 		}
+		tells := t.blow.Tells != "" && strings.Contains(out, t.blow.Tells)
 		if t.blow.Tells != "" && t.row.Got == Stays {
-			return err != nil && strings.Contains(out, t.blow.Tells)
+			return err != nil && tells
 		}
-		return err == nil
+		return err == nil || tells
 	})
 	switch {
 	case err == nil:

@@ -77,7 +77,7 @@ func (b *bench) strike(ctx context.Context, blow Blow) Row {
 	row := Row{Blow: blow.ID, Group: blow.Group, Name: blow.Name, Mode: b.mode, Want: blow.Want(b.mode), PlainMS: b.plain.Milliseconds()}
 	ctx, cancel := context.WithTimeout(ctx, rowLimit)
 	defer cancel()
-	t := &trial{bench: b, blow: blow, row: &row, scene: &Scene{Host: b.Host, Mode: b.mode, Binary: b.binary}}
+	t := &trial{bench: b, blow: blow, row: &row, scene: &Scene{Host: b.Host, Mode: b.mode, Want: row.Want, Binary: b.binary}}
 	err := t.run(ctx)
 	if undone := t.undo(ctx); undone != nil {
 		err = errors.Join(err, fmt.Errorf("what the blow set up could not be undone: %w", undone))
@@ -224,13 +224,14 @@ func (t *trial) left(ctx context.Context) bool {
 
 // observeBoot follows a machine that goes down until the stack is back.
 func (t *trial) observeBoot(ctx context.Context) error {
-	// A blow that waited for the next boot itself has nothing to tell here.
-	if t.State() != StateUp {
-		t.row.OffMS = time.Since(t.at).Milliseconds()
-	}
 	if err := until(ctx, func(context.Context) bool { return t.State() != StateBooting }); err != nil {
 		return err
 	}
+	s, err := t.Host.look()
+	if err != nil {
+		return err
+	}
+	t.row.OffMS = s.Ended.Sub(t.at.Round(0)).Milliseconds()
 	t.row.Got = Reboots
 	if t.State() == StateOff {
 		t.row.Got = Off

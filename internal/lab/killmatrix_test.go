@@ -8,7 +8,8 @@ import (
 )
 
 // TestLots: each blow is dealt out once for each mode in which it can be
-// struck, and none that sets the clock unless that is allowed.
+// struck, those that set the clock apart from the others, and those that fill a
+// disk to hosts that have a small one.
 func TestLots(t *testing.T) {
 	t.Parallel()
 	var table []Blow
@@ -17,27 +18,27 @@ func TestLots(t *testing.T) {
 	}
 	table[0].Linger = None
 	table[1].Clock = true
+	table[2].Disk = true
+	seen := map[string]int{}
 	for _, clock := range []bool{false, true} {
-		seen := map[string]int{}
-		for _, l := range lots(MatrixOptions{Blows: table, Modes: Modes, Clock: clock}) {
+		for _, l := range lots(MatrixOptions{Blows: table, Modes: Modes}, clock) {
 			if len(l.blows) == 0 || len(l.blows) > perHost {
 				t.Errorf("a host is to take %d blows", len(l.blows))
 			}
 			for _, b := range l.blows {
 				seen[string(l.mode)+" "+b.ID]++
+				if b.Clock != clock || b.Disk != (l.disk > 0) {
+					t.Errorf("%s is dealt to a host with clock %v and disk %d", b.ID, clock, l.disk)
+				}
 			}
 		}
-		want := len(table)*len(Modes) - 1
-		if !clock {
-			want -= len(Modes)
-		}
-		if len(seen) != want || seen["linger b-0"] != 0 || (seen["root b-1"] == 1) != clock {
-			t.Errorf("clock %v: %d dealt out, want %d", clock, len(seen), want)
-		}
-		for what, n := range seen {
-			if n != 1 {
-				t.Errorf("%s is dealt out %d times", what, n)
-			}
+	}
+	if want := len(table)*len(Modes) - 1; len(seen) != want || seen["linger b-0"] != 0 {
+		t.Errorf("%d dealt out, want %d", len(seen), want)
+	}
+	for what, n := range seen {
+		if n != 1 {
+			t.Errorf("%s is dealt out %d times", what, n)
 		}
 	}
 }

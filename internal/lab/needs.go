@@ -19,6 +19,7 @@ var hostTools = map[string]string{
 	"systemd-nspawn": "systemd-container",
 	"nsenter":        "util-linux",
 	"mount":          "mount",
+	"mkfs.ext4":      "e2fsprogs",
 }
 
 // ensureTools checks that this process can boot a host, and installs from apt

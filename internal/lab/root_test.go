@@ -40,7 +40,7 @@ func sh(t *testing.T, h *Host, script string) string {
 }
 
 // TestArmor: with root's part, terminate-user costs the sessions and nothing of
-// the stack. TestControl shows what it costs without.
+// the stack. TestKillTable shows what it costs without.
 func TestArmor(t *testing.T) {
 	t.Parallel()
 	h := testHost(t, Options{Name: "armor", Stack: true})
@@ -122,8 +122,9 @@ func TestArmor(t *testing.T) {
 	})
 }
 
-// TestRevive strikes what gets through the armor, and without armor what it
-// would have kept away: the user manager comes back.
+// TestRevive strikes what the kill table does not: all accounts at once, and,
+// with the armor left out, what it would have kept away. The user manager comes
+// back.
 func TestRevive(t *testing.T) {
 	t.Parallel()
 	h := testHost(t, Options{Name: "revive", Stack: true})
@@ -160,12 +161,7 @@ func TestRevive(t *testing.T) {
 			t.Logf("user manager back after %.2f s; %d entries acknowledged, %d requests failed, none lost", took.Seconds(), len(acked), failed)
 		})
 	}
-	const asAccountExit = "runuser -u " + User + " -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user exit"
-	run("SIGKILL of the user manager and all of its processes", "systemctl kill -s KILL "+userManager, false)
-	run("kill -9 -1 as the account", fmt.Sprintf("setpriv --reuid=%[1]d --regid=%[1]d --clear-groups bash -c 'kill -9 -1'", UID), false)
-	run("stop of the account's slice", "systemctl stop "+userSlice, true)
 	run("stop of user.slice", "systemctl stop user.slice", false)
-	run("exit with a session open", asAccountExit, true)
 
 	how := rootHow(t)
 	how.NoArmor = true

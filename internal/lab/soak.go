@@ -41,7 +41,7 @@ func Soak(ctx context.Context, o SoakOptions) (SoakReport, error) {
 	if o.Binary, err = Program(o.Binary); err != nil {
 		return SoakReport{}, err
 	}
-	b, err := bootBench(ctx, o.Name, o.Mode, o.Binary, o.Say)
+	b, err := bootBench(ctx, Options{Name: o.Name, Say: o.Say}, o.Mode, o.Binary)
 	if err != nil {
 		return SoakReport{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // spec is what the supervisor of a host is started with, and what others read
@@ -22,11 +23,12 @@ type spec struct {
 	Internet bool   `json:"internet,omitempty"`
 
 	Supervisor int `json:"supervisor,omitempty"`
-	// Boots counts them. Leader is the host's PID 1 as this machine numbers it,
+	// Boots counts them, and Ended is when the last one to end did. Leader is the host's PID 1 as this machine numbers it,
 	// while there is one. Off says that the host waits to be booted again.
-	Boots  int  `json:"boots,omitempty"`
-	Leader int  `json:"leader,omitempty"`
-	Off    bool `json:"off,omitempty"`
+	Boots  int       `json:"boots,omitempty"`
+	Leader int       `json:"leader,omitempty"`
+	Off    bool      `json:"off,omitempty"`
+	Ended  time.Time `json:"ended,omitzero"`
 }
 
 // locked says whether a supervisor or its janitor holds the host.

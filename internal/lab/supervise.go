@@ -178,18 +178,23 @@ func boot(dir string, s *spec) (again bool, err error) {
 		_ = cmd.Process.Kill()
 	}
 	_ = cmd.Wait() // how it ended is in its exit status
-	s.Leader = 0
+	s.Leader, s.Ended = 0, time.Now()
 	if err != nil {
 		return false, err
 	}
 	return cmd.ProcessState.ExitCode() == rebootStatus, writeSpec(dir, *s)
 }
 
+// homeDisk is the image of a /home that is a disk of its own, in the host's
+// directory.
+const homeDisk = "home.img"
+
 // bootScript mounts the host's root in a mount namespace of its own, so that
 // the mounts go when the last process does.
 const bootScript = `dir=$1 rootfs=$2; shift 2
 mount --make-rprivate /
 mount -t overlay overlay -o "lowerdir=$rootfs,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
+[ ! -e "$dir/` + homeDisk + `" ] || mount -o loop "$dir/` + homeDisk + `" "$dir/home"
 exec systemd-nspawn "$@"`
 
 func nspawnArgs(dir string, s spec) []string {

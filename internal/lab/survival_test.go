@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -15,6 +16,16 @@ import (
 // says. A blow that leaves the control up would prove nothing.
 func TestKillTable(t *testing.T) {
 	t.Parallel()
+	var mu sync.Mutex
+	var rows []Row
+	// When all modes are through.
+	t.Cleanup(func() {
+		failed := len(Failed(rows))
+		compareOff(rows)
+		if len(Failed(rows)) > failed {
+			t.Errorf("with keeper the machine goes down later than with linger alone: %+v", Failed(rows))
+		}
+	})
 	for _, m := range Modes {
 		t.Run(string(m), func(t *testing.T) {
 			t.Parallel()
@@ -27,7 +38,13 @@ func TestKillTable(t *testing.T) {
 			}
 			for _, blow := range Blows() {
 				if blow.Quick && blow.Want(m) != None {
-					t.Run(blow.ID, func(t *testing.T) { judged(t, b.strike(t.Context(), blow)) })
+					t.Run(blow.ID, func(t *testing.T) {
+						row := b.strike(t.Context(), blow)
+						judged(t, row)
+						mu.Lock()
+						defer mu.Unlock()
+						rows = append(rows, row)
+					})
 				}
 			}
 		})
