@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -23,8 +24,8 @@ func upgrade(ctx context.Context, s *Scene) error {
 		return err
 	}
 	o := s.Mode.install(filepath.Join(dir, "keeper"))
-	// A byte behind the end makes it another file, and the same program.
-	if err := os.WriteFile(o.Binary, append(program, '\n'), 0o755); err != nil {
+	// What is behind the end makes it another file each time, and the same program.
+	if err := os.WriteFile(o.Binary, fmt.Append(program, time.Now().UnixNano()), 0o755); err != nil {
 		return err
 	}
 	return s.Install(ctx, o, io.Discard)
