@@ -16,13 +16,14 @@ func runtimeBlows() []Blow {
 	libpod := fmt.Sprintf("/run/user/%d/libpod", UID)
 	return []Blow{
 		{
+			// systemd starts what requires a service anew with it.
 			ID: "conmon-kill", Group: g, Name: "conmon of a database killed",
-			Strike: kill("KILL", conmonOf("postgres")...), Hits: []string{"postgres"},
+			Strike: kill("KILL", conmonOf("postgres")...), Hits: []string{"postgres"}, May: []string{"django"},
 			Linger: Back, User: Back, Root: Back,
 		},
 		{
 			ID: "container-kill", Group: g, Name: "process of a container killed",
-			Strike: kill("KILL", "-o", "-x", "postgres"), Hits: []string{"postgres"},
+			Strike: kill("KILL", "-o", "-x", "postgres"), Hits: []string{"postgres"}, May: []string{"django"},
 			Linger: Back, User: Back, Root: Back, Quick: true,
 		},
 		{
