@@ -86,8 +86,10 @@ func hostBlows() []Blow {
 		},
 		{
 			ID: "restart-system-bus-exit", Group: g, Name: "the system bus restarted, then systemctl --user exit",
-			Prepare: restart("dbus"), Strike: asUser("systemctl", "--user", "exit"), Undo: restart("systemd-logind"),
-			Linger: StaysDown, User: StaysDown, Root: Back, Why: whyDeaf, Says: saysDeaf,
+			Prepare: restart("dbus"), Strike: userMust("systemctl --user exit"), Undo: restart("systemd-logind"),
+			Linger: StaysDown, User: StaysDown, Root: Back, Why: whyDeaf, Says: saysDeaf, Tells: saysDeaf,
+			// Podman waits for the bus as well, in every stop.
+			Watch: time.Minute, Limit: 4 * time.Minute,
 		},
 		{
 			ID: "restart-user-bus", Group: g, Name: "the user bus restarted",
