@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -166,6 +167,13 @@ func TestRecoverHurriesWhoDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("it waits for as long as a process may take")
+	}
+	if signal.Ignored(syscall.SIGINT) {
+		// Tests in the background of a shell have it so, and the server would inherit
+		// that; a handler, it does not.
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGINT)
+		t.Cleanup(func() { signal.Stop(c) })
 	}
 	a := newAftermath(t)
 	a.container("db.service", "inactive", podman, nil)
