@@ -197,12 +197,12 @@ func TestHostWithoutAConnection(t *testing.T) {
 		"Start": l.Start(t.Context(), []string{"a.service"}),
 		"Stop":  l.Stop(t.Context(), []string{"a.service"}),
 	} {
-		if !errors.Is(err, errNoLink) {
+		if !errors.Is(err, errNoManager) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	d := &delay{link: &logindLink{}}
-	if grant, err := d.Take(t.Context()); grant != 0 || !errors.Is(err, errNoLink) {
+	if grant, err := d.Take(t.Context()); grant != 0 || !errors.Is(err, errNoLogind) {
 		t.Errorf("Take: %v, %v", grant, err)
 	}
 	d.Release()

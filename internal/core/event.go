@@ -2,7 +2,8 @@ package core
 
 import "time"
 
-// Event is something that happened, as an edge saw it.
+// Event is something that happened, as an edge saw it. An Err is a sentence that
+// says what could not be done, and is shown as it is.
 type Event interface{ event() }
 
 type (
