@@ -3,6 +3,7 @@ package core
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -75,7 +76,10 @@ func randomBegan(r *rand.Rand, now time.Time) Began {
 	}
 	if d.Kind == LifeSame {
 		d.Was = pick(r, "", LifeRevived, LifeBooted)
-		d.Stopped, d.Ran = randomNames[:r.IntN(2)], randomNames[2:]
+		d.Ran = randomNames[2:]
+		if chance(r, 50) {
+			d.Stops = map[string]string{randomNames[0]: pick(r, "", "1", "2")}
+		}
 		d.Owed = map[string]string{pick(r, randomNames...): "random"}
 	}
 	return d
@@ -181,9 +185,7 @@ func (l *ledger) event(e Event) {
 	case Began:
 		if e.Kind == LifeSame {
 			l.stopped = map[string]string{}
-			for _, name := range e.Stopped {
-				l.stopped[name] = ""
-			}
+			maps.Copy(l.stopped, e.Stops)
 		}
 	case UnitsStarted:
 		l.running[StartUnits] = 0

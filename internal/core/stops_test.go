@@ -40,12 +40,19 @@ func TestStopsAreKept(t *testing.T) {
 			step{e: UnitSeen{life("2", service("db", "failed"))}},
 		)},
 		"a new daemon takes it over": {steps: after(settled(),
-			step{e: Began{Kind: LifeSame, Stopped: []string{"db.service"}, Ran: []string{"web.service"}}},
+			step{e: Began{Kind: LifeSame, Stops: map[string]string{"db.service": "1"}, Ran: []string{"web.service"}}},
 			step{e: list(first("inactive"), service("web", "active")), want: "look-units"},
 			step{e: list(service("web", "active"))},
 			step{e: list(first("failed"), service("web", "active"))},
 			step{e: UnitSeen{life("2", service("db", "active"))}},
 			step{e: UnitSeen{life("2", service("db", "failed"))}, want: "start-units"},
+		)},
+		// The stop is queued, and waits.
+		"a new daemon takes it over before it is down": {steps: after(settled(),
+			step{e: Began{Kind: LifeSame, Stops: map[string]string{"db.service": "1"}}},
+			step{e: list(busy(first("active")))},
+			step{e: UnitSeen{first("deactivating")}},
+			step{e: UnitSeen{first("failed")}},
 		)},
 	})
 }
