@@ -136,6 +136,8 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.account()
 	case StopAsked:
 		d.stopAsked(e)
+	case StopUndone:
+		d.stopUndone(e)
 	case UnitsStarted:
 		d.unitsStarted(e)
 	case UnitsStopped:

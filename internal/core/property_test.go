@@ -92,7 +92,7 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 	if chance(r, 20) {
 		failed = "random failure"
 	}
-	switch r.IntN(30) {
+	switch r.IntN(31) {
 	case 0:
 		if chance(r, 30) {
 			return LogindDown{Err: "random"}
@@ -137,6 +137,8 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 		return pick[Event](r, HelperHint{}, NetworkMended{Err: failed})
 	case 25:
 		return HelpersSeen{Dead: []string{"pasta", "aardvark-dns"}[:r.IntN(3)]}
+	case 27:
+		return StopUndone{Name: pick(r, randomNames...), Invocation: pick(r, "", "1", "2")}
 	case 26:
 		return pick[Event](r, ManagerSeen{Stopped: chance(r, 60)}, ManagerWoken{Err: failed}, DelayTaken{Grant: 5 * time.Second, Err: failed})
 	}
@@ -193,6 +195,10 @@ func (l *ledger) event(e Event) {
 		l.running[MendNetwork] = 0
 	case Answered:
 		l.running[LookAnswers] = 0
+	case StopUndone:
+		if life, ok := l.stopped[e.Name]; ok && life == e.Invocation {
+			delete(l.stopped, e.Name)
+		}
 	case StopAsked:
 		if u, ok := l.units[e.Name]; ok && !l.goingDown && !e.Isolated && !slices.ContainsFunc(u.BoundTo, l.died) {
 			l.stopped[e.Name] = u.Invocation

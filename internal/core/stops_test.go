@@ -57,6 +57,30 @@ func TestStopsAreKept(t *testing.T) {
 	})
 }
 
+// A stop job may be canceled before it runs, as by a start: nobody wants the unit
+// to stay down any more.
+func TestStopUndone(t *testing.T) {
+	running := func(id string) Unit { return life(id, service("db", "active")) }
+	died := step{e: UnitSeen{life("1", service("db", "failed"))}}
+	brought := died
+	brought.want, brought.reason = "start-units", "systemd gave up"
+	asked := after(settled(), step{e: list(running("1"))}, step{e: StopAsked{Name: "db.service"}})
+	with := func(more ...step) []step { return after(append([]step{}, asked...), more...) }
+	undone := func(id string) step { return step{e: StopUndone{Name: "db.service", Invocation: id}} }
+	tell(t, map[string]tale{
+		"control":                  {steps: with(died)},
+		"it dies later":            {steps: with(undone("1"), brought)},
+		"asked once more":          {steps: with(undone("1"), step{e: StopAsked{Name: "db.service"}}, died)},
+		"in a life that was over":  {steps: with(undone("2"), died)},
+		"nobody asked":             {steps: after(settled(), step{e: list(running("1"))}, undone("1"), brought)},
+		"a unit that nobody knows": {steps: with(step{e: StopUndone{Name: "gone.service"}}, died)},
+	})
+	s := decide(State{}, list(running("1")), StopAsked{Name: "db.service"}, StopUndone{Name: "db.service", Invocation: "1"})
+	if s.Units["db.service"].Stopped {
+		t.Error("it runs on, and is shown as stopped by somebody")
+	}
+}
+
 // web is bound to the pod: systemd stops it when the pod dies.
 func bound(active string) Unit {
 	return with(service("web", active), func(u *Unit) {
