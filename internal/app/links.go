@@ -13,8 +13,11 @@ import (
 	"keeper/internal/units"
 )
 
-// errNoLink is returned by an edge whose connection is being made again.
-var errNoLink = errors.New("not connected at the moment")
+// Returned by an edge whose connection is being made again.
+var (
+	errNoLogind  = errors.New("not connected to logind at the moment")
+	errNoManager = errors.New("not connected to the user manager at the moment")
+)
 
 // A link that breaks is made again after retryFirst, then later and later.
 const (
@@ -62,11 +65,12 @@ func (l *link[C]) set(c *C) {
 	l.conn = c
 }
 
-func (l *link[C]) get() (*C, error) {
+// held returns the connection, or the error if there is none.
+func (l *link[C]) held(none error) (*C, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.conn == nil {
-		return nil, errNoLink
+		return nil, none
 	}
 	return l.conn, nil
 }
@@ -101,6 +105,8 @@ func (l *logindLink) run(ctx context.Context, deliver func(core.Event)) {
 		return up, err
 	}, func(err error) { deliver(core.LogindDown{Err: err.Error()}) })
 }
+
+func (l *logindLink) get() (*logind.Conn, error) { return l.held(errNoLogind) }
 
 // SetLinger is engine.Linger.
 func (l *logindLink) SetLinger(ctx context.Context) (denied bool, err error) {
@@ -159,6 +165,8 @@ func (l *unitsLink) run(ctx context.Context, deliver func(core.Event)) {
 		return up, err
 	}, func(err error) { deliver(core.ManagerDown{Err: err.Error()}) })
 }
+
+func (l *unitsLink) get() (*units.Conn, error) { return l.held(errNoManager) }
 
 // Look is engine.Units.
 func (l *unitsLink) Look(ctx context.Context) core.UnitsSeen {

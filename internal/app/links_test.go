@@ -143,13 +143,13 @@ func TestKeepUpIsSilentAtTheEnd(t *testing.T) {
 func TestLinksWithoutAConnection(t *testing.T) {
 	t.Parallel()
 	l := &logindLink{uid: 1000}
-	if denied, err := l.SetLinger(t.Context()); denied || !errors.Is(err, errNoLink) {
+	if denied, err := l.SetLinger(t.Context()); denied || !errors.Is(err, errNoLogind) {
 		t.Errorf("SetLinger: %v, %v", denied, err)
 	}
-	if seen := l.Linger(t.Context()); seen != (core.LingerSeen{Err: errNoLink.Error()}) {
+	if seen := l.Linger(t.Context()); seen != (core.LingerSeen{Err: errNoLogind.Error()}) {
 		t.Errorf("Linger: %+v", seen)
 	}
-	if e := (&unitsLink{}).Look(t.Context()); e.Err != errNoLink.Error() || e.Units != nil || e.Armed {
+	if e := (&unitsLink{}).Look(t.Context()); e.Err != errNoManager.Error() || e.Units != nil || e.Armed {
 		t.Errorf("Look: %+v", e)
 	}
 }

@@ -383,7 +383,7 @@ func TestStatus(t *testing.T) {
 		{"not armed", func(s *core.State) { s.Armed = false }, false,
 			[]string{"would not come back from terminate-user: keeper-session.service is not enabled and active"}},
 		{"no manager", func(s *core.State) { s.ManagerUp, s.Armed, s.ManagerErr = false, false, "it is gone" }, false,
-			[]string{"the user manager cannot be reached: it is gone"}},
+			[]string{"would not come back from terminate-user: it is gone"}},
 		{"no logind", func(s *core.State) { s.LogindUp = false }, false, []string{"logind cannot be reached"}},
 		{"denied", func(s *core.State) {
 			s.Linger = core.LingerOff

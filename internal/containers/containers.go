@@ -36,7 +36,8 @@ type Process struct {
 	Role Role
 	// CGroup is its path in the unified hierarchy.
 	CGroup string
-	// Unit is the service of the user manager that it belongs to, if any.
+	// Unit is the service of the user manager that it belongs to, if any: the one
+	// whose cgroup it is in, or its conmon is.
 	Unit string
 	// Init says that it is the first process of its PID namespace.
 	Init bool
@@ -106,7 +107,52 @@ func (v View) Processes() ([]Process, error) {
 		}
 	}
 	slices.SortFunc(list, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
+	v.byMonitor(list)
 	return list, nil
+}
+
+// byMonitor finds the service of each container that is in a scope of its own,
+// as the first of a pod is, and all of a kube unit are: that of its conmon.
+func (v View) byMonitor(list []Process) {
+	var units map[string]string // by the id of the container
+	for i, p := range list {
+		id := scopeOf(p.CGroup)
+		if p.Role != Payload || p.Unit != "" || id == "" {
+			continue
+		}
+		if units == nil {
+			units = map[string]string{}
+			for _, c := range list {
+				if c.Role == Conmon && c.Unit != "" {
+					units[v.argument(c.PID, "-c")] = c.Unit
+				}
+			}
+		}
+		list[i].Unit = units[id]
+	}
+}
+
+// scopeOf returns the id of the container whose scope the cgroup is in.
+func scopeOf(cgroup string) string {
+	for part := range strings.SplitSeq(cgroup, "/") {
+		if id, ok := strings.CutPrefix(part, "libpod-"); ok && strings.HasSuffix(id, ".scope") {
+			return strings.TrimSuffix(id, ".scope")
+		}
+	}
+	return ""
+}
+
+// argument returns what follows the flag in the command line of the process.
+func (v View) argument(pid int, flag string) string {
+	data, err := os.ReadFile(v.path(pid, "cmdline"))
+	if err != nil {
+		return ""
+	}
+	args := strings.Split(string(data), "\x00")
+	if i := slices.Index(args, flag); i >= 0 && i+1 < len(args) {
+		return args[i+1]
+	}
+	return ""
 }
 
 func (v View) process(pid, pause int) (Process, bool) {

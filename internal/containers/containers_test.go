@@ -264,3 +264,37 @@ func TestOpen(t *testing.T) {
 		t.Error("this test runs, and nobody else has such a number")
 	}
 }
+
+// The first container of a pod, and all of a kube unit, are in scopes of their
+// own: they belong where their conmon does.
+func TestProcessesInAScope(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	const manager = "/user.slice/user-1000.slice/user@1000.service"
+	const pod = manager + "/app.slice/duo-pod.service"
+	scope := func(id string) string {
+		return manager + "/user.slice/user-libpod_pod_77.slice/libpod-" + id + ".scope/container"
+	}
+	h.proc(20, proc{name: "conmon", uid: uid, cgroup: pod})
+	h.write(h.view.path(20, "cmdline"), "/usr/bin/conmon\x00--api-version\x001\x00-c\x00a1\x00-u\x00a1\x00")
+	h.proc(21, proc{name: "catatonit", uid: uid, nspid: "1", cgroup: scope("a1")})
+	// By hand: nobody's.
+	h.proc(30, proc{name: "conmon", uid: uid, cgroup: manager + "/user.slice/libpod-conmon-b2.scope"})
+	h.write(h.view.path(30, "cmdline"), "/usr/bin/conmon\x00-c\x00b2\x00")
+	h.proc(31, proc{name: "redis", uid: 100998, nspid: "1", cgroup: scope("b2")})
+	// Its conmon is gone, or says nothing.
+	h.proc(41, proc{name: "redis", uid: 100998, nspid: "1", cgroup: scope("c3")})
+	h.proc(50, proc{name: "conmon", uid: uid, cgroup: manager + "/app.slice/other.service"})
+	list, err := h.view.Processes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[int]string{}
+	for _, p := range list {
+		got[p.PID] = p.Unit
+	}
+	want := map[int]string{20: "duo-pod.service", 21: "duo-pod.service", 30: "", 31: "", 41: "", 50: "other.service"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}

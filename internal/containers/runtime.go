@@ -189,13 +189,8 @@ func (v View) Orphaned(processes []Process) bool {
 }
 
 func (v View) persistDir(pid int) string {
-	data, err := os.ReadFile(v.path(pid, "cmdline"))
-	if err != nil {
-		return ""
-	}
-	args := strings.Split(string(data), "\x00")
-	if i := slices.Index(args, "--persist-dir"); i >= 0 && i+1 < len(args) && filepath.IsAbs(args[i+1]) {
-		return args[i+1]
+	if dir := v.argument(pid, "--persist-dir"); filepath.IsAbs(dir) {
+		return dir
 	}
 	return ""
 }

@@ -146,7 +146,7 @@ func TestGetRubbish(t *testing.T) {
 	l := listen(t, path)
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"version": "one"}`))
-	}), ReadHeaderTimeout: time.Second}
+	}), ReadHeaderTimeout: 20 * time.Second}
 	go func() { _ = srv.Serve(l) }()
 	defer srv.Close()
 	if _, err := Get(t.Context(), path); err == nil || errors.Is(err, ErrUnreachable) {

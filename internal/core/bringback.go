@@ -141,6 +141,21 @@ func (d *decider) stopAsked(e StopAsked) {
 	d.account()
 }
 
+// stopUndone takes a stop back that ended nothing: somebody wants it to run on.
+func (d *decider) stopUndone(e StopUndone) {
+	if life, ok := d.stops[e.Name]; !ok || life != e.Invocation {
+		return
+	}
+	d.stops = maps.Clone(d.stops)
+	delete(d.stops, e.Name)
+	if u, ok := d.Units[e.Name]; ok {
+		u.Stopped = false
+		d.Units = cloneUnits(d.Units)
+		d.Units[e.Name] = u
+		d.account()
+	}
+}
+
 // owe notes that the unit is to be started; cause is the unit that it went down
 // with, if any.
 func (d *decider) owe(u Unit, reason, cause string) {
@@ -212,8 +227,9 @@ func (d *decider) bringBack() {
 	debts := maps.Clone(d.debts)
 	for name, o := range debts {
 		u, there := d.Units[name]
+		_, stopped := d.stops[name]
 		switch {
-		case !there || !u.Runs() || u.Stopped || o.forgotten(d.now):
+		case !there || !u.Runs() || stopped || o.forgotten(d.now):
 			delete(debts, name)
 			continue
 		case o.paid:

@@ -106,7 +106,7 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.logindUp(e)
 	case LogindDown:
 		if d.LogindUp || d.logindErr != e.Err {
-			d.note("wait for logind", "logind cannot be reached: "+e.Err)
+			d.note("wait for logind", e.Err)
 		}
 		d.LogindUp, d.logindErr = false, e.Err
 	case LingerHint:
@@ -136,6 +136,8 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.account()
 	case StopAsked:
 		d.stopAsked(e)
+	case StopUndone:
+		d.stopUndone(e)
 	case UnitsStarted:
 		d.unitsStarted(e)
 	case UnitsStopped:
@@ -163,7 +165,7 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.delayTaken(e)
 	case ManagerDown:
 		if d.ManagerUp || d.ManagerErr != e.Err {
-			d.note("wait for the user manager", "the user manager cannot be reached: "+e.Err)
+			d.note("wait for the user manager", e.Err)
 		}
 		d.ManagerUp, d.Armed, d.ManagerErr = false, false, e.Err
 	case Wake:
@@ -370,7 +372,7 @@ func (d *decider) lingerSet(e LingerSet) {
 		if d.owed == "" {
 			d.owed = "it could not be set before"
 		}
-		d.noteOnce("try to set linger again later", "it could not be set: "+e.Err)
+		d.noteOnce("try to set linger again later", e.Err)
 	}
 	d.lookOnce()
 }

@@ -31,7 +31,7 @@ type Finding struct {
 }
 
 // Health is what the doctor looks at. An error in text is a question that could
-// not be asked.
+// not be asked: a sentence of the edge's that says so, and is shown as it is.
 type Health struct {
 	User string
 	UID  int
@@ -129,7 +129,7 @@ func (d *diagnosis) standDown(h Health) {
 
 func (d *diagnosis) linger(h Health) {
 	if h.LogindErr != "" {
-		d.add("logind", Bad, "logind cannot be asked: "+h.LogindErr, "nobody can bring the user manager back; it may have lost the bus, which it does not join again by itself", "as root: systemctl restart systemd-logind")
+		d.add("logind", Bad, h.LogindErr, "nobody can bring the user manager back; it may have lost the bus, which it does not join again by itself", "as root: systemctl restart systemd-logind")
 		return
 	}
 	if h.Linger {
@@ -143,7 +143,7 @@ func (d *diagnosis) linger(h Health) {
 	}
 	switch {
 	case h.PolkitErr != "":
-		d.add("polkit", Bad, "polkit does not answer: "+h.PolkitErr, "without it the account cannot set its own linger, and is not brought back", "systemctl status polkit")
+		d.add("polkit", Bad, h.PolkitErr, "without it the account cannot set its own linger, and is not brought back", "systemctl status polkit")
 	case h.MayLinger:
 		d.add("polkit", Good, "polkit lets the account set its own linger", "", "")
 	default:
@@ -154,7 +154,7 @@ func (d *diagnosis) linger(h Health) {
 
 func (d *diagnosis) rearm(h Health) {
 	if h.ManagerErr != "" {
-		d.add("manager", Bad, "the user manager cannot be reached: "+h.ManagerErr, "nothing of the account runs",
+		d.add("manager", Bad, h.ManagerErr, "nothing of the account runs",
 			fmt.Sprintf("as root: systemctl start user@%d", h.UID))
 		return
 	}
@@ -214,7 +214,7 @@ func (d *diagnosis) root(h Health) {
 
 func (d *diagnosis) runtime(h Health) {
 	if h.ContainersErr != "" {
-		d.add("runtime", Warn, "the account's processes cannot be looked at: "+h.ContainersErr, "", "")
+		d.add("runtime", Warn, h.ContainersErr, "", "")
 		return
 	}
 	switch {

@@ -69,12 +69,12 @@ func TestDiagnose(t *testing.T) {
 		"linger is off":      {func(h *Health) { h.Linger = false }, [][4]string{{"bad linger", "is off", "last session", "loginctl enable-linger app"}}},
 		"logind is closing":  {func(h *Health) { h.UserState = "closing" }, [][4]string{{"warn closing", "closing", "armor", "loginctl enable-linger app"}}},
 		"polkit says no":     {func(h *Health) { h.MayLinger = false }, [][4]string{{"bad polkit", "set-self-linger", "root's part", "polkit-1/rules.d"}}},
-		"polkit says naught": {func(h *Health) { h.PolkitErr = "timeout" }, [][4]string{{"bad polkit", "does not answer: timeout", "linger", "systemctl status polkit"}}},
+		"polkit says naught": {func(h *Health) { h.PolkitErr = "timeout" }, [][4]string{{"bad polkit", "timeout", "linger", "systemctl status polkit"}}},
 		// What follows from logind's silence is not said once more.
 		"logind is away": {func(h *Health) {
 			h.LogindErr, h.Linger, h.MayLinger, h.Root, h.DelayHeld = "no bus", false, false, Root{}, false
 		},
-			[][4]string{{"bad logind", "cannot be asked: no bus", "", "as root: systemctl restart systemd-logind"}}},
+			[][4]string{{"bad logind", "no bus", "", "as root: systemctl restart systemd-logind"}}},
 
 		"the program is gone":     {func(h *Health) { h.Session.Missing, h.Session.Active = true, false }, [][4]string{{"bad rearm", "/home/app/.local/bin/keeper, which is not there", "terminate-user", "install keeper again"}}},
 		"the session is disabled": {func(h *Health) { h.Session.Enabled = false }, [][4]string{{"bad rearm", "not enabled and active", "terminate-user", enable}}},
@@ -91,7 +91,7 @@ func TestDiagnose(t *testing.T) {
 		"the daemon is disabled":  {func(h *Health) { h.Daemon.Enabled, h.Daemon.Active = false, false }, [][4]string{{"warn daemon", "not enabled", "linger", enable}}},
 		"the daemon does not run": {func(h *Health) { h.Daemon.Active = false }, [][4]string{{"warn daemon", "does not run", "linger", "systemctl --user start keeper"}}},
 		"the manager is away": {func(h *Health) { h.ManagerErr, h.Session, h.Daemon, h.Units = "no socket", OwnUnit{}, OwnUnit{}, nil },
-			[][4]string{{"bad manager", "cannot be reached: no socket", "nothing", "systemctl start user@1000"}}},
+			[][4]string{{"bad manager", "no socket", "nothing", "systemctl start user@1000"}}},
 
 		"no root's part": {func(h *Health) { h.Root = Root{} }, [][4]string{{"info root", "not installed", OutOfReach, "install.sh --system --user app"}}},
 		"no armor":       {func(h *Health) { h.Root.Armor = false }, [][4]string{{"info root", "the armor is not", "terminate-user is an outage", "install.sh --system --user app"}}},
@@ -100,7 +100,7 @@ func TestDiagnose(t *testing.T) {
 		"a stale runtime":          {func(h *Health) { h.Living = 0 }, [][4]string{{"warn runtime", "nothing of the containers lives", "invalid internal status", "keeper recover"}}},
 		"no runtime and no locks":  {func(h *Health) { h.Leftover, h.Living, h.Locks = false, 0, false }, nil},
 		"the locks are gone":       {func(h *Health) { h.Locks = false }, [][4]string{{"warn runtime", "libpod_rootless_lock_1000", "may not see", "restart the stack"}}},
-		"/proc cannot be read":     {func(h *Health) { h.ContainersErr = "denied"; h.Dead = []string{"pasta"} }, [][4]string{{"warn runtime", "cannot be looked at: denied", "-", "-"}}},
+		"/proc cannot be read":     {func(h *Health) { h.ContainersErr = "denied"; h.Dead = []string{"pasta"} }, [][4]string{{"warn runtime", "denied", "-", "-"}}},
 		"network helpers are dead": {func(h *Health) { h.Dead = []string{"pasta", "aardvark-dns"} }, [][4]string{{"warn network", "pasta and aardvark-dns should run", "by name", "podman network reload --all"}}},
 		"containers in sessions": {func(h *Health) { h.InSession = []SessionProcess{{7, "redis", "3"}, {8, "conmon", "c4"}} },
 			[][4]string{{"warn in-session", "redis (7), of a container, is in the login session 3", "dies with that session", "Quadlet"}, {"warn in-session", "conmon (8)", "", "Quadlet"}}},

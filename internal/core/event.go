@@ -2,7 +2,8 @@ package core
 
 import "time"
 
-// Event is something that happened, as an edge saw it.
+// Event is something that happened, as an edge saw it. An Err is a sentence that
+// says what could not be done, and is shown as it is.
 type Event interface{ event() }
 
 type (
@@ -67,6 +68,9 @@ type (
 		Name     string
 		Isolated bool
 	}
+	// StopUndone says that a stop job for the unit was canceled before it ran: this
+	// life of the unit goes on.
+	StopUndone struct{ Name, Invocation string }
 	// UnitsStarted and UnitsStopped are the outcome of StartUnits and StopUnits.
 	UnitsStarted struct {
 		Units []string
@@ -130,6 +134,7 @@ func (ManagerDown) event()        {}
 func (PrepareForSleep) event()    {}
 func (Began) event()              {}
 func (StopAsked) event()          {}
+func (StopUndone) event()         {}
 func (UnitsStarted) event()       {}
 func (UnitsStopped) event()       {}
 func (Answered) event()           {}

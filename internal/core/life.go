@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -41,10 +42,11 @@ type Began struct {
 	// back, and was not stopped by somebody.
 	Fresh bool `json:"fresh,omitempty"`
 	// Of the same life: what ran when it was seen last, what somebody had stopped,
-	// and what keeper was bringing back, with the reason.
-	Ran     []string          `json:"ran,omitempty"`
-	Stopped []string          `json:"stopped,omitempty"`
-	Owed    map[string]string `json:"owed,omitempty"`
+	// with the life (Invocation) that it ended, and what keeper was bringing back,
+	// with the reason.
+	Ran   []string          `json:"ran,omitempty"`
+	Stops map[string]string `json:"stops,omitempty"`
+	Owed  map[string]string `json:"owed,omitempty"`
 }
 
 // LastLife is what the last daemon kept.
@@ -98,11 +100,11 @@ func WhatHappened(last LastLife, now Now) Began {
 		b.Kind = LifeUnknown
 		b.Fresh = now.Life.Started > 0 && now.Mono-now.Life.Started < recent
 	case last.Life == now.Life:
-		b.Kind, b.Owed = LifeSame, last.Owed
+		b.Kind, b.Owed, b.Stops = LifeSame, last.Owed, map[string]string{}
 		for _, u := range last.Units {
 			switch {
 			case u.Stopped:
-				b.Stopped = append(b.Stopped, u.Name)
+				b.Stops[u.Name] = u.Invocation
 			case u.Active == "active":
 				b.Ran = append(b.Ran, u.Name)
 			}
@@ -197,10 +199,7 @@ func (d *decider) began(b Began) {
 		for name, reason := range b.Owed {
 			d.oweFor(name, reason, "")
 		}
-		d.stops = make(map[string]string, len(b.Stopped))
-		for _, name := range b.Stopped {
-			d.stops[name] = ""
-		}
+		d.stops = maps.Clone(b.Stops)
 	}
 	d.pending = b.Down
 	d.returned = map[string]time.Duration{}

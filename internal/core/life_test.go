@@ -24,7 +24,7 @@ func kept(life Life) LastLife {
 			{Name: "failed.service", Kind: "container", Active: "failed", Wanted: true},
 			{Name: "stopped.service", Kind: "container", Active: "inactive", Wanted: true, Stopped: true},
 			// The stop was asked for and not done yet.
-			{Name: "stopping.service", Kind: "container", Active: "deactivating", Wanted: true, Stopped: true},
+			{Name: "stopping.service", Kind: "container", Active: "deactivating", Wanted: true, Stopped: true, Invocation: "7"},
 			{Name: "data-volume.service", Kind: "volume", Active: "active", Wanted: true},
 		},
 	}
@@ -99,7 +99,7 @@ func TestWhatHappenedSame(t *testing.T) {
 	last.Owed = map[string]string{"web.service": "systemd gave up on it: exit-code"}
 	b := WhatHappened(last, present())
 	want := Began{Kind: LifeSame, Life: thisLife, At: noon, Ran: []string{"db.service", "data-volume.service"},
-		Stopped: []string{"stopped.service", "stopping.service"}, Owed: last.Owed}
+		Stops: map[string]string{"stopped.service": "", "stopping.service": "7"}, Owed: last.Owed}
 	if !reflect.DeepEqual(b, want) {
 		t.Errorf("got  %+v\nwant %+v", b, want)
 	}
@@ -210,7 +210,7 @@ func TestWhatHappenedRevived(t *testing.T) {
 		if got := downNames(b.Down); got != "db web" || b.Down[0].Left != tt.left {
 			t.Errorf("%s: got %+v, want db and web, gone at %v", name, b.Down, tt.left)
 		}
-		if b.Stopped != nil || b.Owed != nil {
+		if b.Stops != nil || b.Owed != nil {
 			t.Errorf("%s: stops and debts are of the last life: %+v", name, b)
 		}
 	}

@@ -3,6 +3,7 @@ package core
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -75,7 +76,10 @@ func randomBegan(r *rand.Rand, now time.Time) Began {
 	}
 	if d.Kind == LifeSame {
 		d.Was = pick(r, "", LifeRevived, LifeBooted)
-		d.Stopped, d.Ran = randomNames[:r.IntN(2)], randomNames[2:]
+		d.Ran = randomNames[2:]
+		if chance(r, 50) {
+			d.Stops = map[string]string{randomNames[0]: pick(r, "", "1", "2")}
+		}
 		d.Owed = map[string]string{pick(r, randomNames...): "random"}
 	}
 	return d
@@ -88,7 +92,7 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 	if chance(r, 20) {
 		failed = "random failure"
 	}
-	switch r.IntN(30) {
+	switch r.IntN(31) {
 	case 0:
 		if chance(r, 30) {
 			return LogindDown{Err: "random"}
@@ -133,6 +137,8 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 		return pick[Event](r, HelperHint{}, NetworkMended{Err: failed})
 	case 25:
 		return HelpersSeen{Dead: []string{"pasta", "aardvark-dns"}[:r.IntN(3)]}
+	case 27:
+		return StopUndone{Name: pick(r, randomNames...), Invocation: pick(r, "", "1", "2")}
 	case 26:
 		return pick[Event](r, ManagerSeen{Stopped: chance(r, 60)}, ManagerWoken{Err: failed}, DelayTaken{Grant: 5 * time.Second, Err: failed})
 	}
@@ -181,9 +187,7 @@ func (l *ledger) event(e Event) {
 	case Began:
 		if e.Kind == LifeSame {
 			l.stopped = map[string]string{}
-			for _, name := range e.Stopped {
-				l.stopped[name] = ""
-			}
+			maps.Copy(l.stopped, e.Stops)
 		}
 	case UnitsStarted:
 		l.running[StartUnits] = 0
@@ -191,6 +195,10 @@ func (l *ledger) event(e Event) {
 		l.running[MendNetwork] = 0
 	case Answered:
 		l.running[LookAnswers] = 0
+	case StopUndone:
+		if life, ok := l.stopped[e.Name]; ok && life == e.Invocation {
+			delete(l.stopped, e.Name)
+		}
 	case StopAsked:
 		if u, ok := l.units[e.Name]; ok && !l.goingDown && !e.Isolated && !slices.ContainsFunc(u.BoundTo, l.died) {
 			l.stopped[e.Name] = u.Invocation

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -138,7 +139,7 @@ func (s State) WhyNotArmed() string {
 	case s.StandDown.InForce():
 		return "keeper stands down: " + s.StandDown.Detail
 	case !s.ManagerUp:
-		return "the user manager cannot be reached: " + s.ManagerErr
+		return cmp.Or(s.ManagerErr, "the user manager was not asked yet")
 	case !s.Armed:
 		return "keeper-session.service is not enabled and active"
 	case !s.LogindUp:

@@ -63,7 +63,7 @@ func (d *decider) unitsStopped(e UnitsStopped) {
 		return // called off: the delay that is held now is for the next one
 	}
 	if e.Err != "" {
-		d.note("let the machine go down", "not all was stopped in time: "+e.Err)
+		d.note("let the machine go down", e.Err)
 	}
 	d.add(ReleaseDelay, "let the machine go down", "what had to stop first was seen to")
 }

@@ -40,14 +40,45 @@ func TestStopsAreKept(t *testing.T) {
 			step{e: UnitSeen{life("2", service("db", "failed"))}},
 		)},
 		"a new daemon takes it over": {steps: after(settled(),
-			step{e: Began{Kind: LifeSame, Stopped: []string{"db.service"}, Ran: []string{"web.service"}}},
+			step{e: Began{Kind: LifeSame, Stops: map[string]string{"db.service": "1"}, Ran: []string{"web.service"}}},
 			step{e: list(first("inactive"), service("web", "active")), want: "look-units"},
 			step{e: list(service("web", "active"))},
 			step{e: list(first("failed"), service("web", "active"))},
 			step{e: UnitSeen{life("2", service("db", "active"))}},
 			step{e: UnitSeen{life("2", service("db", "failed"))}, want: "start-units"},
 		)},
+		// The stop is queued, and waits.
+		"a new daemon takes it over before it is down": {steps: after(settled(),
+			step{e: Began{Kind: LifeSame, Stops: map[string]string{"db.service": "1"}}},
+			step{e: list(busy(first("active")))},
+			step{e: UnitSeen{first("deactivating")}},
+			step{e: UnitSeen{first("failed")}},
+		)},
 	})
+}
+
+// A stop job may be canceled before it runs, as by a start: nobody wants the unit
+// to stay down any more.
+func TestStopUndone(t *testing.T) {
+	running := func(id string) Unit { return life(id, service("db", "active")) }
+	died := step{e: UnitSeen{life("1", service("db", "failed"))}}
+	brought := died
+	brought.want, brought.reason = "start-units", "systemd gave up"
+	asked := after(settled(), step{e: list(running("1"))}, step{e: StopAsked{Name: "db.service"}})
+	with := func(more ...step) []step { return after(append([]step{}, asked...), more...) }
+	undone := func(id string) step { return step{e: StopUndone{Name: "db.service", Invocation: id}} }
+	tell(t, map[string]tale{
+		"control":                  {steps: with(died)},
+		"it dies later":            {steps: with(undone("1"), brought)},
+		"asked once more":          {steps: with(undone("1"), step{e: StopAsked{Name: "db.service"}}, died)},
+		"in a life that was over":  {steps: with(undone("2"), died)},
+		"nobody asked":             {steps: after(settled(), step{e: list(running("1"))}, undone("1"), brought)},
+		"a unit that nobody knows": {steps: with(step{e: StopUndone{Name: "gone.service"}}, died)},
+	})
+	s := decide(State{}, list(running("1")), StopAsked{Name: "db.service"}, StopUndone{Name: "db.service", Invocation: "1"})
+	if s.Units["db.service"].Stopped {
+		t.Error("it runs on, and is shown as stopped by somebody")
+	}
 }
 
 // web is bound to the pod: systemd stops it when the pod dies.

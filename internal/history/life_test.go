@@ -24,7 +24,7 @@ func whole() State {
 		Life: core.Life{Boot: "b-1", Started: time.Second}, Seen: noon.Add(time.Second),
 		Ended: time.Minute, EndedAt: noon.Add(2 * time.Second), Shutdown: true,
 		Began: &core.Began{Kind: core.LifeSame, Was: core.LifeRevived, Life: core.Life{Boot: "b-1", Started: time.Second}, At: noon, Cause: "killed",
-			Clean: true, Down: []core.Down{{Name: "db.service", Left: time.Hour}}, Fresh: true, Ran: []string{"web.service"}, Stopped: []string{"db.service"}, Owed: map[string]string{"a": "b"}},
+			Clean: true, Down: []core.Down{{Name: "db.service", Left: time.Hour}}, Fresh: true, Ran: []string{"web.service"}, Stops: map[string]string{"db.service": "1"}, Owed: map[string]string{"a": "b"}},
 		Owed: map[string]string{"web.service": "systemd gave up on it: exit-code"},
 	}
 }

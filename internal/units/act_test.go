@@ -156,14 +156,16 @@ func TestStopWithoutAnEnd(t *testing.T) {
 	m := twoUnits(t)
 	m.results["redis.service"] = ""
 	c := dial(t, m)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	// Within this time the other has to be stopped, however busy the machine is.
+	const limit = 3 * time.Second
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	begun := time.Now()
 	err := c.Stop(ctx, []string{"redis.service", "postgres.service"})
 	if err == nil || !strings.Contains(err.Error(), "redis.service") || strings.Contains(err.Error(), "postgres.service") || !strings.Contains(err.Error(), "in time") {
 		t.Errorf("got %v, want redis.service alone to be late", err)
 	}
-	if took := time.Since(begun); took < 250*time.Millisecond || took > patience {
+	if took := time.Since(begun); took < limit-100*time.Millisecond || took > patience {
 		t.Errorf("it took %v", took)
 	}
 	// The job ends at last, when nobody listens any more.

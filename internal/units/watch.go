@@ -39,7 +39,7 @@ func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 	if err != nil {
 		return fmt.Errorf("cannot subscribe to the user manager's signals: %w", err)
 	}
-	w := watch{c: c, deliver: deliver, quick: map[uint32]bool{}}
+	w := watch{c: c, deliver: deliver, quick: map[uint32]bool{}, stops: map[uint32]bool{}}
 	if p, err := c.properties(ctx, defaultTarget); err == nil {
 		w.seeTarget(p)
 	}
@@ -89,10 +89,11 @@ type watch struct {
 	// to be down after that, and lookTarget that it changed.
 	targetUp, lookTarget bool
 	targetLeft           time.Time
-	// quick are the jobs that were gone before they could be asked.
-	quick  map[uint32]bool
-	relist bool
-	listed time.Time // when everything was looked at last
+	// quick are the jobs that were gone before they could be asked, stops those to
+	// stop that are not done.
+	quick, stops map[uint32]bool
+	relist       bool
+	listed       time.Time // when everything was looked at last
 }
 
 // wait is how long to gather signals before the next look.
@@ -155,6 +156,7 @@ func (w *watch) job(ctx context.Context, body []any) {
 	}
 	switch w.jobType(ctx, path) {
 	case "stop":
+		w.stops[id] = true
 		w.stopAsked(ctx, unit)
 	case "":
 		w.quick[id] = true
@@ -162,12 +164,20 @@ func (w *watch) job(ctx context.Context, body []any) {
 }
 
 // jobDone looks at the jobs that were done before anybody could ask what they
-// were: one that leaves a unit down was a stop.
+// were: one that leaves a unit down was a stop. A stop that was canceled may have
+// left it as it was.
 func (w *watch) jobDone(ctx context.Context, body []any) {
 	var id uint32
 	var path dbus.ObjectPath
 	var unit, result string
-	if dbus.Store(body, &id, &path, &unit, &result) != nil || !w.quick[id] {
+	if dbus.Store(body, &id, &path, &unit, &result) != nil || !w.quick[id] && !w.stops[id] {
+		return
+	}
+	if w.stops[id] {
+		delete(w.stops, id)
+		if result == "canceled" {
+			w.stopUndone(ctx, unit)
+		}
 		return
 	}
 	delete(w.quick, id)
@@ -193,6 +203,21 @@ func (w *watch) stopAsked(ctx context.Context, unit string) {
 		}
 	}
 	w.deliver(core.StopAsked{Name: unit, Isolated: w.isolated(ctx)})
+}
+
+// stopUndone tells of a stop that was canceled, if the unit is up and nothing else
+// is to stop it. One that had begun to stop is not active any more.
+func (w *watch) stopUndone(ctx context.Context, unit string) {
+	p, err := w.c.properties(ctx, unit)
+	if err != nil || text(p, "ActiveState") != "active" {
+		return
+	}
+	if path, ok := jobPath(p); ok && w.jobType(ctx, path) == "stop" {
+		return
+	}
+	if u, ok, err := w.get(ctx, unit); err == nil && ok && u.Active == "active" {
+		w.deliver(core.StopUndone{Name: unit, Invocation: u.Invocation})
+	}
 }
 
 // jobType is start, stop, …, or empty if the job is done.
