@@ -39,7 +39,7 @@ func killmatrix() *cobra.Command {
 	flags.StringSliceVar(&f.modes, "mode", nil, "only these modes: linger, user, root")
 	flags.IntVar(&f.jobs, "jobs", 2, "hosts side by side")
 	flags.IntVar(&f.plain, "plain", 3, "plain stops and starts measured on each host; 0 leaves the ratios out")
-	flags.IntVar(&f.revivals, "revivals", 0, "instead: take the stack down so many times in a row, and tell what is left over")
+	flags.IntVar(&f.revivals, "revivals", 0, "instead: strike so many times in a row what the stack is brought back after, and with root's part what it lives through, and tell what is left over")
 	flags.BoolVar(&f.list, "list", false, "print the table and what must happen, and strike nothing")
 	flags.BoolVar(&f.clock, "clock", false, "also strike, at the end, the blows that set the clock, which is that of this machine: only where no other host is up")
 	flags.StringVar(&f.binary, "binary", "", "the program to install (default: keeper beside keeper-lab)")
@@ -110,7 +110,7 @@ func (f matrixFlags) run(ctx context.Context) error {
 	return err
 }
 
-// soak brings the stack back so many times in each mode in which it comes back.
+// soak strikes each mode in which the stack comes back so many times in a row.
 func (f matrixFlags) soak(ctx context.Context, modes []lab.Mode, program string, say func(string, ...any)) error {
 	var all error
 	left := 0
@@ -118,15 +118,15 @@ func (f matrixFlags) soak(ctx context.Context, modes []lab.Mode, program string,
 		if m == lab.ModeLinger {
 			continue
 		}
-		say("%d revivals in a row, mode %s", f.revivals, m)
+		say("%d rounds in a row, mode %s", f.revivals, m)
 		o := lab.SoakOptions{Revivals: f.revivals, Mode: m, Binary: program, Name: f.prefix + "-soak-" + string(m), Say: say}
 		r, err := lab.Soak(ctx, o)
 		if err != nil {
 			all = errors.Join(all, fmt.Errorf("mode %s: %w", m, err))
 			continue
 		}
-		fmt.Printf("mode %s, %d revivals: %s\n", m, f.revivals, r)
-		left += len(r.Left)
+		fmt.Printf("mode %s\n%s\n", m, r)
+		left += len(r.Left())
 	}
 	if all == nil && left > 0 {
 		all = commandFailed{status: 1}

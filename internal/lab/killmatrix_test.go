@@ -3,7 +3,6 @@ package lab
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -83,30 +82,5 @@ func TestHeldUp(t *testing.T) {
 	rows = []Row{off(ModeUser, 90000)}
 	if compareOff(rows); !rows[0].Pass {
 		t.Error("there was nothing to compare with")
-	}
-}
-
-func TestFootprint(t *testing.T) {
-	t.Parallel()
-	before := Footprint{Things: map[string]int{"process conmon": 4, "mount /run": 1}, RSS: 20000, FDs: 12, Threads: 8}
-	after := Footprint{Things: map[string]int{"process conmon": 5, "shm /dev/shm/x": 1}, RSS: 20000 + rssSlack, FDs: 12, Threads: 9}
-	got := strings.Join(after.more(before), "; ")
-	if got != "1 × process conmon; 1 × shm /dev/shm/x" {
-		t.Error(got)
-	}
-	after.RSS++
-	after.FDs++
-	got = strings.Join(after.more(before), "; ")
-	if !strings.Contains(got, "4097 KiB") || !strings.Contains(got, "1 descriptors") {
-		t.Error(got)
-	}
-	if more := before.more(before); len(more) != 0 {
-		t.Error(more)
-	}
-	if name := nameOf("  /run/user/1000/libpod/tmp/exits/4f00aa1122bbccdd 7"); name != "/run/user/N/libpod/tmp/exits/ID N" {
-		t.Error(name)
-	}
-	if name := nameOf("netns-0a1b2c3d-1a2b-3c4d-5e6f-a1b2c3d4e5f6"); name != "netns-ID" {
-		t.Error(name)
 	}
 }

@@ -198,22 +198,3 @@ func revive(t *testing.T, h *Host) {
 }
 
 func diagnosis(h *Host) string { return h.diagnosis(context.Background()) }
-
-// TestSoak brings the stack back a few times in a row and looks for what is
-// left over; keeper-lab killmatrix --revivals 100 does it for long.
-func TestSoak(t *testing.T) {
-	t.Parallel()
-	h := testHost(t, Options{Name: "soak", Stack: true})
-	b := &bench{Host: h, mode: ModeRoot, binary: testKeeper(t)}
-	if err := h.Install(t.Context(), b.mode.install(b.binary), t.Output()); err != nil {
-		t.Fatal(err)
-	}
-	report, err := b.soak(t.Context(), 4, t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Log(report)
-	for _, l := range report.Left {
-		t.Errorf("left over: %s", l)
-	}
-}
