@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 )
 
 // Session is a login session of the account with a shell that waits for input.
@@ -63,17 +62,5 @@ func (s *Session) Close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("session %s does not end: %w", s.ID, ctx.Err())
-	}
-}
-
-// WaitEnd waits until somebody has ended the session.
-func (s *Session) WaitEnd(ctx context.Context, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	select {
-	case <-s.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("session %s is still there", s.ID)
 	}
 }
