@@ -85,13 +85,6 @@ func hostBlows() []Blow {
 			Linger: StaysDown, User: StaysDown, Root: Stays, Why: whyDeaf, Says: saysDeaf, Tells: saysDeaf,
 		},
 		{
-			ID: "restart-system-bus-exit", Group: g, Name: "the system bus restarted, then systemctl --user exit",
-			Prepare: restart("dbus"), Strike: userMust("systemctl --user exit"), Undo: restart("systemd-logind"),
-			Linger: StaysDown, User: StaysDown, Root: Back, Why: whyDeaf, Says: saysDeaf, Tells: saysDeaf,
-			// Podman waits for the bus as well, in every stop.
-			Watch: time.Minute, Limit: 4 * time.Minute,
-		},
-		{
 			ID: "restart-user-bus", Group: g, Name: "the user bus restarted",
 			Strike: changing("systemctl --user show --value --property=InvocationID dbus", userMust("systemctl --user restart dbus")),
 			Linger: Stays, User: Stays, Root: Stays,
