@@ -4,6 +4,8 @@
 # root's part, too (docs/root.md). Run again, it changes only what is not as it
 # should be. --uninstall takes all of it out.
 set -eu
+# Whoever became root from an account may have that account's PATH.
+[ "$(/usr/bin/id -u)" -ne 0 ] || PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 usage() {
 	cat <<'END'
@@ -190,18 +192,18 @@ hand_over() {
 	done
 	if [ "$action" = install ]; then
 		# Where others could put a link in its place, root reads no more than the
-		# account itself could.
+		# account itself could. Here and below, setsid: the account gets no hold of
+		# root's terminal.
 		if root_owned "$(readlink -f "$binary")"; then
 			cp "$binary" "$work/keeper"
 		else
-			runuser -u "$user" -- cat "$binary" >"$work/keeper" || die "$binary is not root's alone, and $user cannot read it; copy it to a place of root's"
+			setsid -w runuser -u "$user" -- cat "$binary" </dev/null >"$work/keeper" || die "$binary is not root's alone, and $user cannot read it; copy it to a place of root's"
 		fi
 		chmod 0755 "$work/keeper"
 		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd -C "$work" keeper
 	else
 		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd
 	fi
-	# setsid: the account gets no hold of root's terminal.
 	# shellcheck disable=SC2016 # $d is the child's
 	setsid -w runuser -u "$user" -- env -i PATH="$PATH" LANG="${LANG:-C.UTF-8}" HOME="$home" USER="$user" LOGNAME="$user" \
 			XDG_RUNTIME_DIR="/run/user/$uid" \

@@ -123,7 +123,10 @@ func (v View) byMonitor(list []Process) {
 		if units == nil {
 			units = map[string]string{}
 			for _, c := range list {
-				if c.Role == Conmon && c.Unit != "" {
+				// That of an exec session has the session's id as -u, and its unit is
+				// that of who called Podman. What calls itself conmon in a container
+				// says nothing.
+				if c.Role == Conmon && c.Unit != "" && !inContainer(c.CGroup) && v.argument(c.PID, "-u") == v.argument(c.PID, "-c") {
 					units[v.argument(c.PID, "-c")] = c.Unit
 				}
 			}

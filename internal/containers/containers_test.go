@@ -282,6 +282,12 @@ func TestProcessesInAScope(t *testing.T) {
 	h.proc(30, proc{name: "conmon", uid: uid, cgroup: manager + "/user.slice/libpod-conmon-b2.scope"})
 	h.write(h.view.path(30, "cmdline"), "/usr/bin/conmon\x00-c\x00b2\x00")
 	h.proc(31, proc{name: "redis", uid: 100998, nspid: "1", cgroup: scope("b2")})
+	// An exec into it by a service, and a process of another container that calls
+	// itself a conmon.
+	h.proc(32, proc{name: "conmon", uid: uid, cgroup: manager + "/app.slice/check.service"})
+	h.write(h.view.path(32, "cmdline"), "/usr/bin/conmon\x00-c\x00b2\x00-u\x00e5\x00")
+	h.proc(33, proc{name: "conmon", uid: uid, cgroup: manager + "/app.slice/evil.service/libpod-payload-d4"})
+	h.write(h.view.path(33, "cmdline"), "conmon\x00-c\x00b2\x00-u\x00b2\x00")
 	// Its conmon is gone, or says nothing.
 	h.proc(41, proc{name: "redis", uid: 100998, nspid: "1", cgroup: scope("c3")})
 	h.proc(50, proc{name: "conmon", uid: uid, cgroup: manager + "/app.slice/other.service"})
@@ -293,7 +299,7 @@ func TestProcessesInAScope(t *testing.T) {
 	for _, p := range list {
 		got[p.PID] = p.Unit
 	}
-	want := map[int]string{20: "duo-pod.service", 21: "duo-pod.service", 30: "", 31: "", 41: "", 50: "other.service"}
+	want := map[int]string{20: "duo-pod.service", 21: "duo-pod.service", 30: "", 31: "", 32: "check.service", 33: "evil.service", 41: "", 50: "other.service"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}

@@ -30,7 +30,8 @@ var startWaits = []time.Duration{0, 2 * time.Second, 5 * time.Second, 15 * time.
 func (d *decider) seeUnit(u Unit) Unit {
 	was, known := d.Units[u.Name]
 	if life, ok := d.stops[u.Name]; ok && u.Invocation != life && (u.Active == "active" || u.Active == "activating") {
-		// It was started since. The same life seen active is only an old look.
+		// It was started since. The same life seen active is an old look, or the stop
+		// is queued: stopUndone and goesOn say when it is not.
 		d.stops = maps.Clone(d.stops)
 		delete(d.stops, u.Name)
 	}
@@ -156,6 +157,27 @@ func (d *decider) stopUndone(e StopUndone) {
 	}
 }
 
+// goesOn takes back every stop of a unit that runs on in the life that it was to
+// end, with no job: whoever called it off was not heard.
+func (d *decider) goesOn(units []Unit) {
+	for _, u := range units {
+		if u.Active == "active" && !u.Job {
+			d.stopUndone(StopUndone{Name: u.Name, Invocation: u.Invocation})
+		}
+	}
+}
+
+// notStopped is for lives that keeper was to end itself, and failed to.
+func (d *decider) notStopped(units []string) {
+	d.own = maps.Clone(d.own)
+	for _, name := range units {
+		if u := d.Units[name]; u.Active == "active" && !u.Job && d.stopsItself(u) {
+			delete(d.own, name)
+			d.settle(name)
+		}
+	}
+}
+
 // owe notes that the unit is to be started; cause is the unit that it went down
 // with, if any.
 func (d *decider) owe(u Unit, reason, cause string) {
@@ -239,6 +261,8 @@ func (d *decider) bringBack() {
 		case d.now.Before(o.next):
 			d.startAt = earlier(d.startAt, o.next)
 			continue
+		case d.stoppedAmong(u.Needs) != "":
+			continue // it would be started as well
 		}
 		retry = retry && o.tries > 0
 		o.tries++
@@ -256,6 +280,16 @@ func (d *decider) bringBack() {
 	d.startBusy = true
 	d.actions = append(d.actions, Action{Kind: StartUnits, Units: due, Retry: retry,
 		What: "start " + names(due), Reason: strings.Join(reasons, "; ")})
+}
+
+// stoppedAmong returns one of the services that somebody stopped.
+func (s State) stoppedAmong(services []string) string {
+	for _, name := range services {
+		if _, ok := s.stops[name]; ok {
+			return name
+		}
+	}
+	return ""
 }
 
 func names(units []string) string {
@@ -284,8 +318,12 @@ func (d *decider) unitsStarted(e UnitsStarted) {
 func (s State) Owed() map[string]string {
 	m := make(map[string]string, len(s.debts))
 	for name, o := range s.debts {
-		if !o.paid {
-			m[name] = o.reason
+		if o.paid {
+			continue
+		}
+		m[name] = o.reason
+		if need := s.stoppedAmong(s.Units[name].Needs); need != "" {
+			m[name] += "; it waits, for it would start " + strings.TrimSuffix(need, ".service") + " as well, which somebody stopped"
 		}
 	}
 	return m

@@ -421,6 +421,9 @@ func (d *decider) unitsSeen(e UnitsSeen) {
 	for _, f := range e.Lost {
 		d.noteTopic(lostTopic(f), "leave "+f.Source+" to a person", "it was deleted or emptied; a copy is at "+f.Copy)
 	}
+	if e.First {
+		d.goesOn(e.Units)
+	}
 	units := make(map[string]Unit, len(e.Units))
 	for _, u := range e.Units {
 		units[u.Name] = d.seeUnit(u)

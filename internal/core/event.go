@@ -53,6 +53,8 @@ type (
 		Armed bool
 		// Starting says that the user manager has not finished starting up.
 		Starting bool
+		// First says that jobs were heard of from this look on, and of all since.
+		First bool
 		// Lost are the Quadlet files that went missing.
 		Lost []LostFile
 		Err  string
@@ -93,7 +95,10 @@ type (
 		Orphaned bool
 	}
 	// RuntimeRenewed is the outcome of RenewRuntime.
-	RuntimeRenewed struct{ Err string }
+	RuntimeRenewed struct {
+		Units []string
+		Err   string
+	}
 	// NetworkMended is the outcome of MendNetwork.
 	NetworkMended struct{ Err string }
 	// ManagerWoken is the outcome of WakeManager.

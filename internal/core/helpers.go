@@ -112,6 +112,7 @@ func (d *decider) runtimeRenewed(e RuntimeRenewed) {
 	d.renewAfter = d.now.Add(min(time.Minute<<min(d.renews-1, 4), 2*LookEvery))
 	d.helperHint()
 	if e.Err != "" {
+		d.notStopped(e.Units)
 		d.noteTopic("runtime", "leave Podman's runtime state to a person", e.Err)
 	}
 }

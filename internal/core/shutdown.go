@@ -59,6 +59,9 @@ func (d *decider) shutdown(active bool) {
 
 func (d *decider) unitsStopped(e UnitsStopped) {
 	d.stopping = false
+	if e.Err != "" {
+		d.notStopped(e.Units)
+	}
 	if !d.ShuttingDown {
 		return // called off: the delay that is held now is for the next one
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -78,6 +79,49 @@ func TestStopUndone(t *testing.T) {
 	s := decide(State{}, list(running("1")), StopAsked{Name: "db.service"}, StopUndone{Name: "db.service", Invocation: "1"})
 	if s.Units["db.service"].Stopped {
 		t.Error("it runs on, and is shown as stopped by somebody")
+	}
+}
+
+// Whoever calls a stop off while nobody listens is not heard: what runs on in the
+// first look after that, with no job, nobody wants down.
+func TestStopUndoneUnheard(t *testing.T) {
+	running := life("1", service("db", "active"))
+	died := step{e: UnitSeen{life("1", service("db", "failed"))}}
+	brought := died
+	brought.want, brought.reason = "start-units", "systemd gave up"
+	asked := after(settled(), step{e: list(running)}, step{e: StopAsked{Name: "db.service"}})
+	with := func(more ...step) []step { return after(append([]step{}, asked...), more...) }
+	first := func(u Unit) step {
+		return step{e: UnitsSeen{Armed: true, First: true, Units: []Unit{u}}}
+	}
+	tell(t, map[string]tale{
+		"called off while nobody listened": {steps: with(first(running), brought)},
+		"queued while nobody listened":     {steps: with(first(busy(running)), died)},
+		"it ended while nobody listened":   {steps: with(first(life("1", service("db", "failed"))), died)},
+		"called off before a new daemon looked at it": {steps: after(settled(),
+			step{e: Began{Kind: LifeSame, Stops: map[string]string{"db.service": "1"}}}, first(running), brought)},
+	})
+}
+
+// What somebody stopped is not started for something that needs it.
+func TestStopHoldsWhatNeedsIt(t *testing.T) {
+	web := func(active string) Unit {
+		return with(service("web", active), func(u *Unit) { u.Needs = []string{"db.service"} })
+	}
+	steps := after(settled(), step{e: list(service("db", "active"), web("active"))},
+		step{e: UnitSeen{web("failed")}, want: "start-units", reason: "systemd gave up"},
+		step{e: UnitsStarted{Units: []string{"web.service"}}},
+		step{e: StopAsked{Name: "db.service"}},
+		step{e: UnitSeen{service("db", "inactive")}, want: "look-units"},
+		step{after: time.Minute, e: Wake{}, want: "look-manager"},
+	)
+	tell(t, map[string]tale{
+		"it waits":                  {steps: steps},
+		"until that is there again": {steps: after(steps, step{e: UnitSeen{life("2", service("db", "active"))}, want: "start-units"})},
+	})
+	s := decide(State{}, list(service("db", "active"), web("active")), UnitSeen{web("failed")}, StopAsked{Name: "db.service"})
+	if got := s.Owed()["web.service"]; !strings.Contains(got, "it waits, for it would start db") {
+		t.Errorf("owed: %q", got)
 	}
 }
 

@@ -192,7 +192,7 @@ func (e *Engine) act(ctx context.Context, a core.Action) {
 	case core.LookHelpers:
 		e.Deliver(ctx, e.Helpers.Dead())
 	case core.RenewRuntime:
-		e.Deliver(ctx, core.RuntimeRenewed{Err: text(e.Helpers.Renew(actx, a.Units))})
+		e.Deliver(ctx, core.RuntimeRenewed{Units: a.Units, Err: text(e.Helpers.Renew(actx, a.Units))})
 	case core.MendNetwork:
 		e.Deliver(ctx, core.NetworkMended{Err: text(e.Helpers.Mend(actx))})
 	case core.LookManager:

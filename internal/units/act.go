@@ -48,7 +48,7 @@ func (c *Conn) Start(ctx context.Context, names []string) error {
 		all = errors.Join(all, c.start(ctx, name, "replace"))
 	}
 	if p, err := c.properties(ctx, defaultTarget); len(names) > 0 && err == nil && text(p, "ActiveState") == "inactive" {
-		if _, starting := jobPath(p); !starting {
+		if job, _ := jobOf(p); job == 0 {
 			all = errors.Join(all, c.start(ctx, defaultTarget, "ignore-dependencies"))
 		}
 	}

@@ -26,18 +26,19 @@ func fillUnit(u *core.Unit, p map[string]any) {
 		u.Needs = append(u.Needs, list...)
 	}
 	u.BoundTo, _ = p["BindsTo"].([]string)
-	_, u.Job = jobPath(p)
+	id, _ := jobOf(p)
+	u.Job = id != 0
 }
 
-// jobPath reads (uo): the id of the job and its object; the id is 0 for none.
-func jobPath(p map[string]any) (dbus.ObjectPath, bool) {
+// jobOf reads (uo): the id of the job and its object; the id is 0 for none.
+func jobOf(p map[string]any) (uint32, dbus.ObjectPath) {
 	job, _ := p["Job"].([]any)
 	if len(job) != 2 {
-		return "", false
+		return 0, ""
 	}
 	id, _ := job[0].(uint32)
 	path, _ := job[1].(dbus.ObjectPath)
-	return path, id != 0
+	return id, path
 }
 
 // fillService does so from those of the Service interface.

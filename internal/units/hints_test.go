@@ -239,12 +239,13 @@ func TestWatchHearsOfStopsThatAreCanceled(t *testing.T) {
 		active, result, kind string // of the job that it has then, if any
 		want                 bool
 	}{
-		"canceled":                {"active", "canceled", "", true},
-		"replaced by a start":     {"active", "canceled", "start", true},
-		"replaced by a stop":      {"active", "canceled", "stop", false},
-		"canceled while it stops": {"deactivating", "canceled", "start", false},
-		"done":                    {"inactive", "done", "", false},
-		"failed":                  {"active", "failed", "", false},
+		"canceled":                  {"active", "canceled", "", true},
+		"replaced by a start":       {"active", "canceled", "start", true},
+		"replaced by a stop":        {"active", "canceled", "stop", false},
+		"canceled while it stops":   {"deactivating", "canceled", "start", false},
+		"canceled while it reloads": {"reloading", "canceled", "", true},
+		"done":                      {"inactive", "done", "", false},
+		"failed":                    {"active", "failed", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -271,6 +272,37 @@ func TestWatchHearsOfStopsThatAreCanceled(t *testing.T) {
 			}
 			w.quiet(t, m, "nothing more")
 		})
+	}
+}
+
+// A stop that was queued before the watch began is heard of when it is canceled.
+func TestWatchInheritsStops(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	id, path := uint32(7), dbus.ObjectPath("/org/freedesktop/systemd1/job/7")
+	m.with(func() { m.jobs[path] = "stop" })
+	m.put("redis.service", map[string]any{"InvocationID": []byte{0xab, 0xcd}, "Job": struct {
+		ID   uint32
+		Path dbus.ObjectPath
+	}{id, path}})
+	w, first := watching(t, t.Context(), m)
+	if !first.First {
+		t.Error("the first look does not say so")
+	}
+	if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "redis.service"}) {
+		t.Errorf("got %#v", e)
+	}
+	m.put("redis.service", map[string]any{"Job": struct {
+		ID   uint32
+		Path dbus.ObjectPath
+	}{0, "/"}})
+	m.signal(1, systemd1, managerIf, "JobRemoved", id, path, "redis.service", "canceled")
+	if e := await(t, w.events, "that it runs on"); e != (core.StopUndone{Name: "redis.service", Invocation: "abcd"}) {
+		t.Errorf("got %#v", e)
+	}
+	m.signal(1, systemd1, managerIf, "UnitFilesChanged")
+	if e, ok := await(t, w.events, "another look").(core.UnitsSeen); !ok || e.First {
+		t.Errorf("got %#v", e)
 	}
 }
 

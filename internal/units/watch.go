@@ -205,18 +205,36 @@ func (w *watch) stopAsked(ctx context.Context, unit string) {
 	w.deliver(core.StopAsked{Name: unit, Isolated: w.isolated(ctx)})
 }
 
-// stopUndone tells of a stop that was canceled, if the unit is up and nothing else
-// is to stop it. One that had begun to stop is not active any more.
+// stopUndone tells of a stop that was canceled, if the unit runs on and nothing
+// else is to stop it.
 func (w *watch) stopUndone(ctx context.Context, unit string) {
 	p, err := w.c.properties(ctx, unit)
-	if err != nil || text(p, "ActiveState") != "active" {
+	if err != nil || !goesOn(text(p, "ActiveState")) {
 		return
 	}
-	if path, ok := jobPath(p); ok && w.jobType(ctx, path) == "stop" {
+	if id, path := jobOf(p); id != 0 && w.jobType(ctx, path) == "stop" {
 		return
 	}
-	if u, ok, err := w.get(ctx, unit); err == nil && ok && u.Active == "active" {
+	if u, ok, err := w.get(ctx, unit); err == nil && ok && goesOn(u.Active) {
 		w.deliver(core.StopUndone{Name: unit, Invocation: u.Invocation})
+	}
+}
+
+// goesOn says whether a unit in that state has not begun to stop.
+func goesOn(active string) bool {
+	return active == "active" || active == "reloading" || active == "activating"
+}
+
+// inherit tells of the job that the unit had before this watch began, if it is to
+// stop it.
+func (w *watch) inherit(ctx context.Context, unit string) {
+	p, err := w.c.properties(ctx, unit)
+	if err != nil {
+		return // it is gone
+	}
+	if id, path := jobOf(p); id != 0 && w.jobType(ctx, path) == "stop" {
+		w.stops[id] = true
+		w.stopAsked(ctx, unit)
 	}
 }
 
@@ -265,7 +283,7 @@ func (w *watch) targetGoes(ctx context.Context) (gone, again bool) {
 	if err != nil {
 		return false, false
 	}
-	if path, ok := jobPath(p); ok {
+	if id, path := jobOf(p); id != 0 {
 		kind := w.jobType(ctx, path)
 		return kind == "stop", kind == ""
 	}
@@ -319,6 +337,7 @@ func (w *watch) all(ctx context.Context) error {
 	if e.Err != "" {
 		return errors.New(e.Err)
 	}
+	e.First = w.listed.IsZero()
 	w.relist, w.listed = false, time.Now()
 	w.changed = map[string]bool{}
 	w.known = make(map[dbus.ObjectPath]string, len(e.Units))
@@ -337,6 +356,11 @@ func (w *watch) all(ctx context.Context) error {
 	}
 	w.session = unitPath(Session)
 	w.deliver(e)
+	for _, u := range e.Units {
+		if e.First && u.Job {
+			w.inherit(ctx, u.Name)
+		}
+	}
 	return nil
 }
 
