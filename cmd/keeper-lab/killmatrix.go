@@ -134,8 +134,8 @@ func (f matrixFlags) soak(ctx context.Context, modes []lab.Mode, program string,
 	return all
 }
 
-// probe sees that the files that were asked for can be written, which is better
-// known before an hour of work than after it.
+// probe sees that the files that were asked for can be written, and read where
+// that is asked for, which is better known before an hour of work than after it.
 func (f matrixFlags) probe() error {
 	for _, name := range []string{f.json, f.markdown} {
 		if name == "" {
@@ -144,13 +144,17 @@ func (f matrixFlags) probe() error {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return err
 		}
-		file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o644)
+		file, err := os.CreateTemp(filepath.Dir(name), ".keeper-lab")
 		if err != nil {
 			return err
 		}
-		if err := file.Close(); err != nil {
+		if err := errors.Join(file.Close(), os.Remove(file.Name())); err != nil {
 			return err
 		}
+	}
+	if f.update {
+		_, err := lab.ReadReport(f.json)
+		return err
 	}
 	return nil
 }

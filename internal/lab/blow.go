@@ -62,7 +62,8 @@ type Blow struct {
 	// Prepare is done before, in every mode, and Arm in those with keeper. Undo
 	// is done at the end, whatever came.
 	Prepare, Arm, Undo Step
-	// Strike is the blow, and fails if it did not fall. With Times it falls so
+	// Strike is the blow. It fails if it did not fall where the outcome would not
+	// show that. With Times it falls so
 	// often, Apart from each other.
 	Strike Step
 	Times  int
@@ -165,12 +166,15 @@ type Scene struct {
 	// Binary is the keeper program that is installed.
 	Binary string
 
+	// sure: commands have to succeed, for the outcome shows that of one alone.
+	sure     bool
 	sessions []*Session
 	undo     []func(context.Context) error
 }
 
 // land strikes as often as the blow says, and returns when the last one fell.
 func (b Blow) land(ctx context.Context, s *Scene) (time.Time, error) {
+	s.sure = b.Times > 1 && s.Want == Back
 	for i := 1; ; i++ {
 		at := time.Now()
 		if err := b.Strike(ctx, s); err != nil || i >= b.Times {

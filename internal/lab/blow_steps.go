@@ -28,10 +28,32 @@ func asUser(argv ...string) Step {
 }
 
 func (s *Scene) fell(ctx context.Context, err error) error {
-	if s.Want == Stays {
+	if s.Want == Stays || s.sure {
 		return err
 	}
 	return ctx.Err()
+}
+
+// surely strikes by a command that has to succeed, whatever becomes of the stack:
+// one that another blow comes before or after, so that the outcome does not tell
+// whether both fell.
+func surely(argv ...string) Step {
+	return func(ctx context.Context, s *Scene) error {
+		_, err := s.Output(ctx, argv...)
+		return err
+	}
+}
+
+// late strikes a machine that is going down, by a command that has to succeed if
+// it does not come too late.
+func late(argv ...string) Step {
+	return func(ctx context.Context, s *Scene) error {
+		_, err := s.Output(ctx, argv...)
+		if out, _ := s.Output(ctx, "systemctl", "is-system-running"); strings.TrimSpace(out) != "running" {
+			return ctx.Err()
+		}
+		return err
+	}
 }
 
 // armored is a job of PID 1 for a unit that root's armor covers: there it is
@@ -40,7 +62,7 @@ func armored(argv ...string) Step {
 	return func(ctx context.Context, s *Scene) error {
 		out, err := s.Output(ctx, argv...)
 		if s.Mode == ModeRoot && (err == nil || !strings.Contains(out, "refuse")) {
-			return fmt.Errorf("%s was not refused: %w: %s", strings.Join(argv, " "), err, out)
+			return fmt.Errorf("%s was not refused: %s", strings.Join(argv, " "), out)
 		}
 		return ctx.Err()
 	}
@@ -202,9 +224,17 @@ func byHand(ctx context.Context, s *Scene) error {
 		return err
 	}
 	return until(ctx, func(ctx context.Context) bool {
-		_, err := s.UserOutput(ctx, "podman", "container", "exists", "byhand")
-		return err == nil
+		return byHandRuns(ctx, s) == nil
 	})
+}
+
+// byHandRuns sees that container run.
+func byHandRuns(ctx context.Context, s *Scene) error {
+	out, err := s.UserOutput(ctx, "podman", "container", "inspect", "--format", "{{.State.Running}}", "byhand")
+	if err == nil && strings.TrimSpace(out) != "true" {
+		err = fmt.Errorf("the container started by hand does not run: %s", out)
+	}
+	return err
 }
 
 var withoutByHand = asUser("podman", "rm", "--force", "--time", "0", "byhand")

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -27,13 +28,18 @@ func whileStarting(blow Step) Step {
 		}
 		wctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 		defer cancel()
-		if managerIs("inactive", "failed", "activating", "deactivating")(wctx, s) != nil {
-			return ctx.Err()
+		err := managerIs("inactive", "failed", "activating", "deactivating")(wctx, s)
+		if err == nil {
+			err = managerIs("active")(wctx, s)
 		}
-		if managerIs("active")(wctx, s) != nil {
-			return ctx.Err()
+		s.sure = s.Want == Back
+		if err == nil {
+			return blow(ctx, s)
 		}
-		return blow(ctx, s)
+		if s.sure {
+			return fmt.Errorf("the second blow was not struck: %w", err)
+		}
+		return ctx.Err()
 	}
 }
 
@@ -53,7 +59,8 @@ func atBoot(blow Step) Step {
 // combinedBlows fall together.
 func combinedBlows() []Blow {
 	const g = "combined"
-	killManager := asRoot("systemctl", "kill", "--signal=KILL", manager)
+	kill := []string{"systemctl", "kill", "--signal=KILL", manager}
+	killManager := asRoot(kill...)
 	return []Blow{
 		{
 			ID: "terminate-twice-half", Group: g, Name: "terminate-user twice, half a second apart",
@@ -97,27 +104,27 @@ func combinedBlows() []Blow {
 		},
 		{
 			ID: "terminate-boot", Group: g, Name: "terminate-user while the machine boots",
-			Strike: atBoot(terminate),
+			Strike: atBoot(surely(terminateUser...)),
 			Linger: StaysDown, User: Reboots, Root: Reboots, Limit: 90 * time.Second,
 		},
 		{
 			ID: "terminate-shutdown", Group: g, Name: "terminate-user while the machine reboots",
-			Strike: steps(asRoot("systemctl", "reboot"), after(half), terminate),
+			Strike: steps(surely("systemctl", "reboot"), after(half), late(terminateUser...)),
 			Linger: Reboots, User: Reboots, Root: Reboots,
 		},
 		{
 			ID: "terminate-then-reboot", Group: g, Name: "reboot while the stack stops for terminate-user",
-			Strike: steps(terminate, after(half), asRoot("systemctl", "reboot")),
+			Strike: steps(surely(terminateUser...), after(half), asRoot("systemctl", "reboot")),
 			Linger: Reboots, User: Reboots, Root: Reboots,
 		},
 		{
 			ID: "kill-manager-shutdown", Group: g, Name: "SIGKILL of user@UID while the machine goes off",
-			Strike: steps(asRoot("systemctl", "poweroff"), after(half), killManager),
+			Strike: steps(surely("systemctl", "poweroff"), after(half), late(kill...)),
 			Linger: Off, User: Off, Root: Off,
 		},
 		{
 			ID: "kill-manager-then-poweroff", Group: g, Name: "poweroff half a second after SIGKILL of user@UID",
-			Strike: steps(killManager, after(half), asRoot("systemctl", "poweroff")),
+			Strike: steps(surely(kill...), after(half), asRoot("systemctl", "poweroff")),
 			Linger: Off, User: Off, Root: Off,
 		},
 		{

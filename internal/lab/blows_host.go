@@ -135,11 +135,12 @@ func hostBlows() []Blow {
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
 		},
 		{
-			// The stores cannot write, whoever looks after them.
-			ID: "full-disk", Group: g, Name: "the disk of /home full for ten seconds",
-			Strike: steps(fillHome, after(10*time.Second), emptyHome), Undo: emptyHome,
-			Probe: posts, Hits: []string{}, May: Services, Disk: true,
-			Linger: Back, User: Back, Root: Back,
+			// The stores cannot write, whoever looks after them; and no container
+			// starts.
+			ID: "full-disk", Group: g, Name: "the disk of /home full for twenty seconds, in which a database dies",
+			Strike: steps(fillHome, kill("KILL", "-o", "-x", "postgres"), after(20*time.Second), emptyHome), Undo: emptyHome,
+			Probe: posts, Hits: []string{"postgres"}, May: Services, Disk: true,
+			Linger: StaysDown, User: Back, Root: Back, Limit: 2 * time.Minute,
 		},
 		{
 			ID: "full-disk-terminate", Group: g, Name: "the disk of /home full, terminate-user, room again after twenty seconds",

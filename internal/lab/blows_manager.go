@@ -37,7 +37,7 @@ func managerBlows() []Blow {
 		{
 			ID: "stop-slice", Group: g, Name: "root stops user-UID.slice",
 			Strike: asRoot("systemctl", "stop", slice),
-			Linger: StaysDown, User: Back, Root: Back,
+			Linger: StaysDown, User: Back, Root: Back, Quick: true,
 		},
 		{
 			ID: "restart-slice", Group: g, Name: "root restarts user-UID.slice",

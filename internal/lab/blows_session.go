@@ -34,7 +34,7 @@ func sessionBlows() []Blow {
 		},
 		{
 			ID: "logout-container", Group: g, Name: "logout of the last session, with a container started by hand in it that goes on",
-			Prepare: steps(logIn(1), byHand), Strike: ending(logOut), Undo: withoutByHand,
+			Prepare: steps(logIn(1), byHand), Strike: steps(ending(logOut), byHandRuns), Undo: withoutByHand,
 			Linger: Stays, User: Stays, Root: Stays, Watch: watchLogind,
 		},
 		{

@@ -6,7 +6,9 @@ import (
 )
 
 // terminate is the founding blow, struck by root.
-var terminate = asRoot("loginctl", "terminate-user", User)
+var terminate = asRoot(terminateUser...)
+
+var terminateUser = []string{"loginctl", "terminate-user", User}
 
 // What no process without root can do, and what keeper says about it.
 const (
@@ -89,7 +91,7 @@ func userBlows() []Blow {
 		{
 			ID: "user-exit-session", Group: g, Name: "systemctl --user exit with another session open",
 			Prepare: logIn(1), Strike: asUser("systemctl", "--user", "exit"),
-			Linger: StaysDown, User: StaysDown, Root: Back, Why: whySession, Says: saysOpen,
+			Linger: StaysDown, User: StaysDown, Root: Back, Why: whySession, Says: saysOpen, Quick: true,
 		},
 		{
 			ID: "user-isolate", Group: g, Name: "systemctl --user isolate of a small target",
@@ -100,7 +102,7 @@ func userBlows() []Blow {
 		{
 			ID: "kill-all", Group: g, Name: "kill -9 -1 as the account",
 			Strike: asRoot("setpriv", fmt.Sprintf("--reuid=%d", UID), fmt.Sprintf("--regid=%d", UID), "--clear-groups", "sh", "-c", "kill -9 -1"),
-			Linger: StaysDown, User: StaysDown, Root: Back, Why: whyKilled, Says: saysKilled, Limit: 90 * time.Second,
+			Linger: StaysDown, User: StaysDown, Root: Back, Why: whyKilled, Says: saysKilled, Limit: 90 * time.Second, Quick: true,
 		},
 	}
 }

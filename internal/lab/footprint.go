@@ -40,7 +40,7 @@ var thingsOf = map[string]string{
 		END { for (p in name) if (p != me && parent[p] != me && !(name[p] ~ /^ *(postgres|gunicorn)$/ && name[p] == name[parent[p]])) print name[p] }'`,
 	// Those of the host and of Podman's own mount namespace. The others, of which
 	// there must not be more, begin as copies of it, with what was there just then.
-	"mount": `for p in self $(pgrep -x "podman pause"); do awk '{ print $5, $(NF-2) }' /proc/$p/mountinfo; done
+	"mount": `pause=$(pgrep -x "podman pause") || exit 0; for p in self $pause; do awk '{ print $5, $(NF-2) }' /proc/$p/mountinfo; done
 		readlink /proc/[0-9]*/ns/mnt | sort -u | sed 's/.*/namespace/'`,
 	// Sessions, users, inhibitors and transient units have files there, too.
 	"/run":          "find /run -xdev",
@@ -79,8 +79,11 @@ func (b *bench) footprint(ctx context.Context) (Footprint, error) {
 	for kind, line := range thingsOf {
 		// What goes while it is looked at is no failure.
 		out, err := b.Output(ctx, "sh", "-c", "exec 2>/dev/null; "+line+"; true")
-		if err != nil || strings.TrimSpace(out) == "" {
-			return f, fmt.Errorf("cannot count: %s: nothing is listed by %s: %w", kind, line, err)
+		if err == nil && strings.TrimSpace(out) == "" {
+			err = fmt.Errorf("nothing is listed by %s", line)
+		}
+		if err != nil {
+			return f, fmt.Errorf("cannot count %s: %w", kind, err)
 		}
 		for l := range strings.Lines(out) {
 			f.Things[kind+": "+nameOf(l)]++

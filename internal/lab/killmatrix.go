@@ -145,6 +145,8 @@ func runLot(ctx context.Context, o MatrixOptions, l lot, quiet *sync.RWMutex) []
 	var b *bench
 	down := func() {
 		if b != nil {
+			quiet.RLock()
+			defer quiet.RUnlock()
 			if err := b.Down(); err != nil {
 				o.Say("%v", err)
 			}
@@ -216,6 +218,7 @@ func (b *bench) strikeFairly(ctx context.Context, blow Blow, quiet *sync.RWMutex
 	var rows []Row
 	for range 3 {
 		if err := b.measure(ctx, 3); err != nil {
+			row.fail("%v", err)
 			return row
 		}
 		again := b.strike(ctx, blow)

@@ -103,11 +103,10 @@ func (t *trial) judgeStatus(ctx context.Context) {
 		if ctx.Err() == nil {
 			out = now // not what a call that was cut short had printed
 		}
-		tells := t.blow.Tells != "" && strings.Contains(out, t.blow.Tells)
 		if t.blow.Tells != "" && t.row.Got == Stays {
-			return err != nil && tells
+			return err != nil && strings.Contains(out, t.blow.Tells)
 		}
-		return err == nil || tells
+		return err == nil
 	})
 	switch {
 	case err == nil:
