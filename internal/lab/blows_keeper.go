@@ -84,6 +84,12 @@ func keeperBlows() []Blow {
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
 		},
 		{
+			ID: "keeper-upgrade-terminate", Group: g, Name: "another version installed, then terminate-user",
+			Arm: changing(ofKeeper("InvocationID"), upgrade), Strike: terminate,
+			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
+		},
+		{
+			// With it goes the record of what install.sh wrote.
 			ID: "keeper-state-destroyed", Group: g, Name: "the daemon's state destroyed, then terminate-user",
 			Arm: rootMust("rm -rf " + stateDir + "/*"), Strike: terminate,
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
@@ -91,11 +97,6 @@ func keeperBlows() []Blow {
 		{
 			ID: "keeper-state-cut", Group: g, Name: "the daemon's state cut short, then terminate-user",
 			Arm: rootMust("cd " + stateDir + `; for f in *.json; do truncate -s "$(($(stat -c %s "$f") / 2))" "$f"; done`), Strike: terminate,
-			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
-		},
-		{
-			ID: "keeper-upgrade-terminate", Group: g, Name: "another version installed, then terminate-user",
-			Arm: changing(ofKeeper("InvocationID"), upgrade), Strike: terminate,
 			Linger: StaysDown, User: Back, Root: Stays, Watch: watchLogind,
 		},
 	}
