@@ -183,7 +183,7 @@ func (r *recorder) status(s core.State, now time.Time) control.Status {
 		Delay:     control.Delay{GrantMS: s.DelayGrant.Milliseconds(), NeedMS: core.ShutdownNeed(s.Units).Milliseconds(), Error: s.DelayErr},
 		Began:     s.Began.Kind,
 		Waiting:   s.Waiting(),
-		Owed:      s.Owed(),
+		Owed:      s.OwedNow(),
 		Lost:      s.Lost,
 		Survivals: control.Survivals(kept.Survivals),
 		Decisions: append([]core.Decision{}, kept.Decisions...),

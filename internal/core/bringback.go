@@ -318,10 +318,17 @@ func (d *decider) unitsStarted(e UnitsStarted) {
 func (s State) Owed() map[string]string {
 	m := make(map[string]string, len(s.debts))
 	for name, o := range s.debts {
-		if o.paid {
-			continue
+		if !o.paid {
+			m[name] = o.reason
 		}
-		m[name] = o.reason
+	}
+	return m
+}
+
+// OwedNow is Owed for a person: it says as well what a start waits for.
+func (s State) OwedNow() map[string]string {
+	m := s.Owed()
+	for name := range m {
 		if need := s.stoppedAmong(s.Units[name].Needs); need != "" {
 			m[name] += "; it waits, for it would start " + strings.TrimSuffix(need, ".service") + " as well, which somebody stopped"
 		}

@@ -44,9 +44,9 @@ type Began struct {
 	// Of the same life: what ran when it was seen last, what somebody had stopped,
 	// with the life (Invocation) that it ended, and what keeper was bringing back,
 	// with the reason.
-	Ran   []string          `json:"-"`
-	Stops map[string]string `json:"-"`
-	Owed  map[string]string `json:"-"`
+	Ran   []string          `json:"ran,omitempty"`
+	Stops map[string]string `json:"stops,omitempty"`
+	Owed  map[string]string `json:"owed,omitempty"`
 }
 
 // LastLife is what the last daemon kept.

@@ -120,7 +120,7 @@ func TestStopHoldsWhatNeedsIt(t *testing.T) {
 		"until that is there again": {steps: after(steps, step{e: UnitSeen{life("2", service("db", "active"))}, want: "start-units"})},
 	})
 	s := decide(State{}, list(service("db", "active"), web("active")), UnitSeen{web("failed")}, StopAsked{Name: "db.service"})
-	if got := s.Owed()["web.service"]; !strings.Contains(got, "it waits, for it would start db") {
+	if got := s.OwedNow()["web.service"]; !strings.Contains(got, "it waits, for it would start db") {
 		t.Errorf("owed: %q", got)
 	}
 }
