@@ -222,11 +222,11 @@ func reinstalls(t *testing.T, h *Host) {
 	if out := sh(t, h, again); strings.Count(out, "nothing had to be changed") != 2 {
 		t.Errorf("a second installation changed something:\n%s", out)
 	}
-	shim := "mkdir /tmp/shim; printf '#!/bin/sh\\nexit 1\\n' >/tmp/shim/mv; chmod +x /tmp/shim/mv; "
-	if out, err := h.Output(t.Context(), "sh", "-c", shim+"PATH=/tmp/shim:$PATH; "+again+" --no-armor"); err == nil {
+	// Stopped half-way: the first file cannot be put in its place.
+	const shim = "printf '#!/bin/sh\\nexit 1\\n' >/tmp/mv; chmod +x /tmp/mv; mount --bind /tmp/mv /usr/bin/mv; trap 'umount /usr/bin/mv; rm /tmp/mv' EXIT; "
+	if out, err := h.Output(t.Context(), "sh", "-c", shim+again+" --no-armor"); err == nil {
 		t.Errorf("it was not interrupted:\n%s", out)
 	}
-	sh(t, h, "rm -r /tmp/shim")
 	if sh(t, h, again+" --no-armor"); armed() != "no no" {
 		t.Errorf("the armor is on: %s", armed())
 	}
