@@ -7,6 +7,10 @@ FUZZTIME  ?= 10s
 BENCH     ?= .
 BENCHTIME ?= 1s
 
+# What the Podman bindings need to be built without Podman's own libraries.
+TAGS := remote,containers_image_openpgp,exclude_graphdriver_btrfs,btrfs_noversion
+export GOFLAGS += -tags=$(TAGS)
+
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help

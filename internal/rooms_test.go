@@ -32,7 +32,9 @@ const (
 
 var (
 	pure  = []string{"quadlet", "guard"} // and core, more strictly
-	edges = []string{"logind", "units", "containers", "podman", "probe", "alert", "history", "standdown"}
+	edges = []string{"logind", "units", "containers", "probe", "alert", "history", "standdown", "config"}
+	// sources make a model of quadlet's of what there is.
+	sources = []string{"podman", "podman/compile", "compose"}
 	// shelves are used by any room and know none.
 	shelves = []string{"atomicfile", "paths"}
 )
@@ -105,6 +107,21 @@ var rules = []rule{
 		why:    "each can be replaced, faked and understood by itself; what two of them share is a value in core",
 		of:     rooms(edges...),
 		broken: onlyOurs(append([]string{"core"}, shelves...)...),
+	},
+	{
+		name:   "sources import core and quadlet",
+		why:    "what there is becomes a model of quadlet's; what follows from it is adopt's matter",
+		of:     rooms(sources...),
+		broken: onlyOurs(append([]string{"core", "quadlet"}, shelves...)...),
+	},
+	{
+		name: "the daemon links neither Podman nor Compose",
+		why:  "it sits beside a database for months, and the last act must start in milliseconds: what reads containers is a program of its own, keeper-adopt",
+		of:   func(path string) bool { return path == module+"/cmd/keeper" },
+		broken: func(_, imported string) bool {
+			return isRoom(imported, sources) || isRoom(imported, []string{"adopt"}) || under(imported, podmanAPI)
+		},
+		deep: true,
 	},
 	{
 		name:   "engine imports core alone",
