@@ -1,0 +1,99 @@
+package adopt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Outcome is what became of the containers that units were to be written for.
+type Outcome struct {
+	Version int       `json:"version"`
+	Written []Done    `json:"written"`
+	Refused []Refusal `json:"refused"`
+}
+
+// Done is a unit that was written for a container.
+type Done struct {
+	Container string `json:"container"`
+	Unit      string `json:"unit"`
+	File      string `json:"file"`
+}
+
+// Refusal says why none was, and what to type.
+type Refusal struct {
+	Container string `json:"container"`
+	Reason    string `json:"reason"`
+	Try       string `json:"try,omitempty"`
+}
+
+// Write writes units for the next start of running containers, and touches
+// nothing else: neither the containers, nor secrets, nor volumes. What would need
+// more is refused.
+func (a *Adopter) Write(ctx context.Context, names []string) (Outcome, error) {
+	out := Outcome{Version: 1, Written: []Done{}, Refused: []Refusal{}}
+	lctx, cancel := context.WithTimeout(ctx, lockLimit)
+	defer cancel()
+	release, err := lock(lctx, a.Places.State)
+	if err != nil {
+		return out, err
+	}
+	defer release()
+	if j, err := loadJournal(a.Places.State); err != nil || j != nil {
+		return out, errors.Join(err, errors.New("an adoption was interrupted: first type keeper adopt --undo"))
+	}
+	wrote := false
+	for _, name := range names {
+		done, refused, err := a.writeOne(ctx, name)
+		switch {
+		case err != nil:
+			out.Refused = append(out.Refused, Refusal{name, err.Error(), "keeper adopt " + name})
+		case refused != nil:
+			out.Refused = append(out.Refused, *refused)
+		default:
+			wrote = true
+			out.Written = append(out.Written, done...)
+		}
+	}
+	if !wrote {
+		return out, nil
+	}
+	return out, a.Units.Reload(ctx)
+}
+
+func (a *Adopter) writeOne(ctx context.Context, name string) ([]Done, *Refusal, error) {
+	p, err := a.Plan(ctx, Request{Names: []string{name}, Untouched: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	if stops := p.Stops(); len(stops) > 0 {
+		return nil, &Refusal{name, stops[0].Text, "keeper adopt " + name}, nil
+	}
+	var written []string
+	for _, f := range p.Files {
+		if f.State != New && f.State != Change {
+			continue
+		}
+		if err = stageFile(f.Path, f.Content); err == nil {
+			err = os.Rename(staged(f.Path), f.Path)
+		}
+		if err != nil {
+			// Half of the files of one container are worse than none of them.
+			for _, w := range written {
+				err = errors.Join(err, os.Remove(w))
+			}
+			a.unstage()
+			return nil, nil, fmt.Errorf("cannot write %s: %w", f.Path, err)
+		}
+		if f.State == New {
+			written = append(written, f.Path)
+		}
+	}
+	var done []Done
+	for _, i := range p.Items {
+		done = append(done, Done{i.Container, i.Unit + ".service", filepath.Join(a.Places.Quadlets, i.Unit+".container")})
+	}
+	return done, nil, nil
+}
