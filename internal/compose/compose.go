@@ -45,6 +45,16 @@ type Project struct {
 	Services []Service
 	// Off are the services that their profile leaves out.
 	Off []string
+
+	env map[string]string
+}
+
+// Variable is the value of a variable that a secret is made of
+// (quadlet.Secret.Variable): it may be set in the .env beside the first file
+// and nowhere else.
+func (p Project) Variable(name string) (string, bool) {
+	value, ok := p.env[name]
+	return value, ok
 }
 
 // Service is one service and what became of it.
@@ -166,7 +176,7 @@ func read(ctx context.Context, o Options) (p Project, err error) {
 	if err != nil {
 		return Project{}, err
 	}
-	p.Files = s.order
+	p.Files, p.env = s.order, env
 	return p, nil
 }
 

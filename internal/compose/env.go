@@ -45,8 +45,12 @@ func (s *service) environment() error {
 					vars[k] = v
 				}
 			}
-			s.hint("env_file", fmt.Sprintf("the values of %s are written into the unit: Podman would read quotes, $ and lines of it otherwise than Compose", f.Path),
-				"plain lines of KEY=VALUE; the unit then names the file")
+			why := "Podman would read its quotes, $ and lines otherwise than Compose"
+			if plain(data) && f.Format == "" {
+				why = "they win over those of a file before it that is written into the unit"
+			}
+			s.hint("env_file", fmt.Sprintf("the values of %s are written into the unit: %s", f.Path, why),
+				"plain lines of KEY=VALUE in all of them; the unit then names the files")
 		}
 		before = mine
 	}

@@ -84,7 +84,8 @@ func (s *service) healthTimes(h *types.HealthCheckConfig) {
 
 // healthCommand writes a test as podman run --health-cmd reads it
 // (MakeHealthCheckFromCli): a list in JSON is run as it is, but not with CMD in
-// front, which it would split at spaces; all else is given to a shell.
+// front, nor with one word; CMD and words are split at spaces and run; all else
+// is given to a shell, which an image may not have.
 func healthCommand(test []string) string {
 	if test[0] == "CMD-SHELL" {
 		line := strings.Join(test[1:], " ")
@@ -100,7 +101,9 @@ func healthCommand(test []string) string {
 	if len(words) > 1 {
 		return inJSON(words)
 	}
-	// A list of one word would be given to a shell as well, unquoted.
+	if len(strings.Fields(words[0])) == 1 && strings.TrimSpace(words[0]) == words[0] {
+		return "CMD " + words[0]
+	}
 	return inJSON([]string{"CMD-SHELL", "exec '" + strings.ReplaceAll(words[0], "'", `'\''`) + "'"})
 }
 

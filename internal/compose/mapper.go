@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -64,6 +65,9 @@ func (m *mapper) run(fields []field, unset *unset) (Project, error) {
 	for _, name := range m.on() {
 		s := &service{mapper: m, in: m.project.Services[name]}
 		if err := s.run(); err != nil {
+			return Project{}, err
+		}
+		if err := s.sayable(); err != nil {
 			return Project{}, err
 		}
 		m.stack.Containers = append(m.stack.Containers, s.c)
@@ -208,6 +212,36 @@ func (m *mapper) relations() {
 			}
 		}
 	}
+}
+
+// sayable refuses what neither a command line nor a unit file can hold.
+func (s *service) sayable() error {
+	check := func(field, text string) error {
+		if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
+			return s.fails("write it in another way, in base64 for one", field, "%q has a byte in it that neither a command line nor a unit file can hold", text)
+		}
+		return nil
+	}
+	for _, v := range s.c.Settings {
+		if key, _, ok := strings.Cut(v.Value, "="); ok && v.Flag == "env" {
+			if check("environment", v.Value) != nil { // it may be a password
+				return check("environment", key+"=…\x00")
+			}
+		} else if err := check(v.Flag, v.Value); err != nil {
+			return err
+		}
+	}
+	for _, word := range slices.Concat(s.c.Entrypoint, s.c.Command) {
+		if err := check("command", word); err != nil {
+			return err
+		}
+	}
+	for _, v := range s.c.Volumes {
+		if err := check("volumes", v.Source+":"+v.Target); err != nil {
+			return err
+		}
+	}
+	return check("image", s.c.Image)
 }
 
 func (s *service) set(flag, value string) {

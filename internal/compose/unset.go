@@ -50,32 +50,31 @@ func plainly(text, name string) bool {
 	return false
 }
 
-// notes say which variable is not set, and where. on says whether a service is,
-// and which unit it has.
+// notes say which variable is not set, and where. unit says which unit a
+// service has, and whether it is on.
 func (u *unset) notes(s *scanner, unit func(service string) (string, bool)) []quadlet.Note {
 	var notes []quadlet.Note
+	found := s.where(u.texts)
 	for _, text := range slices.Sorted(maps.Keys(u.texts)) {
 		names := slices.Sorted(maps.Keys(u.texts[text]))
-		found := false
-		s.where(text, func(path []string, at string) bool {
-			found = true
+		places := found[text]
+		if len(places) == 0 {
+			places = []placed{{nil, s.order[0]}}
+		}
+		for _, p := range places {
 			name := ""
-			if len(path) > 1 && path[0] == "services" {
+			if len(p.path) > 0 && strings.HasPrefix(p.path[0], "x-") {
+				continue // where an alias uses it, that is a place of its own
+			}
+			if len(p.path) > 1 && p.path[0] == "services" {
 				var on bool
-				if name, on = unit(path[1]); !on {
-					return true
+				if name, on = unit(p.path[1]); !on {
+					continue
 				}
 			}
 			for _, v := range names {
-				notes = append(notes, unsetNote(name, v, fmt.Sprintf("%s: %s", at, strings.Join(path, "."))))
+				notes = append(notes, unsetNote(name, v, strings.TrimSuffix(fmt.Sprintf("%s: %s", p.at, strings.Join(p.path, ".")), ": ")))
 			}
-			return true
-		})
-		if found {
-			continue
-		}
-		for _, v := range names {
-			notes = append(notes, unsetNote("", v, s.order[0]))
 		}
 	}
 	return notes

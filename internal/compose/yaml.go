@@ -219,42 +219,44 @@ func step(n *yaml.Node, key string) (*yaml.Node, int) {
 	return nil, 0
 }
 
-// where finds the single values that hold a text: path of keys and place.
-func (s *scanner) where(text string, yield func(path []string, at string) bool) {
-	var visit func(d document, n *yaml.Node, path []string) bool
-	visit = func(d document, n *yaml.Node, path []string) bool {
-		if n == nil || len(path) > maxDepth {
-			return true
+// placed is a single value in the files: its path of keys, and FILE:LINE.
+type placed struct {
+	path []string
+	at   string
+}
+
+// where finds the single values that hold one of the texts, also where an alias
+// brings them.
+func (s *scanner) where(texts map[string]map[string]bool) map[string][]placed {
+	found := map[string][]placed{}
+	var visit func(d document, n *yaml.Node, path []string)
+	visit = func(d document, n *yaml.Node, path []string) {
+		if n = deref(n); n == nil || len(path) > maxDepth {
+			return
+		}
+		below := func(key string) []string {
+			if key == "<<" {
+				return path
+			}
+			return append(path[:len(path):len(path)], key)
 		}
 		switch n.Kind {
-		case yaml.DocumentNode:
-			for _, c := range n.Content {
-				if !visit(d, c, path) {
-					return false
-				}
-			}
 		case yaml.ScalarNode:
-			if n.Value == text {
-				return yield(path, fmt.Sprintf("%s:%d", d.path, n.Line))
+			if texts[n.Value] != nil {
+				found[n.Value] = append(found[n.Value], placed{path, fmt.Sprintf("%s:%d", d.path, n.Line)})
 			}
 		case yaml.SequenceNode:
 			for i, c := range n.Content {
-				if !visit(d, c, append(path[:len(path):len(path)], strconv.Itoa(i))) {
-					return false
-				}
+				visit(d, c, below(strconv.Itoa(i)))
 			}
 		case yaml.MappingNode:
 			for i := 0; i+1 < len(n.Content); i += 2 {
-				if !visit(d, n.Content[i+1], append(path[:len(path):len(path)], n.Content[i].Value)) {
-					return false
-				}
+				visit(d, n.Content[i+1], below(n.Content[i].Value))
 			}
 		}
-		return true
 	}
 	for _, d := range s.docs {
-		if !visit(d, d.root, nil) {
-			return
-		}
+		visit(d, d.root, nil)
 	}
+	return found
 }
