@@ -205,6 +205,9 @@ func (r *run) secrets(ctx context.Context) error {
 
 // secretValue reads the value of a secret. It is never part of an error.
 func (r *run) secretValue(s quadlet.Secret) (string, error) {
+	if value, ok := r.plan.values[s.Name]; ok {
+		return value, nil
+	}
 	switch {
 	case s.File != "":
 		value, err := readSmall(s.File)
@@ -213,17 +216,9 @@ func (r *run) secretValue(s quadlet.Secret) (string, error) {
 		}
 		return value, nil
 	case s.Variable != "":
-		value, ok := os.LookupEnv(s.Variable)
-		if !ok {
-			return "", fmt.Errorf("cannot make the secret %s: the variable %s is not set", s.Name, s.Variable)
-		}
-		return value, nil
+		return "", fmt.Errorf("cannot make the secret %s: the variable %s is not set", s.Name, s.Variable)
 	}
-	value, ok := r.plan.values[s.Name]
-	if !ok {
-		return "", fmt.Errorf("cannot make the secret %s: its value is not known", s.Name)
-	}
-	return value, nil
+	return "", fmt.Errorf("cannot make the secret %s: its value is not known", s.Name)
 }
 
 // volumes makes the volumes that data is to move into, and has Podman believe

@@ -154,7 +154,43 @@ func (b *builder) fromContainers() error {
 		b.plan.Items = append(b.plan.Items, item)
 	}
 	b.pods()
+	b.byName()
 	return nil
+}
+
+// byName has containers and pods refer to volumes and networks by name: whether
+// they have units, and which, is decided here and not by who looked at them.
+func (b *builder) byName() {
+	volumes := func(list []quadlet.VolumeUse) []quadlet.VolumeUse {
+		list = slices.Clone(list)
+		for i, u := range list {
+			for _, v := range b.survey.Volumes {
+				if u.Unit != "" && v.Unit == u.Unit {
+					list[i].Unit, list[i].Source = "", v.Name
+				}
+			}
+		}
+		return list
+	}
+	networks := func(list []quadlet.NetworkUse) []quadlet.NetworkUse {
+		list = slices.Clone(list)
+		for i, u := range list {
+			for _, n := range b.survey.Networks {
+				if u.Unit != "" && n.Unit == u.Unit {
+					list[i].Unit, list[i].Name = "", n.Name
+				}
+			}
+		}
+		return list
+	}
+	for i := range b.stack.Containers {
+		c := &b.stack.Containers[i]
+		c.Volumes, c.Networks = volumes(c.Volumes), networks(c.Networks)
+	}
+	for i := range b.stack.Pods {
+		p := &b.stack.Pods[i]
+		p.Volumes, p.Networks = volumes(p.Volumes), networks(p.Networks)
+	}
 }
 
 // selected returns which containers are meant.
@@ -232,8 +268,16 @@ func (b *builder) fromCompose(ctx context.Context) error {
 		}
 	}
 	b.plan.Off = project.Off
+	for _, s := range project.Stack.Secrets {
+		if v, ok := project.Variable(s.Variable); ok && s.Variable != "" {
+			b.secretValues(s.Name, v)
+		}
+	}
 	b.stack = project.Stack
 	b.stack.Containers = nil
+	b.stack.Secrets = slices.DeleteFunc(slices.Clone(b.stack.Secrets), func(s quadlet.Secret) bool {
+		return slices.Contains(b.survey.Secrets, s.Name) // made by an earlier adoption, or by a person
+	})
 	for _, model := range project.Stack.Containers {
 		if len(b.req.Names) > 0 && !slices.Contains(b.req.Names, model.Source.Name) && !slices.Contains(b.req.Names, model.Name) {
 			continue

@@ -261,7 +261,7 @@ func (b *builder) secrets() {
 				notes = append(notes, n)
 				continue
 			}
-			name := c.Name + "-" + strings.ToLower(strings.ReplaceAll(key, "_", "-"))
+			name := free(c.Name+"-"+strings.ToLower(strings.ReplaceAll(key, "_", "-")), func(n string) bool { return slices.Contains(b.survey.Secrets, n) })
 			_, value, _ := strings.Cut(c.Settings[at].Value, "=")
 			s := quadlet.Secret{Name: name, Container: item.Container, Key: key}
 			if item.old != nil {

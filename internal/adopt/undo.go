@@ -18,7 +18,7 @@ import (
 // Errors of the podman room that are no failures here.
 var (
 	errUnsupported = podman.ErrUnsupported
-	errNoContainer = podman.ErrNoContainer
+	errNoContainer = podman.ErrNotFound
 )
 
 // undo puts everything back that the journal names. It goes on whatever fails,
@@ -256,7 +256,9 @@ func (r *run) again(ctx context.Context, o old) error {
 func (r *run) dropNew(ctx context.Context) error {
 	var all error
 	for _, s := range r.j.Secrets {
-		all = errors.Join(all, r.Podman.RemoveSecret(ctx, s))
+		if err := r.Podman.RemoveSecret(ctx, s); err != nil && !errors.Is(err, podman.ErrNotFound) {
+			all = errors.Join(all, err)
+		}
 	}
 	for _, v := range r.j.Volumes {
 		holds := slices.ContainsFunc(r.j.Moves, func(m moved) bool {

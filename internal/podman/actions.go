@@ -20,6 +20,7 @@ import (
 
 // State is what a container does at the moment.
 type State struct {
+	Name string
 	// Status is running, exited, created, paused, ….
 	Status    string
 	Running   bool
@@ -37,7 +38,7 @@ func (c *Client) State(ctx context.Context, id string) (State, error) {
 		return State{}, err
 	}
 	s := State{
-		Status: d.State.Status, Running: d.State.Running, ExitCode: int(d.State.ExitCode),
+		Name: d.Name, Status: d.State.Status, Running: d.State.Running, ExitCode: int(d.State.ExitCode),
 		OOMKilled: d.State.OOMKilled, PID: d.State.Pid,
 	}
 	if d.State.Health != nil {

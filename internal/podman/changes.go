@@ -59,8 +59,9 @@ func (c *Client) Changes(ctx context.Context, id string) (Changes, error) {
 }
 
 // count leaves the noise out. A directory is listed as changed whenever
-// something in it is, so those count only for themselves where they were added
-// or deleted.
+// something in it is, also where that is something that Podman does not list
+// (/etc/hosts), so those count only for themselves where they were added or
+// deleted.
 func count(list []change, mounted []string) Changes {
 	var out Changes
 	slices.SortFunc(list, func(a, b change) int { return cmp.Compare(a.path, b.path) })
@@ -69,7 +70,7 @@ func count(list []change, mounted []string) Changes {
 		// The list is sorted: what is below a directory follows it, though a name
 		// such as a.b may come before a/b.
 		parent := slices.ContainsFunc(list[i+1:], func(o change) bool { return strings.HasPrefix(path.Clean("/"+o.path), c.path+"/") })
-		if noise(c.path, mounted) || c.kind == 0 && parent || parentOfMount(c.path, mounted) {
+		if noise(c.path, mounted) || c.kind == 0 && (parent || parentOfMount(c.path, noisy)) || parentOfMount(c.path, mounted) {
 			continue
 		}
 		switch c.kind {
