@@ -29,6 +29,8 @@ type Podman interface {
 	Stop(ctx context.Context, id string, timeout time.Duration) error
 	Start(ctx context.Context, id string) error
 	Rename(ctx context.Context, id, name string) error
+	StopPod(ctx context.Context, id string) error
+	RemovePod(ctx context.Context, id string) error
 	Remove(ctx context.Context, id string) error
 	SetRestart(ctx context.Context, id, policy string) error
 	CreateVolume(ctx context.Context, name string, labels map[string]string) error
@@ -188,6 +190,8 @@ type Plan struct {
 	request Request
 	// values are what secrets are to hold: never printed, never written.
 	values map[string]string
+	// pods are the old ones, by id.
+	pods []string
 	// names are those that containers have now.
 	names []string
 	stack quadlet.Stack

@@ -126,7 +126,7 @@ func (r *run) prepare() error {
 		}
 		r.j.Olds = append(r.j.Olds, o)
 	}
-	r.j.Start = groups
+	r.j.Start, r.j.Pods = groups, r.plan.pods
 	return r.j.save()
 }
 
@@ -268,10 +268,10 @@ func staged(path string) string {
 }
 
 func stageFile(path, content string) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(staged(path), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // a unit file has no secrets: podman refers to them by name
+	f, err := os.OpenFile(staged(path), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // an environment may have passwords
 	if err != nil {
 		return err
 	}
@@ -351,6 +351,11 @@ func (r *run) finish(ctx context.Context) error {
 				// What is in it now is what Podman copied from the image.
 				all = errors.Join(all, r.dropEmptied(ctx, m))
 			}
+		}
+	}
+	for _, id := range r.j.Pods {
+		if !r.j.KeepOld && all == nil {
+			all = r.Podman.RemovePod(ctx, id)
 		}
 	}
 	if all != nil {

@@ -29,6 +29,7 @@ func (a *Adopter) inspect(ctx context.Context, b *builder) error {
 			return err
 		}
 		b.wayBack(item)
+		b.sources(item)
 		b.taken(item)
 		b.ports(ctx, item)
 	}
@@ -94,6 +95,22 @@ func (b *builder) wayBack(item *Item) {
 		Text: "it is removed when it stops, and Podman does not know by which command it was made: should the unit fail, it cannot be put back (its volumes stay)",
 		Try:  "go on all the same: --accept rm",
 	})
+}
+
+// sources looks whether the paths that are mounted are still there: a container
+// runs on without, and nothing starts again.
+func (b *builder) sources(item *Item) {
+	for _, v := range item.model.Volumes {
+		if v.Unit != "" || !strings.HasPrefix(v.Source, "/") {
+			continue
+		}
+		if _, err := os.Lstat(v.Source); errors.Is(err, os.ErrNotExist) {
+			item.Notes = append(item.Notes, quadlet.Note{
+				Unit: item.Unit, Field: "Volume", Level: quadlet.Stop,
+				Text: fmt.Sprintf("%s, which it mounts at %s, is not there: nothing would start", v.Source, v.Target), Try: "mkdir -p " + v.Source + ", or restore it",
+			})
+		}
+	}
 }
 
 // taken finds names that others have.

@@ -32,6 +32,8 @@ type journal struct {
 	// before.
 	Start   [][]string `json:"start,omitempty"`
 	Restart []string   `json:"restart,omitempty"`
+	// Pods are old ones, by id.
+	Pods []string `json:"pods,omitempty"`
 	// KeepOld leaves the old containers there.
 	KeepOld bool `json:"keep_old,omitempty"`
 

@@ -250,9 +250,26 @@ func (b *builder) pods() {
 		if !taken {
 			continue
 		}
-		b.stack.Pods = append(b.stack.Pods, p.Pod)
+		b.stack.Pods = append(b.stack.Pods, besides(p.Pod))
+		b.plan.pods = append(b.plan.pods, p.ID)
 		b.plan.Notes = append(b.plan.Notes, p.Notes...)
 	}
+}
+
+// besides makes a model of a pod that can be there beside the old one: Podman
+// cannot rename a pod, and the old one is to stay until the new has proved
+// itself. What others know it by stays.
+func besides(p quadlet.Pod) quadlet.Pod {
+	was := p.Name
+	p.Name = "systemd-" + was
+	p.Settings = slices.Clone(p.Settings)
+	if !slices.ContainsFunc(p.Settings, func(s quadlet.Setting) bool { return s.Flag == "hostname" }) {
+		p.Settings = append(p.Settings, quadlet.Setting{Flag: "hostname", Value: was})
+	}
+	if slices.ContainsFunc(p.Networks, func(n quadlet.NetworkUse) bool { return n.Unit != "" || n.Name != "" && n.Name != "host" && n.Name != "none" }) {
+		p.Settings = append(p.Settings, quadlet.Setting{Flag: "network-alias", Value: was})
+	}
+	return p
 }
 
 // fromCompose takes the services of a Compose file. Containers of the same name,
@@ -411,7 +428,7 @@ func (b *builder) volumeUnit(v podman.Volume) string {
 	unit, ok := b.disk.unitOf("volume", v.Name)
 	if f, _ := b.disk.file(unit + ".volume"); !ok || f.Origin.Ours {
 		unit = v.Unit
-		b.stack.Volumes = append(b.stack.Volumes, v.Volume)
+		b.stack.Volumes = append(b.stack.Volumes, ofVolume(v.Volume))
 	}
 	b.volumes[v.Name] = unit
 	return unit
@@ -441,8 +458,14 @@ func (b *builder) networkUnit(n quadlet.Network) string {
 	unit, ok := b.disk.unitOf("network", n.Name)
 	if f, _ := b.disk.file(unit + ".network"); !ok || f.Origin.Ours {
 		unit = n.Unit
+		n.Source.Kind = quadlet.FromNetwork
 		b.stack.Networks = append(b.stack.Networks, n)
 	}
 	b.networks[n.Name] = unit
 	return unit
+}
+
+func ofVolume(v quadlet.Volume) quadlet.Volume {
+	v.Source.Kind = quadlet.FromVolume
+	return v
 }

@@ -30,6 +30,12 @@ func (r *run) stopOlds(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, id := range r.j.Pods {
+		// Its infra container has the ports.
+		if err := r.Podman.StopPod(ctx, id); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

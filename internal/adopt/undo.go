@@ -192,6 +192,10 @@ func (r *run) startOld(ctx context.Context, o old) error {
 			return err
 		}
 	}
+	if gone && !o.Gone {
+		r.Say("%s was removed by somebody else", o.Name)
+		return nil
+	}
 	if !gone && o.Restart != "" && o.Restart != "no" && o.Legacy == "" {
 		if err := r.Podman.SetRestart(ctx, o.ID, o.Restart); err != nil && !errors.Is(err, errUnsupported) {
 			return err

@@ -22,11 +22,11 @@ type Stack struct {
 
 // Source says where a unit came from.
 type Source struct {
-	// Kind is container, compose or systemd.
+	// Kind is container, compose, systemd, volume or network.
 	Kind string `json:"kind"`
 	// Path is the Compose file or the systemd unit; empty for a container.
 	Path string `json:"path,omitempty"`
-	// Name is the container, or the service of the Compose file.
+	// Name is the container, volume or network, or the service of the Compose file.
 	Name string `json:"name"`
 	// Project and Profiles are those a Compose file was read with.
 	Project  string   `json:"project,omitempty"`
@@ -38,6 +38,8 @@ const (
 	FromContainer = "container"
 	FromCompose   = "compose"
 	FromSystemd   = "systemd"
+	FromVolume    = "volume"
+	FromNetwork   = "network"
 )
 
 // Setting is one option of podman-run(1), or of the create command of a pod,
