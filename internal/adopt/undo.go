@@ -212,7 +212,7 @@ func (r *run) startOld(ctx context.Context, o old) error {
 			err = errors.Join(err, r.Units.Enable(ctx, []string{o.Legacy}), r.Units.Reload(ctx))
 		}
 	case gone:
-		err = r.again(ctx, o)
+		err = r.madeAnew(ctx, o)
 	default:
 		err = r.Podman.Start(ctx, o.ID)
 	}
@@ -220,6 +220,19 @@ func (r *run) startOld(ctx context.Context, o old) error {
 		return fmt.Errorf("cannot start %s again: %w", o.Name, err)
 	}
 	return nil
+}
+
+// madeAnew has a container that went with its stop run again, unless an earlier
+// try has done so.
+func (r *run) madeAnew(ctx context.Context, o old) error {
+	st, err := r.Podman.State(ctx, o.Name)
+	switch {
+	case errors.Is(err, errNoContainer):
+		return r.again(ctx, o)
+	case err != nil || st.Running:
+		return err
+	}
+	return r.Podman.Start(ctx, o.Name)
 }
 
 // again makes a container that was removed by its stop (--rm) once more, by the
@@ -267,7 +280,8 @@ func (r *run) dropNew(ctx context.Context) error {
 	for _, v := range r.j.Volumes {
 		holds := slices.ContainsFunc(r.j.Moves, func(m moved) bool {
 			now, err := inodeOf(m.ToPath)
-			return m.To == v && err == nil && now == m.Inode
+			vanished := slices.ContainsFunc(r.j.Olds, func(o old) bool { return o.Name == m.Container && (o.Gone || o.Legacy != "") })
+			return m.To == v && (vanished || err == nil && now == m.Inode)
 		})
 		if holds {
 			continue

@@ -58,7 +58,7 @@ func findRelease(suite string) (release, error) {
 var hostPackages = []string{
 	"systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "polkitd",
 	"podman", "crun", "passt", "uidmap", "fuse-overlayfs", "aardvark-dns", "netavark", "nftables",
-	"iproute2", "procps", "ca-certificates", "sudo", "curl", "login", "passwd", "util-linux",
+	"catatonit", "iproute2", "procps", "ca-certificates", "sudo", "curl", "login", "passwd", "util-linux",
 }
 
 // imagePackages is the Debian layer that the images of the stack share.
