@@ -194,8 +194,11 @@ func (m *maker) capabilities() {
 		add = []string{"ALL"}
 	}
 	if h.Privileged {
-		// All of them, and nothing else can be said beside it but what is missing.
+		// It has all of them. Those that the host itself lacks are told as dropped.
 		add = nil
+		if m.cmd.known && len(m.cmd.all("cap-drop")) == 0 {
+			drop = nil
+		}
 	}
 	slices.Sort(add)
 	slices.Sort(drop)
