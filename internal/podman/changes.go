@@ -69,7 +69,7 @@ func count(list []change, mounted []string) Changes {
 		// The list is sorted: what is below a directory follows it, though a name
 		// such as a.b may come before a/b.
 		parent := slices.ContainsFunc(list[i+1:], func(o change) bool { return strings.HasPrefix(path.Clean("/"+o.path), c.path+"/") })
-		if noise(c.path, mounted) || c.kind == 0 && parent || parentOfMount(c.path, mounted) {
+		if noise(c.path, mounted) || c.kind == 0 && parent || parentOfNoise(c.path, mounted) {
 			continue
 		}
 		switch c.kind {
@@ -100,7 +100,8 @@ func noise(p string, mounted []string) bool {
 	return strings.HasSuffix(p, ".pyc") || strings.HasSuffix(p, "/__pycache__") || strings.Contains(p, "/__pycache__/")
 }
 
-// parentOfMount says that Podman made the directory to mount something in it.
-func parentOfMount(p string, mounted []string) bool {
-	return p == "/" || slices.ContainsFunc(mounted, func(m string) bool { return strings.HasPrefix(path.Clean("/"+m), p+"/") })
+// parentOfNoise says that something was mounted or written below a directory.
+// Podman leaves its own /etc/hosts out of the list, and the changed /etc in.
+func parentOfNoise(p string, mounted []string) bool {
+	return p == "/" || slices.ContainsFunc(slices.Concat(noisy, mounted), func(m string) bool { return strings.HasPrefix(path.Clean("/"+m), p+"/") })
 }

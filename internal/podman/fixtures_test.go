@@ -193,6 +193,16 @@ func TestCapture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// This process has limits of its own, and those of the lab host count.
+	for _, d := range all.Containers {
+		for _, u := range d.HostConfig.Ulimits {
+			if d.Name == "joined-main" && u.Name == "RLIMIT_NOFILE" {
+				all.NoFile = u.Hard
+			} else if d.Name == "joined-main" && u.Name == "RLIMIT_NPROC" {
+				all.NProc = u.Hard
+			}
+		}
+	}
 	names := map[string]bool{}
 	for _, d := range all.Containers {
 		if !d.IsInfra {
