@@ -59,9 +59,8 @@ func (c *Client) Changes(ctx context.Context, id string) (Changes, error) {
 }
 
 // count leaves the noise out. A directory is listed as changed whenever
-// something in it is, also where that is something that Podman does not list
-// (/etc/hosts), so those count only for themselves where they were added or
-// deleted.
+// something in it is, so those count only for themselves where they were added
+// or deleted.
 func count(list []change, mounted []string) Changes {
 	var out Changes
 	slices.SortFunc(list, func(a, b change) int { return cmp.Compare(a.path, b.path) })
@@ -70,7 +69,7 @@ func count(list []change, mounted []string) Changes {
 		// The list is sorted: what is below a directory follows it, though a name
 		// such as a.b may come before a/b.
 		parent := slices.ContainsFunc(list[i+1:], func(o change) bool { return strings.HasPrefix(path.Clean("/"+o.path), c.path+"/") })
-		if noise(c.path, mounted) || c.kind == 0 && (parent || parentOfMount(c.path, noisy)) || parentOfMount(c.path, mounted) {
+		if noise(c.path, mounted) || c.kind == 0 && parent || parentOfNoise(c.path, mounted) {
 			continue
 		}
 		switch c.kind {
@@ -101,7 +100,8 @@ func noise(p string, mounted []string) bool {
 	return strings.HasSuffix(p, ".pyc") || strings.HasSuffix(p, "/__pycache__") || strings.Contains(p, "/__pycache__/")
 }
 
-// parentOfMount says that Podman made the directory to mount something in it.
-func parentOfMount(p string, mounted []string) bool {
-	return p == "/" || slices.ContainsFunc(mounted, func(m string) bool { return strings.HasPrefix(path.Clean("/"+m), p+"/") })
+// parentOfNoise says that something was mounted or written below a directory.
+// Podman leaves its own /etc/hosts out of the list, and the changed /etc in.
+func parentOfNoise(p string, mounted []string) bool {
+	return p == "/" || slices.ContainsFunc(slices.Concat(noisy, mounted), func(m string) bool { return strings.HasPrefix(path.Clean("/"+m), p+"/") })
 }

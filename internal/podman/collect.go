@@ -19,6 +19,7 @@ import (
 	"github.com/containers/podman/v5/pkg/bindings/volumes"
 	"github.com/containers/podman/v5/pkg/domain/entities/types"
 	"github.com/containers/podman/v5/pkg/inspect"
+	"golang.org/x/sys/unix"
 )
 
 // sideBySide is how many containers are looked at at once: Podman locks each by
@@ -35,7 +36,7 @@ func (c *Client) Survey(ctx context.Context) (Survey, error) {
 }
 
 func (c *Client) collect(ctx context.Context) (*facts, error) {
-	f := &facts{Release: c.release, Names: map[string]string{}}
+	f := &facts{Release: c.release, Names: map[string]string{}, NoFile: hardLimit(unix.RLIMIT_NOFILE), NProc: hardLimit(unix.RLIMIT_NPROC)}
 	for _, part := range []func(context.Context, *facts) error{
 		c.host, c.volumes, c.networks, c.pods, c.containers, c.images, c.secrets,
 	} {
@@ -44,6 +45,16 @@ func (c *Client) collect(ctx context.Context) (*facts, error) {
 		}
 	}
 	return f, nil
+}
+
+// hardLimit is that of this process, as a container gets it that asks for none
+// (container_internal_common.go: at most 1048576).
+func hardLimit(resource int) int64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(resource, &limit); err != nil {
+		return 0
+	}
+	return int64(min(limit.Max, 1<<20)) //nolint:gosec // bounded
 }
 
 func (c *Client) host(ctx context.Context, f *facts) error {

@@ -21,6 +21,8 @@ type facts struct {
 	// gets that was not told otherwise.
 	Hostname, LogDriver, Runtime, Network string
 	SELinux                               bool
+	// NoFile and NProc are the hard limits of a process of the account.
+	NoFile, NProc int64
 
 	Containers []*define.InspectContainerData
 	// Broken are containers that Podman lists and cannot inspect.

@@ -71,7 +71,11 @@ func (m *maker) health() {
 			m.set("health-start-period", have.startPeriod.String())
 		}
 	}
-	m.out.Health = quadlet.Health{StartPeriod: have.startPeriod, Interval: have.interval, Timeout: have.timeout, Retries: have.retries}
+	effective := have.filled()
+	if !have.same(image) {
+		effective.interval = have.interval
+	}
+	m.out.Health = quadlet.Health{StartPeriod: effective.startPeriod, Interval: effective.interval, Timeout: effective.timeout, Retries: effective.retries}
 	c := m.d.Config
 	if a := c.HealthcheckOnFailureAction; a != "" && a != "none" {
 		m.set("health-on-failure", a)

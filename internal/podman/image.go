@@ -2,6 +2,7 @@ package podman
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -261,7 +262,7 @@ func secretValue(name string, uid, gid, mode uint32) string {
 		value += ",gid=" + strconv.FormatUint(uint64(gid), 10)
 	}
 	if mode != 0o444 {
-		value += ",mode=0" + strconv.FormatUint(uint64(mode), 8)
+		value += fmt.Sprintf(",mode=%04o", mode)
 	}
 	return value
 }

@@ -121,9 +121,13 @@ func (m *maker) ulimits() {
 	}
 }
 
-// usualUlimit says that a container whose command line asked for nothing of the
-// kind has the same limit: then it is the host's.
+// usualUlimit says that a process of the account has the same hard limit, or
+// that a container whose command line asked for nothing of the kind does: then
+// it is the host's.
 func (f *facts) usualUlimit(u define.InspectUlimit) bool {
+	if u.Name == "RLIMIT_NOFILE" && u.Hard == f.NoFile || u.Name == "RLIMIT_NPROC" && u.Hard == f.NProc {
+		return true
+	}
 	for _, c := range f.Containers {
 		cmd := parseCommand(c.Config.CreateCommand)
 		if cmd.known && len(cmd.all("ulimit")) == 0 && slices.Contains(c.HostConfig.Ulimits, u) {
@@ -194,8 +198,11 @@ func (m *maker) capabilities() {
 		add = []string{"ALL"}
 	}
 	if h.Privileged {
-		// All of them, and nothing else can be said beside it but what is missing.
+		// It has all of them. Those that the host itself lacks are told as dropped.
 		add = nil
+		if m.cmd.known && len(m.cmd.all("cap-drop")) == 0 {
+			drop = nil
+		}
 	}
 	slices.Sort(add)
 	slices.Sort(drop)

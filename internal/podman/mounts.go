@@ -17,7 +17,10 @@ import (
 func (m *maker) mounts() {
 	labels := m.relabels()
 	targets := map[string]bool{}
-	for _, mount := range m.d.Mounts {
+	// Podman tells them in any order.
+	mounts := slices.Clone(m.d.Mounts)
+	slices.SortFunc(mounts, func(a, b define.InspectMount) int { return strings.Compare(a.Destination, b.Destination) })
+	for _, mount := range mounts {
 		targets[mount.Destination] = true
 		if m.ofPod(mount) {
 			continue
@@ -49,7 +52,6 @@ func (m *maker) mounts() {
 	m.overlays(targets)
 	m.imageVolumes(targets)
 	slices.SortStableFunc(m.out.Volumes, func(a, b quadlet.VolumeUse) int { return strings.Compare(a.Target, b.Target) })
-	slices.SortFunc(m.out.Anonymous, func(a, b Anonymous) int { return strings.Compare(a.Target, b.Target) })
 }
 
 func (m *maker) volume(mount define.InspectMount, options []string) {

@@ -19,8 +19,11 @@ func unitName(name string) string {
 	}, name)
 	// A leading dot hides the file, a leading dash looks like an option.
 	fit = strings.TrimLeft(fit, ".-")
-	if fit == name && len(fit) <= most {
+	if fit == name && fit != "" && len(fit) <= most {
 		return fit
+	}
+	if fit == "" {
+		fit = "unnamed"
 	}
 	// Two names that differ in what was replaced must not meet in one file.
 	sum := sha256.Sum256([]byte(name))

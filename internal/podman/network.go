@@ -90,7 +90,7 @@ func (m *maker) bridges(given []string) []quadlet.NetworkUse {
 	for _, name := range names {
 		use := quadlet.NetworkUse{Unit: unitName(name)}
 		if name == defaultNetwork {
-			use = quadlet.NetworkUse{Name: "bridge"}
+			use = quadlet.NetworkUse{Name: name}
 		}
 		use.Options = asked[name]
 		if len(names) == 1 {

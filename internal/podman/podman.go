@@ -33,7 +33,8 @@ const (
 	// the idle ones as well on some versions, and would not leave.
 	idleLimit = 2 * time.Second
 	// bodyLimit bounds an answer. Inspecting a container gives about 20 KB.
-	bodyLimit = 64 << 20
+	bodyLimit   = 64 << 20
+	headerLimit = 64 << 10
 )
 
 // Client is a connection to the Podman service of one account.
@@ -102,6 +103,7 @@ func keepConnection(life, values context.Context, connection *bindings.Connectio
 	next := connection.Client.Transport
 	if t, ok := next.(*http.Transport); ok {
 		t.IdleConnTimeout = idleLimit
+		t.MaxResponseHeaderBytes = headerLimit
 		c.idle = t.CloseIdleConnections
 	}
 	connection.Client.Transport = guard{next}
@@ -115,7 +117,8 @@ func (c *Client) greet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	transport := &http.Transport{
-		DisableKeepAlives: true,
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: headerLimit,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", c.path)
 		},

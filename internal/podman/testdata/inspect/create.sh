@@ -80,6 +80,24 @@ new imagevolume --image-volume tmpfs -e POSTGRES_PASSWORD=x docker.io/library/po
 new arch --platform linux/amd64 --pull never --stop-signal 2 --env-host=false --security-opt apparmor=unconfined --runtime crun "$small"
 mkdir -p "$HOME/rootfs/bin"; new rootfs --rootfs "$HOME/rootfs:O" /bin/true || new rootfs --rootfs "$HOME/rootfs" /bin/true
 
+# An image that has everything, and containers that change it.
+if ! podman image exists localhost/checked:1; then
+  podman create --name tocommit "$small" >/dev/null
+  podman commit -q --change 'HEALTHCHECK --interval=20s CMD test -e /ok' --change 'ENTRYPOINT ["/bin/echo"]' --change 'CMD ["hello","world"]' --change 'ENV MODE=image' \
+    --change 'LABEL from=image' --change 'USER 1000' --change 'WORKDIR /srv' --change 'EXPOSE 8080' --change 'VOLUME /srv/data' --change 'STOPSIGNAL SIGQUIT' -f docker tocommit localhost/checked:1 >/dev/null
+  podman rm tocommit >/dev/null
+fi
+new inherited localhost/checked:1
+new healthoff --no-healthcheck -v healthoff-data:/srv/data localhost/checked:1
+new changed --health-cmd 'test -e /other' --entrypoint /bin/printf --env MODE=mine --label from=me --user root --workdir / --stop-signal SIGTERM --tmpfs /srv/data localhost/checked:1 %s
+new sameentry --entrypoint /bin/echo localhost/checked:1
+
+# Started: inspecting tells less of these, and more that is not their own.
+new running -v "$HOME/data/plain:/bind:Z,rshared" -v running-data:/data:U -v "$HOME/data/plain:/shared:z,ro" --secret db-pass --secret api-key,type=env,target=API_KEY \
+  --sysctl net.core.somaxconn=200 --device /dev/fuse --ulimit nofile=5000:5000 --tmpfs /t --network labnet:ip=10.66.0.20,alias=foo --hostname runner "$small" sleep 100000
+podman start running >/dev/null
+new runninghost -it --network host "$small" sleep 100000; podman start runninghost >/dev/null
+
 # An image whose name moved on, and one that lost its name.
 podman tag "$small" localhost/moved:1; new moved localhost/moved:1; podman tag docker.io/library/redis:8 localhost/moved:1
 
@@ -103,3 +121,6 @@ api containers/create '{"name":"api","image":"docker.io/library/redis:8","comman
  "portmappings":[{"container_port":7000,"host_port":17000,"host_ip":"127.0.0.1"}],"netns":{"nsmode":"bridge"},"Networks":{"autonet":{"aliases":["kv"],"static_ips":[]}},"restart_policy":"on-failure","restart_tries":3,
  "stop_timeout":25,"secrets":[{"Source":"db-pass","Target":"pw"}],"secret_env":{"KEY":"api-key"},"cap_drop":["ALL"],"read_only_filesystem":true,"hostname":"kv","healthconfig":{"Test":["CMD","redis-cli","ping"],"Interval":5000000000,"Timeout":2000000000,"Retries":4}}'
 api containers/create '{"name":"apibare","image":"docker.io/library/debian:trixie-slim"}'
+api containers/create '{"name":"apirunning","image":"docker.io/library/debian:trixie-slim","command":["sleep","100000"],"netns":{"nsmode":"bridge"},"Networks":{"autonet":{"aliases":["kv"],"static_ips":["10.89.0.200"]}},
+ "secret_env":{"KEY":"api-key"},"sysctl":{"net.core.somaxconn":"200"},"r_limits":[{"type":"nofile","hard":3000,"soft":2000}]}'
+podman start apirunning >/dev/null
