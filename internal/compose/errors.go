@@ -13,12 +13,16 @@ var (
 	validating = regexp.MustCompile(`^validating (.+?): (.*)$`)
 	keyPath    = regexp.MustCompile(`\b(?:services|networks|volumes|secrets|configs|include|jobs|models)((?:\.[A-Za-z0-9_-]+|\[\d+\]|\.\[\])+)`)
 	serviceOf  = regexp.MustCompile("(?i)service (?:\"([^\"]+)\"|([A-Za-z0-9._-]+))")
+	topKey     = regexp.MustCompile(`^(services|networks|volumes|secrets|configs|include|name)\b`)
+	decoding   = regexp.MustCompile(`'(services|networks|volumes|secrets|configs)\[([A-Za-z0-9._-]+)\]((?:\.[A-Za-z0-9_]+)*)[^']*' `)
+	unknownKey = regexp.MustCompile(`^(\S+) false schema$`)
+	additional = regexp.MustCompile(`additional properties '([^']+)'`)
 	undefined  = regexp.MustCompile(`service "([^"]+)" depends on undefined service "([^"]+)"`)
 )
 
 // ways are the ways out, by what compose-go says.
 var ways = []struct{ says, try string }{
-	{"additional properties", "mend the spelling of the key, or where it stands; keys of your own begin with x-"},
+	{"is no key that Compose knows", "mend the spelling of the key, or where it stands; keys of your own begin with x-"},
 	{"depends on undefined service", "add the service, or strike it from depends_on"},
 	{"undefined network", "declare it under networks: at the top, with external: true if others look after it"},
 	{"undefined volume", "declare it under volumes: at the top; a path begins with / or ./"},
@@ -38,6 +42,11 @@ var ways = []struct{ says, try string }{
 	{"mutually exclusive", "strike one of the two"},
 	{"mutualy exclusive", "strike one of the two"},
 	{"can't set distinct values", "strike one of the two"},
+	{"not found", "mend the name, or add it"},
+	{"which is left out", "turn one on with --profile NAME, or do without by required: false in depends_on"},
+	{"invalid boolean", "true or false"},
+	{"invalid command line string", "close its quotes as for a shell, or write it as a list"},
+	{"invalid duration", "durations are written 1m30s, 500ms, …"},
 	{"must be a", "the Compose specification shows how it is written"},
 }
 
@@ -50,16 +59,25 @@ func (s *scanner) explain(err error) error {
 	if m := validating.FindStringSubmatch(text); m != nil {
 		at, text = m[1], m[2]
 	}
+	// What stands there may be a password.
+	text, _, _ = strings.Cut(text, " You may need to escape")
+	text = strings.TrimPrefix(text, "decoding failed due to the following error(s): ")
+	text = decoding.ReplaceAllString(text, "$1.$2$3: ")
+	// The schema's two ways to say the same.
+	if m := unknownKey.FindStringSubmatch(text); m != nil {
+		text = m[1] + " is no key that Compose knows"
+	} else if m := additional.FindStringSubmatch(text); m != nil {
+		where := strings.TrimSpace(text[:strings.Index(text, "additional")])
+		text = strings.TrimPrefix(where+"."+m[1], ".") + " is no key that Compose knows"
+	}
 	if m := keyPath.FindString(text); m != "" {
-		path := strings.Split(strings.TrimSuffix(m, "."), ".")
-		if m := regexp.MustCompile(`additional properties '([^']+)'`).FindStringSubmatch(text); m != nil {
-			path = append(path, m[1])
-		}
-		at = s.place(path...)
+		at = s.place(strings.Split(m, ".")...)
 	} else if m := serviceOf.FindStringSubmatch(text); m != nil {
 		at = s.place("services", m[1]+m[2])
-	} else if m := regexp.MustCompile(`^additional properties '([^']+)'`).FindStringSubmatch(text); m != nil {
-		at = s.place(m[1])
+	} else if m := topKey.FindString(text); m != "" {
+		at = s.place(m)
+	} else if key, ok := strings.CutSuffix(text, " is no key that Compose knows"); ok {
+		at = s.place(key)
 	}
 	if at == "" && len(s.order) > 0 {
 		at = s.order[0]
@@ -69,7 +87,7 @@ func (s *scanner) explain(err error) error {
 			return &loadError{fmt.Sprintf("cannot read %s: %s; %s", at, text, w.try), err}
 		}
 	}
-	return &loadError{fmt.Sprintf("cannot read %s: %s; docker compose config, where there is one, says the same", at, text), err}
+	return &loadError{fmt.Sprintf("cannot read %s: %s; the Compose specification shows how it is written", at, text), err}
 }
 
 // loadError is compose-go's error in keeper's words.
@@ -100,7 +118,7 @@ func (s *scanner) offByProfile(err error, profiles []string) error {
 		if len(profiles) > 0 {
 			on = "on are: " + strings.Join(profiles, ", ")
 		}
-		return fmt.Errorf("service %q needs the service %q, which is left out: it has the profiles %s, and %s (--profile NAME turns one on; required: false in depends_on does without)",
+		return fmt.Errorf("service %q needs the service %q, which is left out: it has the profiles %s, and %s",
 			m[1], m[2], strings.Join(names, ", "), on)
 	}
 	return err

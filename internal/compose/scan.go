@@ -111,10 +111,13 @@ func (s *scanner) scan(path, dir string, env map[string]string, includes bool, d
 		return err
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	for {
+	for n := 0; ; n++ {
 		var root yaml.Node
 		err := decoder.Decode(&root)
 		if errors.Is(err, io.EOF) {
+			if n == 0 {
+				return nothingIn(path)
+			}
 			return nil
 		}
 		if err != nil {
@@ -129,8 +132,8 @@ func (s *scanner) scan(path, dir string, env map[string]string, includes bool, d
 		s.docs = append(s.docs, document{path, &root})
 		top := deref(&root)
 		if top == nil || top.Kind != yaml.MappingNode {
-			if len(bytes.TrimSpace(data)) == 0 || top == nil || top.Tag == "!!null" {
-				return fmt.Errorf("cannot read %s: there is nothing in it; a Compose file needs services:, as in: services: {web: {image: nginx}}", path)
+			if top == nil || top.Tag == "!!null" {
+				return nothingIn(path)
 			}
 			return fmt.Errorf("cannot read %s:%d: a Compose file is a mapping, with services: at its top, and this is a %s", path, top.Line, kindOf(top))
 		}
@@ -138,6 +141,10 @@ func (s *scanner) scan(path, dir string, env map[string]string, includes bool, d
 			return err
 		}
 	}
+}
+
+func nothingIn(path string) error {
+	return fmt.Errorf("cannot read %s: there is nothing in it; a Compose file needs services:, as in: services: {web: {image: nginx}}", path)
 }
 
 func badYAML(path string, err error) error {
@@ -171,7 +178,11 @@ func (s *scanner) follow(top *yaml.Node, path, dir string, env map[string]string
 	for _, section := range []string{"services", "jobs"} {
 		for name, service := range pairs(child(top, section)) {
 			for _, port := range list(child(service, "ports")) {
-				s.ports += spread(port, env)
+				n, err := s.portsOf(port, env)
+				if err != nil {
+					return fmt.Errorf("cannot read %s:%d: services.%s.ports: %w; a port is written [IP:][HOSTPORT:]PORT[/udp]", path, port.Line, name, err)
+				}
+				s.ports += n
 			}
 			e := child(service, "extends")
 			if e == nil {
@@ -353,6 +364,16 @@ func (s *scanner) variables(path, format string, env, vars map[string]string) er
 		return fmt.Errorf("cannot read %s: its variables, put into one another, are larger than %d MiB", path, maxWork>>20)
 	case err != nil:
 		text := strings.TrimPrefix(err.Error(), "failed to read "+path+": ")
+		// What stands there may be a password.
+		for _, quoted := range []string{"unterminated quoted value", "in variable name"} {
+			if i := strings.Index(text, quoted); i >= 0 {
+				text = text[:i+len(quoted)]
+			}
+		}
+		var bad *template.InvalidTemplateError
+		if errors.As(err, &bad) {
+			text = "a variable in it is not written ${NAME}"
+		}
 		if rest, ok := strings.CutPrefix(text, "line "); ok {
 			if line, why, ok := strings.Cut(rest, ": "); ok {
 				return fmt.Errorf("cannot read %s:%s: %s; each line is KEY=VALUE", path, line, why)

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/template"
+	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -151,26 +151,29 @@ func scalar(n *yaml.Node) string {
 
 var portRange = regexp.MustCompile(`(\d+)-(\d+)`)
 
-// spread is how many ports an entry of ports: becomes.
-func spread(n *yaml.Node, env map[string]string) int {
+// portsOf is how many ports an entry of ports: becomes. compose-go does not say
+// where one stands that is wrong.
+func (s *scanner) portsOf(n *yaml.Node, env map[string]string) (int, error) {
 	text := scalar(n)
 	if n.Kind == yaml.MappingNode {
 		text = scalar(child(n, "published"))
 	}
-	if strings.Contains(text, "$") && len(text) < 4096 {
-		if v, err := template.SubstituteWithOptions(text, func(k string) (string, bool) { v, ok := env[k]; return v, ok }, template.WithoutLogging); err == nil {
-			text = v
-		}
-	}
+	text = s.expand(text, env)
 	most := 1
 	for _, m := range portRange.FindAllStringSubmatch(text, -1) {
 		from, err1 := strconv.Atoi(m[1])
 		to, err2 := strconv.Atoi(m[2])
 		if err1 == nil && err2 == nil {
-			most = max(most, min(to, 1<<20)-max(from, 0)+1)
+			most = max(most, min(to, 1<<16)-max(from, 0)+1)
 		}
 	}
-	return most
+	if n.Kind != yaml.ScalarNode || strings.Contains(text, "$") || most > 1000 {
+		return most, nil
+	}
+	if _, err := types.ParsePortConfig(text); err != nil {
+		return 0, fmt.Errorf("%q: %w", text, err)
+	}
+	return most, nil
 }
 
 // place finds where in the files a path of keys stands, as deep as it goes:
