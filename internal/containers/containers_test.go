@@ -103,7 +103,7 @@ func TestProcessesTellAll(t *testing.T) {
 	list, err := h.view.Processes()
 	want := []Process{
 		{PID: 20, Name: "conmon", Role: Conmon, CGroup: slice + "/runtime", Unit: "db.service"},
-		{PID: 511, Name: "postgres", Role: Payload, CGroup: payload, Unit: "db.service", Init: true},
+		{PID: 511, Name: "postgres", Role: Payload, CGroup: payload, Unit: "db.service", Init: true, Inside: true},
 		{PID: 512, Name: "postgres", Role: Payload, CGroup: payload, Unit: "db.service"},
 	}
 	if err != nil || !reflect.DeepEqual(list, want) {

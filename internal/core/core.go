@@ -79,10 +79,12 @@ type Unit struct {
 	// StopLimit is TimeoutStopUSec.
 	StopLimit time.Duration `json:"-"`
 	// What the command line of `podman run` or `podman pod create` says.
-	Image    string   `json:"image,omitempty"`
-	Ports    []string `json:"ports,omitempty"` // addresses of this host, as net.Dial takes them; TCP
-	Networks []string `json:"networks,omitempty"`
-	Mounts   []Mount  `json:"-"`
+	Image string `json:"image,omitempty"`
+	// Container is the name that its container or pod has.
+	Container string   `json:"container,omitempty"`
+	Ports     []string `json:"ports,omitempty"` // addresses of this host, as net.Dial takes them; TCP
+	Networks  []string `json:"networks,omitempty"`
+	Mounts    []Mount  `json:"-"`
 }
 
 // Mount is what a container has mounted: a volume by its name or a path of the
