@@ -170,9 +170,9 @@ func (a adopter) run(ctx context.Context, args ...string) ([]byte, error) {
 		err = ctx.Err()
 	}
 	if err == nil {
-		return out.Bytes(), nil
+		return out.kept.Bytes(), nil
 	}
-	return out.Bytes(), fmt.Errorf("keeper-adopt %s: %w%s", args[0], err, last(complaint.String()))
+	return out.kept.Bytes(), fmt.Errorf("keeper-adopt %s: %w%s", args[0], err, last(complaint.kept.String()))
 }
 
 // last is the last line of what a program complained of, behind a colon.
@@ -199,20 +199,21 @@ func line(s string) string {
 	return strings.TrimSpace(string(r))
 }
 
-// bounded keeps the first of what is written, and lets the writer go on.
+// bounded keeps the first of what is written, and lets the writer go on. The
+// buffer is not embedded, for its ReadFrom knows no bound.
 type bounded struct {
-	bytes.Buffer
+	kept bytes.Buffer
 	most int
 	over bool
 }
 
 // Write never fails.
 func (b *bounded) Write(p []byte) (int, error) {
-	if room := b.most - b.Len(); len(p) > room {
+	if room := b.most - b.kept.Len(); len(p) > room {
 		b.over = true
-		b.Buffer.Write(p[:room])
+		b.kept.Write(p[:room])
 	} else {
-		b.Buffer.Write(p)
+		b.kept.Write(p)
 	}
 	return len(p), nil
 }

@@ -29,7 +29,9 @@ func says(t *testing.T, script string) adopter {
 func TestAdopterWrites(t *testing.T) {
 	t.Parallel()
 	a := says(t, `[ "$*" = "write --json -- db web" ] || exit 9
-echo '{"version":1,"written":[{"container":"db","unit":"db.service","file":"/q/db.container"}],"refused":[{"container":"web","reason":"a\u001b[2Jb\nc","try":"podman commit"}]}'
+cat <<'X'
+{"version":1,"written":[{"container":"db","unit":"db.service","file":"/q/db.container"}],"refused":[{"container":"web","reason":"a\u001b[2Jb\nc","try":"podman commit"}]}
+X
 exit 3`)
 	got := a.Write(t.Context(), []string{"db", "web"})
 	if got.Err != "" || len(got.Written) != 1 || got.Written[0].File != "/q/db.container" ||
@@ -107,8 +109,10 @@ func TestAdopterDrift(t *testing.T) {
 	if err := os.Chtimes(old, hour, hour); err != nil {
 		t.Fatal(err)
 	}
-	a := says(t, fmt.Sprintf(`echo '{"version":1,"drift":[{"unit":"db.service","against":"container","field":"Memory","unit_says":"1\u0007","other_says":"2","try":"x"}],
-"watch":["%s","%s","%s/none","relative"],"errors":["no\nsocket"]}'`, old, fresh, dir))
+	a := says(t, fmt.Sprintf(`cat <<'X'
+{"version":1,"drift":[{"unit":"db.service","against":"container","field":"Memory","unit_says":"1\u0007","other_says":"2","try":"x"}],
+"watch":["%s","%s","%s/none","relative"],"errors":["no\nsocket"]}
+X`, old, fresh, dir))
 	got := a.Drift(t.Context())
 	if got.Err != "" || len(got.Drift) != 1 || got.Drift[0].UnitSays != "1" || got.Drift[0].OtherSays != "2" || len(got.Errs) != 1 || got.Errs[0] != "no socket" {
 		t.Errorf("got %+v", got)
