@@ -19,7 +19,7 @@ func TestProblemsOfContainers(t *testing.T) {
 	}
 	outside := func(s *Status) {
 		s.Units[0] = core.Unit{Name: "db.service", Kind: "container", Active: "inactive", Container: "db", Needs: []string{"data-volume.service"}}
-		s.Units[1].Active = "inactive"
+		s.Units[1].Active, s.Units[1].Sub = "inactive", "dead"
 		s.Unkept = []core.Unkept{{Name: "db", ID: "1", Unit: "db.service"}}
 	}
 	for name, tt := range map[string]struct {
