@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs keeper for one account: the program, its user units, linger. Needs no
+# Installs keeper for one account: its programs, its user units, linger. Needs no
 # root; as root, --user NAME does the same as that user, and --system puts in
 # root's part, too (docs/root.md). Run again, it changes only what is not as it
 # should be. --uninstall takes all of it out.
@@ -21,7 +21,8 @@ usage: install.sh [--user NAME [--system [--no-armor] [--shutdown-delay SECONDS]
                   with --system: have logind wait so long for what keeper must stop
                   before a shutdown, if it waits less: 6 to 30; keeper doctor says
                   what is needed; 0 takes it back
-  --binary FILE   the keeper program (default: bin/keeper beside deploy/)
+  --binary FILE   the keeper program (default: bin/keeper beside deploy/);
+                  keeper-adopt, which goes with it, is taken from beside it
   --replace       replace files that keeper did not put there or that were edited;
                   with --uninstall: remove those that were edited as well
   --uninstall     stop keeper and remove everything it installed and kept
@@ -194,13 +195,16 @@ hand_over() {
 		# Where others could put a link in its place, root reads no more than the
 		# account itself could. Here and below, setsid: the account gets no hold of
 		# root's terminal.
-		if root_owned "$(readlink -f "$binary")"; then
-			cp "$binary" "$work/keeper"
-		else
-			setsid -w runuser -u "$user" -- cat "$binary" </dev/null >"$work/keeper" || die "$binary is not root's alone, and $user cannot read it; copy it to a place of root's"
-		fi
-		chmod 0755 "$work/keeper"
-		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd -C "$work" keeper
+		for program in "$binary" "$adopt"; do
+			to=$work/$(basename "$program")
+			if root_owned "$(readlink -f "$program")"; then
+				cp "$program" "$to"
+			else
+				setsid -w runuser -u "$user" -- cat "$program" </dev/null >"$to" || die "$program is not root's alone, and $user cannot read it; copy it to a place of root's"
+			fi
+			chmod 0755 "$to"
+		done
+		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd -C "$work" keeper keeper-adopt
 	else
 		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd
 	fi
@@ -227,6 +231,7 @@ account_paths() {
 
 each_of_account() {
 	"$1" 0755 "$binary" "$bindir/keeper"
+	"$1" 0755 "$adopt" "$bindir/keeper-adopt"
 	"$1" 0644 "$work/keeper.service" "$units/keeper.service"
 	"$1" 0644 "$work/keeper-session.service" "$units/keeper-session.service"
 	for scope in podman-pause- rootless-netns- run-; do
@@ -493,9 +498,11 @@ case $binary in
 /*) ;;
 *) binary=$PWD/$binary ;;
 esac
+adopt=$(dirname "$binary")/keeper-adopt
 if [ "$action" = install ]; then
 	[ -f "$binary" ] || die "no program at $binary; build it with: make build"
 	[ "$(basename "$binary")" = keeper ] || die "the program must be named keeper, not $(basename "$binary")"
+	[ -f "$adopt" ] || die "no program at $adopt, which goes with keeper; build both with: make build"
 fi
 me=$(id -un)
 if [ "$(id -u)" -ne 0 ]; then

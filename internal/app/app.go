@@ -63,12 +63,16 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	e := engine.New()
 	e.Linger, e.Delay, e.Marks, e.Units, e.Recorder = lingers, held, marks, services, rec
 	e.Helpers, e.Manager, e.Answers = helpers{view, services}, manager{view}, answers{}
+	hand := byHand{view}
+	e.Containers, e.Adopter, e.Files = hand, adopter{HelperProgram}, files{p}
 	e.Alive, e.AliveEvery = watchdog()
 	deliver := func(ev core.Event) { e.Deliver(ctx, ev) }
 
 	began := whatHappened(ctx, p, uint32(uid), store, kept, log)
 	rec.life = began.Life
 	deliver(began)
+	deliver(readSettings(p))
+	deliver(core.AdoptionSeen{Adoption: files{p}.Adoption()})
 	actors.Go(func() { rec.run(ctx) })
 	actors.Go(func() { e.Run(ctx) })
 	actors.Go(func() { lingers.run(ctx, deliver) })
@@ -76,6 +80,9 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	actors.Go(func() { watchLinger(ctx, p, uid, rec.id.user(), deliver, log) })
 	actors.Go(func() { watchRuntime(ctx, p, deliver, log) })
 	actors.Go(func() { watchMarks(ctx, marks, deliver, log) })
+	actors.Go(func() { watchSettings(ctx, p, deliver, log) })
+	actors.Go(func() { watchAdoption(ctx, p, deliver, log) })
+	actors.Go(func() { watchContainers(ctx, hand, deliver, log) })
 
 	srv := control.Server{UID: uid, Status: func(ctx context.Context) (control.Status, error) {
 		s, err := e.State(ctx)

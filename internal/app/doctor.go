@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +33,9 @@ func Examine(ctx context.Context) (core.Health, error) {
 	wait.Go(func() { h.LogindErr = text(examineLogind(ctx, &h)) })
 	wait.Go(func() { h.ManagerErr = text(examineManager(ctx, p, &h)) })
 	wait.Go(func() { h.ContainersErr = text(examineContainers(openView(uid, p), &h)) })
+	settings := readSettings(p)
+	h.Settings, h.SettingsErrs, h.Adoption = settings.Settings, settings.Errs, files{p}.Adoption()
+	wait.Go(func() { examineDrift(ctx, p, settings.Settings, &h) })
 	// A record that cannot be read counts for nothing, as it does in a rearm.
 	rearms, _ := history.Store{Dir: p.State}.Rearms()
 	now, boot := monotonic(), bootID()
@@ -41,7 +45,22 @@ func Examine(ctx context.Context) (core.Health, error) {
 		}
 	}
 	wait.Wait()
+	if h.Settings.Adopt == core.AdoptOff {
+		h.Unkept = nil
+	}
 	return h, nil
+}
+
+// examineDrift has keeper-adopt compare what runs with its units. Without a user
+// manager there is nothing to compare.
+func examineDrift(ctx context.Context, p paths.Paths, s core.Settings, h *core.Health) {
+	if _, err := os.Lstat(filepath.Join(p.Runtime, "systemd", "private")); err != nil || s.Adopt == core.AdoptOff {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, core.DriftLimit)
+	defer cancel()
+	seen := adopter{HelperProgram}.Drift(ctx)
+	h.Drift, h.DriftErrs, h.HelperErr = seen.Drift, seen.Errs, seen.Err
 }
 
 func text(err error) string {
@@ -104,6 +123,7 @@ func examineContainers(v containers.View, h *core.Health) error {
 	if err != nil {
 		return err
 	}
+	h.Unkept = unkept(v, processes)
 	h.Living, h.Leftover, h.Dead = len(processes), v.Leftover(), v.DeadHelpers()
 	_, err = os.Stat(fmt.Sprintf("/dev/shm/libpod_rootless_lock_%d", h.UID))
 	h.Locks = err == nil

@@ -125,7 +125,8 @@ func (answers) Ask(ctx context.Context, ports map[string][]string) map[string]ti
 }
 
 // Start is engine.Units. A unit whose volume is held by a process of an earlier
-// life is not started, nor is one that would pull it in.
+// life is not started, nor one whose container runs without it, which the start
+// would replace, nor is one that would pull either in.
 func (l *unitsLink) Start(ctx context.Context, names []string) error {
 	c, err := l.get()
 	if err != nil {
@@ -149,9 +150,15 @@ func (l *unitsLink) Start(ctx context.Context, names []string) error {
 	for _, h := range l.view.Holders(processes, all) {
 		held[h.Unit] = h
 	}
+	outside := runsOutside(all, unkept(l.view, processes))
 	var refused []error
 	var free []string
 	for _, name := range names {
+		if unit, container := outside(name); container != "" {
+			refused = append(refused, fmt.Errorf("%s is not started: the container %s runs without %s, which would replace it; to take it over: keeper adopt --apply %s",
+				name, container, unit, container))
+			continue
+		}
 		if h, ok := heldBy(name, all, held); ok {
 			refused = append(refused, fmt.Errorf("%s is not started: process %d (%s) of an earlier life still has %s open; stop that first",
 				name, h.PID, h.Name, h.Source))
@@ -160,6 +167,24 @@ func (l *unitsLink) Start(ctx context.Context, names []string) error {
 		free = append(free, name)
 	}
 	return errors.Join(append(refused, c.Start(ctx, withNeeds(free, all)))...)
+}
+
+// runsOutside tells of a unit whether its container, or that of one that it
+// needs, runs without it.
+func runsOutside(all []core.Unit, unkept []core.Unkept) func(name string) (unit, container string) {
+	units := map[string]core.Unit{}
+	for _, u := range all {
+		units[u.Name] = u
+	}
+	outside := core.Outside(units, unkept)
+	return func(name string) (string, string) {
+		for _, n := range append([]string{name}, units[name].Needs...) {
+			if container, ok := outside[n]; ok {
+				return n, container
+			}
+		}
+		return "", ""
+	}
 }
 
 // idle says that nothing of the units runs or is about to.

@@ -175,16 +175,21 @@ func (r *recorder) status(s core.State, now time.Time) control.Status {
 	r.mu.Unlock()
 	st := control.Status{
 		Version: control.WireVersion, At: now, User: r.name, UID: r.id.uid,
-		Daemon:    control.Daemon{Release: r.id.release, PID: os.Getpid(), Since: r.id.since},
-		Linger:    control.Linger{State: s.Linger, Since: s.LingerSince, Error: cmp.Or(s.SetErr, s.LookErr)},
-		Rearm:     control.Rearm{WhyNot: s.WhyNotArmed(), Try: s.HowToArm(), Last: r.last},
-		Units:     []core.Unit{},
-		Root:      s.Root,
-		Delay:     control.Delay{GrantMS: s.DelayGrant.Milliseconds(), NeedMS: core.ShutdownNeed(s.Units).Milliseconds(), Error: s.DelayErr},
-		Began:     s.Began.Kind,
-		Waiting:   s.Waiting(),
-		Owed:      s.OwedNow(),
-		Lost:      s.Lost,
+		Daemon:  control.Daemon{Release: r.id.release, PID: os.Getpid(), Since: r.id.since},
+		Linger:  control.Linger{State: s.Linger, Since: s.LingerSince, Error: cmp.Or(s.SetErr, s.LookErr)},
+		Rearm:   control.Rearm{WhyNot: s.WhyNotArmed(), Try: s.HowToArm(), Last: r.last},
+		Units:   []core.Unit{},
+		Root:    s.Root,
+		Delay:   control.Delay{GrantMS: s.DelayGrant.Milliseconds(), NeedMS: core.ShutdownNeed(s.Units).Milliseconds(), Error: s.DelayErr},
+		Began:   s.Began.Kind,
+		Waiting: s.Waiting(),
+		Owed:    s.OwedNow(),
+		Lost:    s.Lost,
+
+		Settings: control.Settings{Settings: s.Settings, Errors: s.SettingsErrs},
+		Unkept:   s.UnkeptNow(), AdoptError: s.AdoptErr, Adoption: s.Adoption,
+		Drift: s.Drift, DriftErrors: s.DriftErrs,
+
 		Survivals: control.Survivals(kept.Survivals),
 		Decisions: append([]core.Decision{}, kept.Decisions...),
 	}

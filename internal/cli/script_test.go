@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 		code := Main(ctx, os.Args[1:], IO{Out: os.Stdout, Err: os.Stderr})
 		stop()
 		os.Exit(code)
+	}, "keeper-adopt": func() {
+		fmt.Println(os.Args[1:])
+		os.Exit(7)
 	}})
 }
 
@@ -42,6 +45,7 @@ func TestMain(m *testing.M) {
 //	daemon FILE                    answers on keeper's socket with the status in FILE
 //	manager                        has a user manager that accepts, and says nothing
 //	daemon -fail TEXT              answers on keeper's socket that it cannot
+//	alone PROGRAM                  copies it to $WORK/alone, without what is beside it
 func TestScript(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -56,7 +60,7 @@ func TestScript(t *testing.T) {
 			return os.MkdirAll(filepath.Join(e.WorkDir, "run"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits, "json": cmdJSON, "jsoncmp": cmdJSONCmp, "daemon": cmdDaemon, "manager": cmdManager,
+			"exits": cmdExits, "json": cmdJSON, "jsoncmp": cmdJSONCmp, "daemon": cmdDaemon, "manager": cmdManager, "alone": cmdAlone,
 		},
 		RequireUniqueNames: true,
 	})
@@ -173,4 +177,20 @@ func cmdManager(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	// The kernel takes the connections; nobody has to accept them.
 	ts.Defer(func() { _ = l.Close() })
+}
+
+func cmdAlone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: alone PROGRAM")
+	}
+	for dir := range strings.SplitSeq(ts.Getenv("PATH"), string(os.PathListSeparator)) {
+		data, err := os.ReadFile(filepath.Join(dir, args[0]))
+		if err != nil {
+			continue
+		}
+		ts.Check(os.MkdirAll(ts.MkAbs("alone"), 0o700))
+		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs("alone"), args[0]), data, 0o700))
+		return
+	}
+	ts.Fatalf("there is no %s", args[0])
 }

@@ -152,6 +152,8 @@ func (r renderer) status(b *strings.Builder, st control.Status) {
 		fmt.Fprintf(b, "daemon  %s, pid %d%s\n", st.Daemon.Release, st.Daemon.PID, r.since(st.Daemon.Since))
 	}
 	r.units(b, st)
+	r.unkept(b, st.Unkept)
+	r.drift(b, st)
 	r.survivals(b, st.Survivals)
 	r.decisions(b, st)
 }

@@ -1,4 +1,119 @@
-// Package config reads keeper.toml.
+// Package config reads keeper.toml: the site's, then the account's own, whose
+// keys win. It is strict: what it does not know is a mistake, and all mistakes
+// are told at once. It never writes, and never waits for a file that is none.
 package config
 
-import _ "github.com/pelletier/go-toml/v2" // the first tenant comes next
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"keeper/internal/core"
+)
+
+// maxSize bounds what is read of a file.
+const maxSize = 1 << 20
+
+// Mistake is one thing that is wrong in a file of settings.
+type Mistake struct {
+	File string
+	// Line is 0 where the mistake is the file itself.
+	Line int
+	// Key and Value are as the file has them; empty where there is none.
+	Key, Value string
+	// Rule is what is broken.
+	Rule string
+}
+
+// Error is the mistake as a person reads it: file, line, key, value, rule.
+func (m Mistake) Error() string {
+	var b strings.Builder
+	b.WriteString(m.File)
+	if m.Line > 0 {
+		fmt.Fprintf(&b, ":%d", m.Line)
+	}
+	b.WriteString(": ")
+	switch {
+	case m.Key != "" && m.Value != "":
+		fmt.Fprintf(&b, "%s = %s: ", m.Key, m.Value)
+	case m.Key != "":
+		fmt.Fprintf(&b, "%s: ", m.Key)
+	}
+	b.WriteString(m.Rule)
+	return b.String()
+}
+
+// Mistakes are all that is wrong.
+type Mistakes []Mistake
+
+// Error has a mistake a line.
+func (m Mistakes) Error() string { return strings.Join(m.Lines(), "\n") }
+
+// Lines returns each mistake as a line.
+func (m Mistakes) Lines() []string {
+	lines := make([]string, 0, len(m))
+	for _, one := range m {
+		lines = append(lines, one.Error())
+	}
+	return lines
+}
+
+// Defaults are the settings where nobody sets anything.
+func Defaults() core.Settings { return core.Settings{Adopt: core.AdoptPropose} }
+
+// Read reads the files in their order: a key of a later one wins. A file that is
+// not there is fine. If anything is wrong in any of them, the settings are the
+// defaults, and the mistakes say why: half of what somebody meant is nothing
+// that anybody meant.
+func Read(files ...string) (core.Settings, Mistakes) {
+	s := Defaults()
+	var all Mistakes
+	for _, file := range files {
+		data, err := load(file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			all = append(all, Mistake{File: file, Rule: err.Error()})
+			continue
+		}
+		all = append(all, parse(file, data, &s)...)
+	}
+	if len(all) > 0 {
+		return Defaults(), all
+	}
+	return s, nil
+}
+
+// load reads a file, if it is a regular one of a bearable size.
+func load(file string) ([]byte, error) {
+	// Without O_NONBLOCK, a FIFO would be waited for until somebody writes.
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("cannot be read: %w; make it readable or remove it", pe.Err)
+		}
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, errors.New("must be a regular file")
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	case len(data) > maxSize:
+		return nil, fmt.Errorf("must be no larger than %d bytes", maxSize)
+	}
+	return data, nil
+}

@@ -41,6 +41,8 @@ type Process struct {
 	Unit string
 	// Init says that it is the first process of its PID namespace.
 	Init bool
+	// Inside says that it is in a PID namespace below keeper's own.
+	Inside bool
 }
 
 // View is where to look, for one account.
@@ -147,15 +149,7 @@ func scopeOf(cgroup string) string {
 
 // argument returns what follows the flag in the command line of the process.
 func (v View) argument(pid int, flag string) string {
-	data, err := os.ReadFile(v.path(pid, "cmdline"))
-	if err != nil {
-		return ""
-	}
-	args := strings.Split(string(data), "\x00")
-	if i := slices.Index(args, flag); i >= 0 && i+1 < len(args) {
-		return args[i+1]
-	}
-	return ""
+	return after(v.arguments(pid), flag)
 }
 
 func (v View) process(pid, pause int) (Process, bool) {
@@ -163,7 +157,7 @@ func (v View) process(pid, pause int) (Process, bool) {
 	if !ok || st.dead {
 		return Process{}, false
 	}
-	p := Process{PID: pid, Name: st.name, Init: st.init, CGroup: v.cgroup(pid)}
+	p := Process{PID: pid, Name: st.name, Init: st.init, Inside: st.inside, CGroup: v.cgroup(pid)}
 	p.Unit = unitOf(p.CGroup)
 	own := st.uid == uint64(v.UID)
 	sub := slices.ContainsFunc(v.Subordinate, func(r Range) bool { return r.has(st.uid) })
@@ -207,6 +201,8 @@ type status struct {
 	uid  uint64
 	init bool
 	dead bool
+	// inside: more than one PID namespace counts it.
+	inside bool
 }
 
 // status reads /proc/PID/status (proc_pid_status(5)).
@@ -236,7 +232,8 @@ func (v View) status(pid int) (status, bool) {
 				known = err == nil
 			}
 		case "NSpid":
-			st.init = len(fields) > 1 && fields[len(fields)-1] == "1"
+			st.inside = len(fields) > 1
+			st.init = st.inside && fields[len(fields)-1] == "1"
 		}
 	}
 	return st, known

@@ -103,8 +103,8 @@ func TestProcessesTellAll(t *testing.T) {
 	list, err := h.view.Processes()
 	want := []Process{
 		{PID: 20, Name: "conmon", Role: Conmon, CGroup: slice + "/runtime", Unit: "db.service"},
-		{PID: 511, Name: "postgres", Role: Payload, CGroup: payload, Unit: "db.service", Init: true},
-		{PID: 512, Name: "postgres", Role: Payload, CGroup: payload, Unit: "db.service"},
+		{PID: 511, Name: "postgres", Role: Payload, CGroup: payload, Unit: "db.service", Init: true, Inside: true},
+		{PID: 512, Name: "postgres", Role: Payload, CGroup: payload, Unit: "db.service", Inside: true},
 	}
 	if err != nil || !reflect.DeepEqual(list, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", list, err, want)

@@ -104,3 +104,10 @@ const (
 	slice   = "/user.slice/user-1000.slice/user@1000.service/app.slice/db.service"
 	payload = slice + "/libpod-payload-0123456789abcdef"
 )
+
+func (h *host) remove(path string) {
+	h.t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		h.t.Fatal(err)
+	}
+}

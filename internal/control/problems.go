@@ -32,9 +32,24 @@ func Problems(s Status) []Problem {
 			fmt.Sprintf("cp %s %s && systemctl --user daemon-reload   # if %s is to go, instead: rm %s",
 				quote(f.Copy), quote(dir+name), name, quote(f.Copy)))
 	}
+	for _, e := range s.Settings.Errors {
+		add("the settings are not taken: "+e, "mend the file; keeper reads it again by itself")
+	}
+	if s.Adoption == core.AdoptionInterrupted {
+		add("an adoption of containers was interrupted half-way", "keeper adopt --undo")
+	}
+	list = append(list, withoutUnit(s)...)
+	units := make(map[string]core.Unit, len(s.Units))
+	for _, u := range s.Units {
+		units[u.Name] = u
+	}
+	outside := core.Outside(units, s.Unkept)
 	for _, u := range s.Units {
 		if u.Active == "active" || u.OneShot && u.Active != "failed" {
 			continue // well, or done, or at it
+		}
+		if outside[u.Name] != "" || core.OnlyFor(u, units, outside) {
+			continue // it waits for its next start, and to start it now would replace what runs
 		}
 		what := fmt.Sprintf("%s is %s", u.Name, u.Active)
 		if u.Sub != "" && u.Sub != u.Active && u.Sub != "dead" {
@@ -49,6 +64,38 @@ func Problems(s Status) []Problem {
 			what += ": " + u.Result
 		}
 		add(what, tryUnit(u))
+	}
+	return list
+}
+
+// withoutUnit are the problems of containers that no unit owns, those that are
+// alike as one. What is thrown away when it ends is none, nor is what has a unit
+// from the next start on.
+func withoutUnit(s Status) []Problem {
+	var list []Problem
+	var names []string
+	for _, u := range s.Unkept {
+		switch {
+		case u.Throwaway || u.Unit != "":
+		case u.Refused != "":
+			list = append(list, Problem{What: u.Name + " runs without a unit, and none was written: " + u.Refused, Try: u.Try})
+		default:
+			names = append(names, u.Name)
+		}
+	}
+	switch {
+	case len(names) == 1:
+		list = append(list, Problem{What: names[0] + " runs without a unit: it does not come back after its session ends", Try: "keeper adopt " + names[0]})
+	case len(names) > 1:
+		const most = 5
+		said := strings.Join(names[:min(len(names), most)], ", ")
+		if n := len(names) - most; n > 0 {
+			said += fmt.Sprintf(" and %d more", n)
+		}
+		list = append(list, Problem{What: said + " run without units: they do not come back after their session ends", Try: "keeper adopt --all"})
+	}
+	if s.AdoptError != "" {
+		list = append(list, Problem{What: "no unit could be written: " + s.AdoptError, Try: "keeper adopt --all"})
 	}
 	return list
 }

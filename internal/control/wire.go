@@ -44,7 +44,19 @@ type Status struct {
 	Waiting []string          `json:"waiting,omitempty"`
 	Owed    map[string]string `json:"owed,omitempty"`
 	// Lost are Quadlet files that went missing under their services.
-	Lost      []core.LostFile `json:"lost,omitempty"`
+	Lost []core.LostFile `json:"lost,omitempty"`
+	// Settings are what keeper.toml says.
+	Settings Settings `json:"settings,omitzero"`
+	// Unkept are the containers that run without a unit; AdoptError is why none
+	// could be written for them, and Adoption how one stands that was begun.
+	Unkept     []core.Unkept `json:"unkept,omitempty"`
+	AdoptError string        `json:"adopt_error,omitempty"`
+	Adoption   core.Adoption `json:"adoption,omitempty"`
+	// Drift is where what runs, or the Compose file that a unit came from, differs
+	// from the unit; DriftErrors are what could not be compared.
+	Drift       []core.Drift `json:"drift,omitempty"`
+	DriftErrors []string     `json:"drift_errors,omitempty"`
+
 	Survivals []Survival      `json:"survivals"`
 	Decisions []core.Decision `json:"decisions"`
 }
@@ -54,6 +66,16 @@ type Problem struct {
 	What string `json:"what"`
 	Try  string `json:"try,omitempty"`
 }
+
+// Settings are those in force. Errors are the mistakes in the files: then they
+// are older than the files, or the defaults.
+type Settings struct {
+	core.Settings
+	Errors []string `json:"errors,omitempty"`
+}
+
+// IsZero says that nothing is known of them.
+func (s Settings) IsZero() bool { return s.Adopt == "" && len(s.Errors) == 0 }
 
 // Daemon is the process that answers.
 type Daemon struct {

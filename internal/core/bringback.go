@@ -240,9 +240,13 @@ func (d *decider) takeStock() {
 // the order.
 func (d *decider) bringBack() {
 	d.startAt = time.Time{}
-	if len(d.debts) == 0 || d.startBusy || d.renewing || !d.mayAct() || d.starting {
+	if len(d.debts) == 0 || d.startBusy || d.renewing || !d.mayAct() || d.starting || d.adoptBusy() {
 		return
 	}
+	if d.looks() && !d.seenContainers {
+		return // what runs without its unit is not to be replaced
+	}
+	outside := Outside(d.Units, d.Unkept)
 	var due []string
 	var reasons []string
 	retry := true
@@ -251,7 +255,7 @@ func (d *decider) bringBack() {
 		u, there := d.Units[name]
 		_, stopped := d.stops[name]
 		switch {
-		case !there || !u.Runs() || stopped || o.forgotten(d.now):
+		case !there || !u.Runs() || stopped || o.forgotten(d.now) || outside[name] != "":
 			delete(debts, name)
 			continue
 		case o.paid:
@@ -261,7 +265,7 @@ func (d *decider) bringBack() {
 		case d.now.Before(o.next):
 			d.startAt = earlier(d.startAt, o.next)
 			continue
-		case d.stoppedAmong(u.Needs) != "":
+		case d.stoppedAmong(u.Needs) != "" || outsideAmong(outside, u.Needs) != "":
 			continue // it would be started as well
 		}
 		retry = retry && o.tries > 0
@@ -328,9 +332,14 @@ func (s State) Owed() map[string]string {
 // OwedNow is Owed for a person: it says as well what a start waits for.
 func (s State) OwedNow() map[string]string {
 	m := s.Owed()
+	outside := Outside(s.Units, s.Unkept)
 	for name := range m {
 		if need := s.stoppedAmong(s.Units[name].Needs); need != "" {
 			m[name] += "; it waits, for it would start " + strings.TrimSuffix(need, ".service") + " as well, which somebody stopped"
+		} else if need := outsideAmong(outside, s.Units[name].Needs); need != "" {
+			m[name] += "; it waits, for it would start " + strings.TrimSuffix(need, ".service") + " as well, whose container runs without it"
+		} else if s.adoptBusy() {
+			m[name] += "; it waits for the adoption of containers that is under way"
 		}
 	}
 	return m

@@ -79,10 +79,12 @@ type Unit struct {
 	// StopLimit is TimeoutStopUSec.
 	StopLimit time.Duration `json:"-"`
 	// What the command line of `podman run` or `podman pod create` says.
-	Image    string   `json:"image,omitempty"`
-	Ports    []string `json:"ports,omitempty"` // addresses of this host, as net.Dial takes them; TCP
-	Networks []string `json:"networks,omitempty"`
-	Mounts   []Mount  `json:"-"`
+	Image string `json:"image,omitempty"`
+	// Container is the name that its container or pod has.
+	Container string   `json:"container,omitempty"`
+	Ports     []string `json:"ports,omitempty"` // addresses of this host, as net.Dial takes them; TCP
+	Networks  []string `json:"networks,omitempty"`
+	Mounts    []Mount  `json:"-"`
 }
 
 // Mount is what a container has mounted: a volume by its name or a path of the
@@ -137,7 +139,14 @@ const (
 	WakeManager  Kind = "wake-manager"
 	TakeDelay    Kind = "take-delay"
 	ReleaseDelay Kind = "release-delay"
-	Note         Kind = "note"
+
+	LookContainers Kind = "look-containers"
+	WriteUnits     Kind = "write-units"
+	LookAdoption   Kind = "look-adoption"
+	UndoAdoption   Kind = "undo-adoption"
+	LookDrift      Kind = "look-drift"
+	LookSources    Kind = "look-sources"
+	Note           Kind = "note"
 )
 
 // Action is something for an edge to do, or a decision to keep.
@@ -149,10 +158,12 @@ type Action struct {
 	Retry bool
 	// Glance says that a LookLinger may leave the marks out if linger is on.
 	Glance bool
-	// Units are what a StartUnits or StopUnits is about, Ports what a LookAnswers
-	// is to ask of each unit.
+	// Units are what a StartUnits or StopUnits is about, and the containers of a
+	// WriteUnits; Ports what a LookAnswers is to ask of each unit; Files what a
+	// LookSources is to look at, with what was seen of each before.
 	Units []string
 	Ports map[string][]string
+	Files map[string]string
 	// Limit is how long the action may take; 0 means the engine's own limit.
 	Limit time.Duration
 }
@@ -163,7 +174,7 @@ func (a Action) Decided() bool {
 	switch a.Kind {
 	case Note:
 		return true
-	case SetLinger, StartUnits, StopUnits, MendNetwork, RenewRuntime, WakeManager:
+	case SetLinger, StartUnits, StopUnits, MendNetwork, RenewRuntime, WakeManager, WriteUnits, UndoAdoption:
 		return !a.Retry
 	}
 	return false

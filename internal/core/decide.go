@@ -37,6 +37,19 @@ type State struct {
 	DelayGrant time.Duration
 	DelayErr   string
 
+	// Settings are what keeper.toml says, SettingsErrs what is wrong with it.
+	Settings     Settings
+	SettingsErrs []string
+	// Unkept are the containers that run and that no unit owns; UnkeptNow has
+	// more about each. AdoptErr is why no units could be written for them.
+	Unkept   []Unkept
+	AdoptErr string
+	Adoption Adoption
+	// Drift is where what runs differs from its units, DriftErrs what could not be
+	// compared.
+	Drift     []Drift
+	DriftErrs []string
+
 	// Next is when Decide wants a Wake.
 	Next time.Time
 
@@ -85,6 +98,22 @@ type State struct {
 	managerAt    time.Time
 	managerFroze bool
 	topics       map[string]string // the trouble of each topic that was last noted
+
+	containersAt, containersUntil     time.Time
+	lookingContainers, seenContainers bool
+	proposed                          map[string]bool   // by the id of the container
+	writing                           map[string]string // names and ids that a WriteUnits is under way for
+	written                           map[string]Written
+	refused                           map[string]Refusal
+	writeFails                        int
+	writeAfter, writeAt               time.Time
+	lookingAdoption, adoptionAgain    bool
+	adoptionAt                        time.Time
+	undone, undoing                   bool
+	driftAt, driftedAt                time.Time
+	driftGap                          time.Duration
+	comparing                         bool              // a LookDrift is under way
+	stamps                            map[string]string // of the files that the last one rests on
 }
 
 const (
@@ -101,6 +130,7 @@ const (
 // Decide turns one event into a new state and the actions that follow from it.
 func Decide(s State, e Event, now time.Time) (State, []Action) {
 	d := decider{State: s, now: now}
+	was := s.Units
 	switch e := e.(type) {
 	case LogindUp:
 		d.logindUp(e)
@@ -168,11 +198,35 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 			d.note("wait for the user manager", e.Err)
 		}
 		d.ManagerUp, d.Armed, d.ManagerErr = false, false, e.Err
+	case SettingsSeen:
+		d.settingsSeen(e)
+	case ContainerHint:
+		d.containerHint()
+	case ContainersSeen:
+		d.containersSeen(e)
+	case UnitsWritten:
+		d.unitsWritten(e)
+	case AdoptionHint:
+		d.lookAdoption()
+	case AdoptionSeen:
+		d.adoptionSeen(e)
+	case AdoptionUndone:
+		d.adoptionUndone(e)
+	case DriftSeen:
+		d.driftSeen(e)
+	case SourcesSeen:
+		d.sourcesSeen(e)
 	case Wake:
 		d.wake()
 	}
 	d.takeStock()
+	d.undo()
 	d.bringBack()
+	d.writeAt = time.Time{}
+	d.propose()
+	d.driftOf(was)
+	d.lookContainers()
+	d.lookDrift()
 	d.schedule()
 	return d.State, d.actions
 }
@@ -391,6 +445,8 @@ func (d *decider) standDownSeen(s StandDown) {
 		d.setAfter = time.Time{} // somebody is there, and waits
 		d.note("stand up", "nothing forbids keeper to act any more: the cause was "+string(was.Cause))
 		d.see()
+		d.containerHint()
+		d.driftHint()
 	case first:
 		d.see()
 	}
@@ -409,6 +465,9 @@ func (d *decider) unitsSeen(e UnitsSeen) {
 		d.ManagerErr = e.Err
 		d.lookAt = d.now.Add(retryWait)
 		return
+	}
+	if !d.ManagerUp {
+		d.driftHint()
 	}
 	d.ManagerUp, d.ManagerErr, d.Armed = true, "", e.Armed
 	d.starting, d.Lost = e.Starting, e.Lost
@@ -444,6 +503,13 @@ func (d *decider) wake() {
 		d.look()
 		d.add(LookUnits, "look at the units", "now and then, in case a signal got lost")
 		d.helperHint()
+		if d.Settings.Adopt != "" {
+			d.lookAdoption()
+		}
+		if d.looks() {
+			d.containersAt = d.now
+			d.lookSources()
+		}
 		if d.DelayErr != "" && d.LogindUp && !d.ShuttingDown {
 			d.add(TakeDelay, "delay shutdowns", "it could not be had before")
 		}
@@ -460,6 +526,10 @@ func (d *decider) wake() {
 		d.askAt = time.Time{}
 		d.account()
 	}
+	if !d.adoptionAt.IsZero() && !d.now.Before(d.adoptionAt) {
+		d.adoptionAt = time.Time{}
+		d.lookAdoption()
+	}
 }
 
 // schedule sets the one timer.
@@ -474,7 +544,8 @@ func (d *decider) schedule() {
 	// is on the monotonic one as well. Each is compared with now, and none with
 	// another.
 	wait := LookEvery
-	for _, t := range []time.Time{d.lookAt, d.retryAt, d.startAt, d.helpersAt, d.managerAt, d.askAt} {
+	for _, t := range []time.Time{d.lookAt, d.retryAt, d.startAt, d.helpersAt, d.managerAt, d.askAt,
+		d.containersAt, d.writeAt, d.adoptionAt, d.driftAt} {
 		if !t.IsZero() {
 			wait = min(wait, t.Sub(d.now))
 		}

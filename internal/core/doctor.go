@@ -68,6 +68,18 @@ type Health struct {
 	Living        int
 	Dead          []string
 	Locks         bool
+	// Settings are what keeper.toml says, SettingsErrs what is wrong with it.
+	Settings     Settings
+	SettingsErrs []string
+	// Unkept are the containers that run without a unit, Adoption how one stands
+	// that was begun.
+	Unkept   []Unkept
+	Adoption Adoption
+	// Drift is where things differ from their units, DriftErrs what could not be
+	// compared; HelperErr says that nothing could.
+	Drift     []Drift
+	DriftErrs []string
+	HelperErr string
 	// InSession are container processes whose cgroup is a login session's.
 	InSession []SessionProcess
 }
@@ -101,6 +113,7 @@ func Diagnose(h Health) []Finding {
 	d.runtime(h)
 	d.shutdown(h)
 	d.files(h)
+	d.adoption(h)
 	return d
 }
 
@@ -283,6 +296,42 @@ func (d *diagnosis) files(h Health) {
 		if u.Runs() && !u.Wanted {
 			d.add("wanted", Warn, u.Name+" is not started by anything", "it does not come back after a boot",
 				fmt.Sprintf("in %s: [Install] WantedBy=default.target", u.Source))
+		}
+	}
+}
+
+func (d *diagnosis) adoption(h Health) {
+	for _, e := range h.SettingsErrs {
+		d.add("settings", Warn, e, "the daemon goes on with older settings, or with the defaults", "mend the file")
+	}
+	if h.Adoption == AdoptionInterrupted {
+		d.add("adoption", Warn, "an adoption of containers was interrupted half-way", "what it changed is neither as it was nor as it is to be", "keeper adopt --undo")
+	}
+	units := map[string]Unit{}
+	for _, u := range h.Units {
+		units[u.Name] = u
+	}
+	// What is known of units is in force here as it is in the daemon.
+	for _, u := range (State{Units: units, Unkept: h.Unkept}).UnkeptNow() {
+		switch {
+		case u.Throwaway:
+			d.add("without-unit", Info, u.Name+" runs without a unit", "it is thrown away when it ends (--rm)", "")
+		case u.Unit != "":
+			d.add("without-unit", Info, u.Name+" runs without its unit, "+u.Unit, "the unit is in force from the next start", "keeper adopt --apply "+u.Name)
+		default:
+			d.add("without-unit", Warn, u.Name+" runs without a unit", "it does not come back after its session ends", "keeper adopt "+u.Name)
+		}
+	}
+	for _, f := range h.Drift {
+		s, means := Info, "the Compose file changed since the unit was written"
+		if f.Against != "compose" {
+			s, means = Warn, "at its next start it runs as the unit says"
+		}
+		d.add("drift", s, f.String(), means, f.Try)
+	}
+	for _, e := range append(h.DriftErrs[:len(h.DriftErrs):len(h.DriftErrs)], h.HelperErr) {
+		if e != "" {
+			d.add("drift", Info, "what runs was not compared with its units: "+e, "", "")
 		}
 	}
 }

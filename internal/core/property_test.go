@@ -13,7 +13,7 @@ import (
 
 // runs and events of the random stories. A failure names its seed.
 const (
-	propertyRuns   = 50
+	propertyRuns   = 70
 	propertyEvents = 300
 )
 
@@ -47,6 +47,8 @@ func randomUnit(r *rand.Rand, name string) Unit {
 		Invocation: pick(r, "", "1", "1", "2"),
 		Restarts:   pick[uint32](r, 0, 5),
 		OneShot:    chance(r, 10),
+		Container:  name[:1],
+		Stale:      chance(r, 5),
 	}
 	if u.Active == "failed" {
 		u.Sub = "failed"
@@ -91,6 +93,9 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 	failed := ""
 	if chance(r, 20) {
 		failed = "random failure"
+	}
+	if chance(r, 20) {
+		return randomAdoption(r, now, failed)
 	}
 	switch r.IntN(31) {
 	case 0:
@@ -145,6 +150,36 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 	return Wake{}
 }
 
+// randomAdoption is an event about containers without a unit.
+func randomAdoption(r *rand.Rand, now time.Time, failed string) Event {
+	switch r.IntN(11) {
+	case 0:
+		e := SettingsSeen{Settings: Settings{Adopt: pick(r, AdoptPropose, AdoptAuto, AdoptAuto, AdoptOff)}}
+		if failed != "" {
+			e.Errs = []string{failed}
+		}
+		return e
+	case 1, 2:
+		return ContainerHint{}
+	case 3, 4, 5, 6:
+		e := ContainersSeen{Err: failed}
+		for _, name := range []string{"a", "b", "c", "x", "y"} {
+			if chance(r, 40) {
+				e.Unkept = append(e.Unkept, Unkept{Name: name, ID: name + pick(r, "1", "2"), Since: now.Add(-time.Duration(r.IntN(60)) * time.Second), Throwaway: chance(r, 20)})
+			}
+		}
+		return e
+	case 7:
+		return UnitsWritten{Written: []Written{{Container: pick(r, "a", "x")}}, Refused: []Refusal{{Container: pick(r, "x", "y")}}, Err: failed}
+	case 8:
+		return pick[Event](r, AdoptionHint{}, AdoptionUndone{Err: failed}, AdoptionSeen{}, AdoptionSeen{},
+			AdoptionSeen{Adoption: pick(r, AdoptionNone, AdoptionUnderway, AdoptionInterrupted)})
+	case 9:
+		return DriftSeen{Drift: []Drift{{Unit: "a.service"}}, Stamps: map[string]string{"/c": pick(r, "1", "2")}, Err: failed}
+	}
+	return SourcesSeen{Stamps: map[string]string{"/c": pick(r, "1", "2")}}
+}
+
 // dump shows all of a state, maps, slices and what it points to included, so
 // that a field that is added one day is compared too.
 func dump(s State) string {
@@ -164,6 +199,11 @@ type ledger struct {
 	units   map[string]Unit
 	sets    []time.Time
 	delays  int // taken for this one event
+	// adopt is the mode, undone that an adoption was, adoption how one stands.
+	adopt    Adopt
+	undone   bool
+	adoption Adoption
+	unkept   []Unkept
 }
 
 func (l *ledger) event(e Event) {
@@ -191,6 +231,26 @@ func (l *ledger) event(e Event) {
 		}
 	case UnitsStarted:
 		l.running[StartUnits] = 0
+	case SettingsSeen:
+		if len(e.Errs) == 0 || l.adopt == "" {
+			l.adopt = e.Settings.Adopt
+		}
+		if l.adopt == AdoptOff {
+			l.unkept = nil
+		}
+	case ContainersSeen:
+		l.running[LookContainers] = 0
+		if l.adopt != AdoptOff && l.adopt != "" && e.Err == "" {
+			l.unkept = e.Unkept
+		}
+	case UnitsWritten:
+		l.running[WriteUnits] = 0
+	case DriftSeen:
+		l.running[LookDrift] = 0
+	case AdoptionSeen:
+		l.running[LookAdoption], l.adoption = 0, e.Adoption
+	case AdoptionUndone:
+		l.running[UndoAdoption] = 0
 	case NetworkMended:
 		l.running[MendNetwork] = 0
 	case Answered:
@@ -292,6 +352,15 @@ func (l *ledger) action(a Action, now time.Time) string {
 		if len(a.Units) == 0 {
 			return "it starts nothing"
 		}
+		if l.adoption == AdoptionUnderway || l.running[UndoAdoption] > 0 {
+			return "an adoption is under way"
+		}
+		outside := Outside(l.units, l.unkept)
+		for _, name := range a.Units {
+			if outside[name] != "" || outsideAmong(outside, l.units[name].Needs) != "" {
+				return "it would replace a container that runs without " + name
+			}
+		}
 		for _, name := range a.Units {
 			if _, ok := l.stopped[name]; ok {
 				return "somebody stopped " + name
@@ -313,6 +382,38 @@ func (l *ledger) action(a Action, now time.Time) string {
 		if l.stoodDown || !l.marksSeen {
 			return "keeper stands down, or does not know"
 		}
+	case LookContainers, LookSources:
+		if l.adopt == "" || l.adopt == AdoptOff || l.goingDown {
+			return "nobody asked for it"
+		}
+	case WriteUnits:
+		if why := l.mayAct(); why != "" {
+			return why
+		}
+		if l.adopt != AdoptAuto || l.startingUp || l.adoption != AdoptionNone {
+			return "it is not to be done, or not now"
+		}
+		for _, name := range a.Units {
+			i := slices.IndexFunc(l.unkept, func(u Unkept) bool { return u.Name == name })
+			if i < 0 || l.unkept[i].Throwaway {
+				return "it is not for " + name
+			}
+		}
+	case UndoAdoption:
+		if why := l.mayAct(); why != "" {
+			return why
+		}
+		if l.undone || l.adoption != AdoptionInterrupted {
+			return "there is nothing to undo"
+		}
+		l.undone = true
+	case LookDrift:
+		if why := l.mayAct(); why != "" {
+			return why
+		}
+		if l.adopt == "" || l.adopt == AdoptOff || l.startingUp || l.adoption == AdoptionUnderway {
+			return "it is not to be done, or not now"
+		}
 	case StopUnits:
 		if !l.goingDown {
 			return "the machine does not go down"
@@ -330,7 +431,7 @@ func (l *ledger) action(a Action, now time.Time) string {
 		}
 	}
 	switch a.Kind {
-	case StartUnits, MendNetwork, LookAnswers:
+	case StartUnits, MendNetwork, LookAnswers, LookContainers, WriteUnits, LookAdoption, UndoAdoption, LookDrift:
 		if l.running[a.Kind]++; l.running[a.Kind] > 1 {
 			return "it is the second under way"
 		}
@@ -348,11 +449,12 @@ func TestDecideProperties(t *testing.T) {
 		pace := pick(r, 50, 2_000, 40_000) // a storm, a busy host, a quiet one
 		if chance(r, 80) {
 			// Most stories begin as the daemon does, or little would happen in them.
-			for _, e := range []Event{LogindUp{}, StandDownSeen{}} {
+			for _, e := range []Event{LogindUp{}, StandDownSeen{}, SettingsSeen{Settings: Settings{Adopt: pick(r, AdoptPropose, AdoptAuto)}}} {
 				s, _ = Decide(s, e, now)
 				l.event(e)
 			}
 			l.looking = true
+			l.running[LookContainers] = 1
 		}
 		for i := range propertyEvents {
 			now = now.Add(time.Duration(r.IntN(pace)) * time.Millisecond)
@@ -409,6 +511,8 @@ func TestDecideProperties(t *testing.T) {
 		"wait for logind", "wait for the user manager", "count the stack as back",
 		"count the stack back in", "have Podman set up its networks again", "continue the user manager", "see who answers",
 		"try to mend the networks again later", "delay shutdowns", "delay shutdowns again", "let the machine go down",
+		string(LookContainers), string(WriteUnits), string(LookAdoption), string(UndoAdoption), string(LookDrift), string(LookSources),
+		"take the new settings", "go on with the settings before", "start nothing for now", "try to write units again later",
 		string(StartUnits), string(StopUnits), string(ReleaseDelay), "go without a delay of shutdowns"} {
 		if seen[what] < 5 {
 			t.Errorf("%q was decided %d times: the stories are too dull", what, seen[what])
@@ -460,6 +564,16 @@ func (w *world) do(actions []Action) {
 			w.answers = append(w.answers, NetworkMended{})
 		case TakeDelay:
 			w.answers = append(w.answers, DelayTaken{Grant: 5 * time.Second})
+		case LookContainers:
+			w.answers = append(w.answers, ContainersSeen{})
+		case WriteUnits:
+			w.answers = append(w.answers, UnitsWritten{})
+		case LookAdoption:
+			w.answers = append(w.answers, AdoptionSeen{})
+		case UndoAdoption:
+			w.answers = append(w.answers, AdoptionUndone{})
+		case LookDrift:
+			w.answers = append(w.answers, DriftSeen{})
 		}
 	}
 }
@@ -490,7 +604,8 @@ func TestDecideRecovers(t *testing.T) {
 		}
 		// What was under way when the story ended is answered, at last.
 		w.answers = []Event{PrepareForShutdown{}, LogindUp{}, LingerSet{Err: "late"}, LingerSeen{Err: "late"},
-			UnitsStarted{Err: "late"}, NetworkMended{Err: "late"}, Answered{}}
+			UnitsStarted{Err: "late"}, NetworkMended{Err: "late"}, Answered{},
+			ContainersSeen{Err: "late"}, UnitsWritten{Err: "late"}, AdoptionSeen{}, AdoptionUndone{Err: "late"}, DriftSeen{Err: "late"}}
 		wakes := 0
 		for end := now.Add(LookEvery + setWindow + time.Second); now.Before(end); {
 			var e Event = Wake{}

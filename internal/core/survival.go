@@ -67,15 +67,16 @@ func (d *decider) account() {
 	}
 }
 
-// forgetGone drops what will not come back: a unit that was removed, and one
-// that somebody stopped.
+// forgetGone drops what will not come back: a unit that was removed, one that
+// somebody stopped, and one whose container somebody runs without it.
 func (d *decider) forgetGone() {
 	if !d.ManagerUp {
 		return
 	}
+	outside := Outside(d.Units, d.Unkept)
 	d.pending = slices.DeleteFunc(slices.Clone(d.pending), func(p Down) bool {
 		u, there := d.Units[p.Name]
-		if there && !u.Stopped {
+		if there && !u.Stopped && outside[p.Name] == "" {
 			return false
 		}
 		delete(d.returned, p.Name)

@@ -27,6 +27,7 @@ type stack struct {
 	// frozen says that the user manager is stopped by a signal.
 	frozen bool
 	held   int // delays that were taken and not released
+	unkept []core.Unkept
 }
 
 type call struct {
@@ -110,6 +111,22 @@ func (s *stack) Ask(ctx context.Context, ports map[string][]string) map[string]t
 	return map[string]time.Duration{"web.service": 9 * time.Second}
 }
 
+func (s *stack) Unkept() core.ContainersSeen {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return core.ContainersSeen{Unkept: s.unkept}
+}
+
+func (s *stack) Write(ctx context.Context, names []string) core.UnitsWritten {
+	return core.UnitsWritten{Err: text(s.do(ctx, fmt.Sprint("write ", names)))}
+}
+
+func (s *stack) Drift(ctx context.Context) core.DriftSeen {
+	return core.DriftSeen{Err: text(s.do(ctx, "drift"))}
+}
+
+func (s *stack) Undo(ctx context.Context) error { return s.do(ctx, "undo") }
+
 func (s *stack) units() fakeUnits {
 	return fakeUnits{
 		look:  func(context.Context) core.UnitsSeen { return core.UnitsSeen{Armed: true, Units: s.list()} },
@@ -140,6 +157,7 @@ func standing(t *testing.T) (*Engine, *account, *stack) {
 	e, a := house()
 	s := &stack{active: "active", fail: map[string]error{}, hang: map[string]bool{}}
 	e.Delay, e.Helpers, e.Manager, e.Answers, e.Units = s, s, s, s, s.units()
+	e.Containers, e.Adopter = s, s
 	run(t, e, a)
 	e.Deliver(t.Context(), core.LogindUp{})
 	e.Deliver(t.Context(), s.is("active"))
@@ -271,5 +289,57 @@ func TestRunEndsWhileAllHang(t *testing.T) {
 		if len(s.calls) != 3 {
 			t.Errorf("the calls were %v, want three that hang", s.calls)
 		}
+	})
+}
+
+// A container that was started by hand is seen well within two seconds, and gone
+// from the state as quickly; nothing is looked at in between.
+func TestSeesContainers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, _, s := standing(t)
+		e.Deliver(t.Context(), core.SettingsSeen{Settings: core.Settings{Adopt: core.AdoptPropose}})
+		seen := func() int {
+			st, err := e.State(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(st.UnkeptNow())
+		}
+		s.since(time.Minute)
+		for _, want := range []int{1, 0} {
+			s.with(func() {
+				s.unkept = []core.Unkept{{Name: "db", ID: "1", Since: time.Now()}}[:want]
+			})
+			e.Deliver(t.Context(), core.ContainerHint{})
+			if s.since(500 * time.Millisecond); seen() != want {
+				t.Errorf("half a second later there are %d, want %d", seen(), want)
+			}
+			s.since(time.Minute)
+		}
+	})
+}
+
+// Units are written within the limit, or it is tried again later.
+func TestWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, _, s := standing(t)
+		s.with(func() {
+			s.unkept = []core.Unkept{{Name: "db", ID: "1", Since: time.Now().Add(-time.Hour)}}
+			s.hang["write [db]"] = true
+		})
+		e.Deliver(t.Context(), core.SettingsSeen{Settings: core.Settings{Adopt: core.AdoptAuto}})
+		expect(t, "one at a time, and later again", s.since(core.WriteLimit+time.Minute-1), "0s write [db]")
+		expect(t, "and then", s.since(time.Second), "1ns write [db]")
+	})
+}
+
+func TestComparesAndUndoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, _, s := standing(t)
+		e.Deliver(t.Context(), core.Began{Kind: core.LifeSame})
+		e.Deliver(t.Context(), core.SettingsSeen{Settings: core.Settings{Adopt: core.AdoptPropose}})
+		expect(t, "once", s.since(time.Minute), "5s drift")
+		e.Deliver(t.Context(), core.AdoptionSeen{Adoption: core.AdoptionInterrupted})
+		expect(t, "once", s.since(time.Minute), "0s undo")
 	})
 }

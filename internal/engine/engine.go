@@ -59,6 +59,27 @@ type Answers interface {
 	Ask(ctx context.Context, ports map[string][]string) map[string]time.Duration
 }
 
+// Containers looks at the containers that run and that no unit owns.
+type Containers interface {
+	Unkept() core.ContainersSeen
+}
+
+// Adopter does what needs Podman. Write makes units for containers, in force from
+// their next start; Drift compares what runs with its units; Undo puts back what
+// an adoption left half-done.
+type Adopter interface {
+	Write(ctx context.Context, containers []string) core.UnitsWritten
+	Drift(ctx context.Context) core.DriftSeen
+	Undo(ctx context.Context) error
+}
+
+// Files are what others write: how an adoption stands, and what tells of a change
+// of a file.
+type Files interface {
+	Adoption() core.Adoption
+	Stamps(files map[string]string) map[string]string
+}
+
 // Recorder is told of every decision, and of every new state. It must not block.
 type Recorder interface {
 	Record(s core.State, decided []core.Decision)
@@ -74,6 +95,11 @@ type Engine struct {
 	Manager  Manager
 	Answers  Answers
 	Recorder Recorder
+
+	Containers Containers
+	Adopter    Adopter
+	Files      Files
+
 	// Alive is called from the loop every AliveEvery, if that is not 0: the
 	// watchdog's food.
 	Alive      func()
@@ -199,6 +225,18 @@ func (e *Engine) act(ctx context.Context, a core.Action) {
 		e.Deliver(ctx, core.ManagerSeen{Stopped: e.Manager.Stopped()})
 	case core.WakeManager:
 		e.Deliver(ctx, core.ManagerWoken{Err: text(e.Manager.Continue())})
+	case core.LookContainers:
+		e.Deliver(ctx, e.Containers.Unkept())
+	case core.WriteUnits:
+		e.Deliver(ctx, e.Adopter.Write(actx, a.Units))
+	case core.LookDrift:
+		e.Deliver(ctx, e.Adopter.Drift(actx))
+	case core.UndoAdoption:
+		e.Deliver(ctx, core.AdoptionUndone{Err: text(e.Adopter.Undo(actx))})
+	case core.LookAdoption:
+		e.Deliver(ctx, core.AdoptionSeen{Adoption: e.Files.Adoption()})
+	case core.LookSources:
+		e.Deliver(ctx, core.SourcesSeen{Stamps: e.Files.Stamps(a.Files)})
 	case core.TakeDelay:
 		grant, err := e.Delay.Take(actx)
 		e.Deliver(ctx, core.DelayTaken{Grant: grant, Err: text(err)})

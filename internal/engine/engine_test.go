@@ -53,6 +53,12 @@ func (quiet) Renew(context.Context, []string) error                             
 func (quiet) Mend(context.Context) error                                        { return nil }
 func (quiet) Stopped() bool                                                     { return false }
 func (quiet) Continue() error                                                   { return nil }
+func (quiet) Unkept() core.ContainersSeen                                       { return core.ContainersSeen{} }
+func (quiet) Write(context.Context, []string) core.UnitsWritten                 { return core.UnitsWritten{} }
+func (quiet) Drift(context.Context) core.DriftSeen                              { return core.DriftSeen{} }
+func (quiet) Undo(context.Context) error                                        { return nil }
+func (quiet) Adoption() core.Adoption                                           { return core.AdoptionNone }
+func (quiet) Stamps(files map[string]string) map[string]string                  { return files }
 func (quiet) Ask(context.Context, map[string][]string) map[string]time.Duration { return nil }
 
 type fakeRecorder struct {
@@ -131,6 +137,7 @@ func house() (*Engine, *account) {
 	e.Marks = fakeMarks{func(context.Context, time.Time) core.StandDown { return core.StandDown{} }}
 	e.Units = fakeUnits{look: func(context.Context) core.UnitsSeen { return core.UnitsSeen{Armed: true} }}
 	e.Delay, e.Helpers, e.Manager, e.Answers = quiet{}, quiet{}, quiet{}, quiet{}
+	e.Containers, e.Adopter, e.Files = quiet{}, quiet{}, quiet{}
 	e.Recorder = fakeRecorder{func(_ core.State, decided []core.Decision) {
 		a.mu.Lock()
 		defer a.mu.Unlock()

@@ -22,13 +22,26 @@ type Paths struct {
 	Storage string
 	// LingerDir is where logind notes who lingers.
 	LingerDir string
+	// SiteSettings are the settings of all accounts of this host, Settings the
+	// account's own: keeper.toml.
+	SiteSettings, Settings string
+	// Journal notes an adoption of containers that is not finished, and JournalLock
+	// is locked (flock(2)) by whoever is at it.
+	Journal, JournalLock string
 }
+
+// Helper is the name of the program that does what needs Podman, and LibExec
+// where a package puts it.
+const (
+	Helper  = "keeper-adopt"
+	LibExec = "/usr/libexec/keeper"
+)
 
 // Of returns the places of the account that runs this process.
 func Of(uid int) (Paths, error) {
 	home, err := os.UserHomeDir()
-	state, data := os.Getenv("XDG_STATE_HOME"), os.Getenv("XDG_DATA_HOME")
-	if err != nil && (!filepath.IsAbs(state) || !filepath.IsAbs(data)) {
+	state, data, config := os.Getenv("XDG_STATE_HOME"), os.Getenv("XDG_DATA_HOME"), os.Getenv("XDG_CONFIG_HOME")
+	if err != nil && (!filepath.IsAbs(state) || !filepath.IsAbs(data) || !filepath.IsAbs(config)) {
 		return Paths{}, fmt.Errorf("cannot tell where keeper's state is: %w", err)
 	}
 	if !filepath.IsAbs(state) {
@@ -37,16 +50,23 @@ func Of(uid int) (Paths, error) {
 	if !filepath.IsAbs(data) {
 		data = filepath.Join(home, ".local", "share")
 	}
+	if !filepath.IsAbs(config) {
+		config = filepath.Join(home, ".config")
+	}
 	runtime := os.Getenv("XDG_RUNTIME_DIR")
 	if !filepath.IsAbs(runtime) {
 		runtime = fmt.Sprintf("/run/user/%d", uid)
 	}
 	return Paths{
-		State:     filepath.Join(state, "keeper"),
-		Runtime:   runtime,
-		Socket:    filepath.Join(runtime, "keeper", "keeper.sock"),
-		Marks:     "/etc/keeper/stand-down",
-		Storage:   filepath.Join(data, "containers", "storage"),
-		LingerDir: "/var/lib/systemd/linger",
+		State:        filepath.Join(state, "keeper"),
+		Runtime:      runtime,
+		Socket:       filepath.Join(runtime, "keeper", "keeper.sock"),
+		Marks:        "/etc/keeper/stand-down",
+		Storage:      filepath.Join(data, "containers", "storage"),
+		LingerDir:    "/var/lib/systemd/linger",
+		SiteSettings: "/etc/keeper/keeper.toml",
+		Settings:     filepath.Join(config, "keeper", "keeper.toml"),
+		Journal:      filepath.Join(state, "keeper", "adoption.json"),
+		JournalLock:  filepath.Join(state, "keeper", "adoption.lock"),
 	}, nil
 }

@@ -85,6 +85,8 @@ func readPodman(u *core.Unit, argv []string) {
 			value = args[i]
 		}
 		switch name {
+		case "--name":
+			u.Container = value
 		case "-v", "--volume":
 			addVolume(u, value)
 		case "--mount":

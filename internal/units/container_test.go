@@ -30,11 +30,11 @@ func TestReadPodman(t *testing.T) {
 	}{
 		"5.4": {"/usr/bin/podman run --name postgres --replace --rm --cgroups=split --network stack --sdnotify=conmon -d " +
 			"-v pgdata:/var/lib/postgresql/data --publish 127.0.0.1:5432:5432 --env POSTGRES_PASSWORD=x " + image + " postgres -p 1:2 -v a:/b",
-			core.Unit{Image: image, Ports: []string{"127.0.0.1:5432"}, Networks: []string{"stack"},
+			core.Unit{Image: image, Container: "postgres", Ports: []string{"127.0.0.1:5432"}, Networks: []string{"stack"},
 				Mounts: []core.Mount{{Source: "pgdata", Target: "/var/lib/postgresql/data"}}}},
 		"4.9": {"/usr/bin/podman run --name=systemd-db --cidfile=/run/user/1000/db.cid --replace --rm --cgroups=split --network=systemd-stack " +
 			"--sdnotify=conmon -d --security-opt=no-new-privileges --read-only --read-only-tmpfs=false -v systemd-pgdata:/data:Z --publish 5432:5432 " + image,
-			core.Unit{Image: image, Ports: []string{"127.0.0.1:5432"}, Networks: []string{"systemd-stack"},
+			core.Unit{Image: image, Container: "systemd-db", Ports: []string{"127.0.0.1:5432"}, Networks: []string{"systemd-stack"},
 				Mounts: []core.Mount{{Source: "systemd-pgdata", Target: "/data"}}}},
 		"every switch that stands alone": {"podman run --rm --rmi --replace -d --detach --init --read-only --read-only-tmpfs -t --tty -i --interactive --privileged " +
 			"--no-healthcheck --no-hosts --no-hostname -q --quiet --oom-kill-disable -P --publish-all --env-host --http-proxy --tls-verify " +
@@ -43,7 +43,7 @@ func TestReadPodman(t *testing.T) {
 		"with global options":          {"podman --module=/etc/x.conf --log-level debug --syslog run --rm " + image, core.Unit{Image: image}},
 		"with the image behind dashes": {"podman run --rm -- " + image + " -p 1:2", core.Unit{Image: image}},
 		"with its values joined":       {"podman run --volume=data:/data --publish=80:8080 --net=stack --mount=type=bind,src=/a,dst=/b " + image, core.Unit{Image: image, Ports: []string{"127.0.0.1:80"}, Networks: []string{"stack"}, Mounts: []core.Mount{{Source: "data", Target: "/data"}, {Source: "/a", Target: "/b"}}}},
-		"a pod":                        {"/usr/bin/podman pod create --infra-conmon-pidfile=/run/user/1000/web-pod.pid --exit-policy=stop --replace --publish 8080:80 --network stack --infra-name web-infra --name web -v data:/data", core.Unit{Ports: []string{"127.0.0.1:8080"}, Networks: []string{"stack"}, Mounts: []core.Mount{{Source: "data", Target: "/data"}}}},
+		"a pod":                        {"/usr/bin/podman pod create --infra-conmon-pidfile=/run/user/1000/web-pod.pid --exit-policy=stop --replace --publish 8080:80 --network stack --infra-name web-infra --name web -v data:/data", core.Unit{Container: "web", Ports: []string{"127.0.0.1:8080"}, Networks: []string{"stack"}, Mounts: []core.Mount{{Source: "data", Target: "/data"}}}},
 		"a pod with an identifier":     {"podman pod create --infra=true --share-parent --infra --replace --pod-id-file=/x -p 8080:80", core.Unit{Ports: []string{"127.0.0.1:8080"}}},
 		"another command":              {"podman rm -v -f -i --cidfile=/x run", core.Unit{}},
 		"another command of pods":      {"podman pod start --pod-id-file=/x create", core.Unit{}},

@@ -111,11 +111,18 @@ func (w *watch) note(ctx context.Context, s *dbus.Signal) bool {
 		w.job(ctx, s.Body)
 	case managerIf + ".JobRemoved":
 		w.jobDone(ctx, s.Body)
+	case managerIf + ".UnitNew":
+		if strings.HasPrefix(scope(s.Body), "libpod-") {
+			w.deliver(core.ContainerHint{})
+		}
 	case managerIf + ".UnitRemoved":
-		// Podman's network helpers live in scopes of their own.
-		var name string
-		var path dbus.ObjectPath
-		if dbus.Store(s.Body, &name, &path) == nil && strings.HasSuffix(name, ".scope") {
+		// Podman's network helpers live in scopes of their own, and so do containers
+		// that no service has.
+		switch name := scope(s.Body); {
+		case strings.HasPrefix(name, "libpod-"):
+			w.deliver(core.ContainerHint{})
+			w.deliver(core.HelperHint{})
+		case name != "":
 			w.deliver(core.HelperHint{})
 		}
 	case "org.freedesktop.DBus.Properties.PropertiesChanged":
@@ -142,6 +149,17 @@ func (w *watch) note(ctx context.Context, s *dbus.Signal) bool {
 		return true
 	}
 	return false
+}
+
+// scope is the name of the scope that a signal is about (UnitNew, UnitRemoved),
+// or empty.
+func scope(body []any) string {
+	var name string
+	var path dbus.ObjectPath
+	if dbus.Store(body, &name, &path) != nil || !strings.HasSuffix(name, ".scope") {
+		return ""
+	}
+	return name
 }
 
 // job tells of a stop job for one of the units, unless the whole user manager

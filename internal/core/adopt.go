@@ -1,0 +1,471 @@
+package core
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Adopt says what the daemon does about containers without a unit.
+type Adopt string
+
+// The ways: say so, write the unit, or not even look.
+const (
+	AdoptPropose Adopt = "propose"
+	AdoptAuto    Adopt = "auto"
+	AdoptOff     Adopt = "off"
+)
+
+// Settings are what keeper.toml says.
+type Settings struct {
+	Adopt Adopt `json:"adopt,omitempty"`
+}
+
+// Unkept is a container that runs without a unit: it does not come back after
+// what ends it.
+type Unkept struct {
+	Name  string    `json:"name"`
+	ID    string    `json:"id"`
+	Since time.Time `json:"since,omitzero"`
+	// Throwaway says that Podman removes it when it ends (podman run --rm).
+	Throwaway bool `json:"throwaway,omitempty"`
+	// Unit is there for it all the same, in File, and in force from the next start
+	// on: starting it now would replace the container that runs.
+	Unit string `json:"unit,omitempty"`
+	File string `json:"file,omitempty"`
+	// Refused is why no unit was written, and Try what to type.
+	Refused string `json:"refused,omitempty"`
+	Try     string `json:"try,omitempty"`
+}
+
+// Written is a unit that keeper-adopt wrote, Refusal one that it did not.
+type (
+	Written struct {
+		Container string `json:"container"`
+		Unit      string `json:"unit"`
+		File      string `json:"file"`
+	}
+	Refusal struct {
+		Container string `json:"container"`
+		Reason    string `json:"reason"`
+		Try       string `json:"try"`
+	}
+)
+
+type (
+	// SettingsSeen is what keeper.toml says now. Errs are the mistakes in it, each
+	// a sentence; then Settings are the defaults.
+	SettingsSeen struct {
+		Settings Settings
+		Errs     []string
+	}
+	// ContainerHint says that a container may have come or gone.
+	ContainerHint struct{}
+	// ContainersSeen is the answer to LookContainers: those that run and that no
+	// unit owns, by name.
+	ContainersSeen struct {
+		Unkept []Unkept
+		Err    string
+	}
+	// UnitsWritten is the outcome of WriteUnits.
+	UnitsWritten struct {
+		Written []Written
+		Refused []Refusal
+		Err     string
+	}
+	// AdoptionHint says that the journal of an adoption may have come or gone.
+	AdoptionHint struct{}
+	// AdoptionSeen is the answer to LookAdoption.
+	AdoptionSeen struct{ Adoption Adoption }
+	// AdoptionUndone is the outcome of UndoAdoption.
+	AdoptionUndone struct{ Err string }
+)
+
+func (SettingsSeen) event()   {}
+func (ContainerHint) event()  {}
+func (ContainersSeen) event() {}
+func (UnitsWritten) event()   {}
+func (AdoptionHint) event()   {}
+func (AdoptionSeen) event()   {}
+func (AdoptionUndone) event() {}
+
+// Adoption says how an adoption of containers stands that was begun.
+type Adoption string
+
+// Nobody adopts; somebody does; somebody did, and was interrupted half-way.
+const (
+	AdoptionNone        Adoption = ""
+	AdoptionUnderway    Adoption = "underway"
+	AdoptionInterrupted Adoption = "interrupted"
+)
+
+const (
+	// containerWait gathers what a start or an end makes of hints.
+	containerWait = 300 * time.Millisecond
+	// containerSettle is how long after a hint, and how old a container must be,
+	// before nothing more is expected to change; containerAgain is when to look
+	// again meanwhile.
+	containerSettle = 3 * time.Second
+	containerAgain  = time.Second
+	// WriteLimit, UndoLimit and DriftLimit are how long keeper-adopt may take.
+	WriteLimit = time.Minute
+	UndoLimit  = 5 * time.Minute
+	DriftLimit = 30 * time.Second
+	// adoptionEvery is how often an adoption that is under way is looked at:
+	// nothing tells of its being killed.
+	adoptionEvery = 30 * time.Second
+	// remembered bounds what is kept of containers that are gone.
+	remembered = 256
+)
+
+// looks says whether containers without a unit are anybody's concern.
+func (s State) looks() bool {
+	return s.Settings.Adopt == AdoptPropose || s.Settings.Adopt == AdoptAuto
+}
+
+func (d *decider) settingsSeen(e SettingsSeen) {
+	first := d.Settings.Adopt == ""
+	was := d.Settings
+	d.SettingsErrs = e.Errs
+	if len(e.Errs) > 0 {
+		d.noteTopic("settings", "go on with the settings before", strings.Join(e.Errs, "; "))
+	} else {
+		d.over("settings")
+	}
+	if len(e.Errs) == 0 || first {
+		d.Settings = e.Settings
+	}
+	if d.Settings == was {
+		return
+	}
+	if !first {
+		d.note("take the new settings", fmt.Sprintf("adopt is %q now, and was %q", d.Settings.Adopt, was.Adopt))
+	}
+	if d.looks() {
+		d.containersAt = d.now
+		d.driftHint()
+		return
+	}
+	d.Unkept, d.containersAt, d.seenContainers = nil, time.Time{}, false
+	d.forgetDrift()
+}
+
+func (d *decider) containerHint() {
+	if d.looks() {
+		d.containersAt = earlier(d.containersAt, d.now.Add(containerWait))
+		d.containersUntil = d.now.Add(containerSettle)
+	}
+}
+
+// lookContainers looks, if that is due. A hint that came since the last look
+// began has a look of its own.
+func (d *decider) lookContainers() {
+	if d.containersAt.IsZero() || d.now.Before(d.containersAt) {
+		return
+	}
+	switch {
+	case !d.looks() || d.ShuttingDown:
+		d.containersAt = time.Time{}
+	case d.lookingContainers:
+		d.containersAt = d.now.Add(containerWait)
+	default:
+		d.containersAt, d.lookingContainers = time.Time{}, true
+		d.add(LookContainers, "look at the containers", "one may have come or gone")
+	}
+}
+
+func (d *decider) containersSeen(e ContainersSeen) {
+	d.lookingContainers = false
+	if !d.looks() {
+		return
+	}
+	d.seenContainers = true
+	if e.Err != "" {
+		d.noteTopic("containers", "go without a look at the containers", e.Err)
+		return // the next look at everything looks again
+	}
+	d.over("containers")
+	known := map[string]Unkept{}
+	for _, u := range d.Unkept {
+		known[u.ID] = u
+	}
+	d.Unkept = slices.Clone(e.Unkept)
+	again := d.now.Before(d.containersUntil)
+	for i, u := range d.Unkept {
+		// When it began is measured anew each time, and differs a little.
+		if was, ok := known[u.ID]; ok && u.Since.Sub(was.Since).Abs() < containerSettle {
+			d.Unkept[i].Since = was.Since
+		}
+		again = again || !d.settled(d.Unkept[i])
+	}
+	if again {
+		d.containersAt = earlier(d.containersAt, d.now.Add(containerAgain))
+	}
+}
+
+// settled says that the container is old enough to be what it will be.
+func (d *decider) settled(u Unkept) bool { return d.now.Sub(u.Since).Abs() >= containerSettle }
+
+// UnkeptNow returns the containers that run without a unit, with what is known
+// of a unit for each.
+func (s State) UnkeptNow() []Unkept {
+	var list []Unkept
+	for _, u := range s.Unkept {
+		if w, ok := s.written[u.ID]; ok {
+			u.Unit, u.File = w.Unit, w.File
+		}
+		if r, ok := s.refused[u.ID]; ok {
+			u.Refused, u.Try = r.Reason, r.Try
+		}
+		if unit, ok := unitFor(s.Units, u.Name); ok {
+			if !unit.down() {
+				continue // the unit runs, whatever the cgroups say
+			}
+			u.Unit, u.File, u.Refused, u.Try = unit.Name, unit.Source, "", ""
+		}
+		list = append(list, u)
+	}
+	return list
+}
+
+// down says that nothing of the unit runs or is about to.
+func (u Unit) down() bool { return u.Active == "inactive" || u.Active == "failed" }
+
+// unitFor returns the unit whose container has that name.
+func unitFor(units map[string]Unit, container string) (Unit, bool) {
+	for _, u := range units {
+		if u.Kind == "container" && u.Container == container {
+			return u, true
+		}
+	}
+	return Unit{}, false
+}
+
+// Outside returns the units that are down while their containers run without
+// them, each with the name of the container. To start such a unit is to replace
+// what runs.
+func Outside(units map[string]Unit, unkept []Unkept) map[string]string {
+	out := map[string]string{}
+	for _, c := range unkept {
+		if u, ok := unitFor(units, c.Name); ok && u.down() {
+			out[u.Name] = c.Name
+		}
+	}
+	return out
+}
+
+// OnlyFor says whether the unit is down, and there for nothing but units that
+// are Outside: their volumes, networks and pods.
+func OnlyFor(u Unit, units map[string]Unit, outside map[string]string) bool {
+	if !u.down() || u.Kind == "container" || u.Kind == "kube" {
+		return false
+	}
+	needed := false
+	for _, other := range units {
+		if !slices.Contains(other.Needs, u.Name) || other.Kind != "container" {
+			continue
+		}
+		if _, out := outside[other.Name]; !out {
+			return false
+		}
+		needed = true
+	}
+	return needed
+}
+
+// outsideAmong returns one of the units that are Outside.
+func outsideAmong(outside map[string]string, units []string) string {
+	for _, name := range units {
+		if _, ok := outside[name]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// propose notes, once for each, the containers that have no unit; adopt has
+// units written for them, if that is wished.
+func (d *decider) propose() {
+	if !d.looks() || !d.standSeen || d.StandDown.InForce() || d.ShuttingDown {
+		return
+	}
+	var fresh, ready []Unkept
+	for _, u := range d.UnkeptNow() {
+		if u.Throwaway || u.Unit != "" || !d.settled(u) {
+			continue
+		}
+		if u.Refused == "" {
+			ready = append(ready, u)
+		}
+		if !d.proposed[u.ID] {
+			fresh = append(fresh, u)
+		}
+	}
+	if d.Settings.Adopt == AdoptAuto {
+		d.adopt(ready)
+		return
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	d.proposed = maps.Clone(d.proposed)
+	d.forget(func(id string) { delete(d.proposed, id) }, slices.Collect(maps.Keys(d.proposed)))
+	if d.proposed == nil {
+		d.proposed = map[string]bool{}
+	}
+	for _, u := range fresh {
+		d.proposed[u.ID] = true
+	}
+	if len(fresh) == 1 {
+		d.note(fresh[0].Name+" runs without a unit", "it would not come back; keeper adopt "+fresh[0].Name+" shows a unit for it")
+		return
+	}
+	d.note(some(fresh)+" run without a unit", "they would not come back; keeper adopt --all shows units for them")
+}
+
+// forget drops what is known of containers that are gone, once there is much of
+// it: one that comes back as it was is not to be told of anew.
+func (d *decider) forget(drop func(id string), ids []string) {
+	if len(ids) < remembered {
+		return
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(d.Unkept, func(u Unkept) bool { return u.ID == id }) {
+			drop(id)
+		}
+	}
+}
+
+// some names a few.
+func some(list []Unkept) string {
+	const most = 5
+	var short []string
+	for _, u := range list[:min(len(list), most)] {
+		short = append(short, u.Name)
+	}
+	s := strings.Join(short, ", ")
+	if len(list) > most {
+		s += fmt.Sprintf(" and %d more", len(list)-most)
+	}
+	return s
+}
+
+// writeWait is the wait after keeper-adopt failed; it doubles, up to an hour.
+const writeWait = time.Minute
+
+// busy says that keeper-adopt is at work, by keeper's hand or a person's: it
+// starts and stops units and containers, and nothing is to be done beside it.
+func (s State) adoptBusy() bool {
+	return s.Adoption == AdoptionUnderway || s.undoing
+}
+
+func (d *decider) adopt(ready []Unkept) {
+	if len(ready) == 0 || len(d.writing) > 0 || d.adoptBusy() || d.Adoption != AdoptionNone || !d.mayAct() || d.starting {
+		return
+	}
+	if d.now.Before(d.writeAfter) {
+		d.writeAt = d.writeAfter
+		return
+	}
+	d.writing = map[string]string{}
+	var containers []string
+	for _, u := range ready {
+		d.writing[u.Name] = u.ID
+		containers = append(containers, u.Name)
+	}
+	d.actions = append(d.actions, Action{Kind: WriteUnits, Units: containers, Limit: WriteLimit, Retry: d.writeFails > 0,
+		What: "write units for " + some(ready), Reason: `no unit owns what runs, and keeper.toml says adopt = "auto"`})
+}
+
+func (d *decider) unitsWritten(e UnitsWritten) {
+	asked := d.writing
+	d.writing = nil
+	d.AdoptErr = e.Err
+	if e.Err != "" {
+		d.writeFails++
+		d.writeAfter = d.now.Add(min(writeWait<<min(d.writeFails-1, 6), time.Hour))
+		d.noteTopic("adopt", "try to write units again later", e.Err)
+		return
+	}
+	d.over("adopt")
+	d.writeFails, d.writeAfter = 0, time.Time{}
+	d.written, d.refused = maps.Clone(d.written), maps.Clone(d.refused)
+	if d.written == nil {
+		d.written, d.refused = map[string]Written{}, map[string]Refusal{}
+	}
+	d.forget(func(id string) { delete(d.written, id) }, slices.Collect(maps.Keys(d.written)))
+	d.forget(func(id string) { delete(d.refused, id) }, slices.Collect(maps.Keys(d.refused)))
+	for _, w := range e.Written {
+		if id, ok := asked[w.Container]; ok {
+			d.written[id] = w
+		}
+	}
+	for name, id := range asked {
+		r := Refusal{Container: name, Reason: "keeper-adopt did not say why", Try: "keeper adopt " + name}
+		if i := slices.IndexFunc(e.Refused, func(r Refusal) bool { return r.Container == name }); i >= 0 {
+			if e.Refused[i].Reason != "" {
+				r = e.Refused[i]
+			}
+		} else if _, ok := d.written[id]; ok {
+			continue
+		}
+		d.refused[id] = r
+	}
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		if r, ok := d.refused[asked[name]]; ok {
+			d.note("leave "+name+" without a unit", r.Reason)
+		}
+	}
+	d.containersAt = earlier(d.containersAt, d.now.Add(containerWait))
+}
+
+func (d *decider) lookAdoption() {
+	if !d.lookingAdoption {
+		d.lookingAdoption = true
+		d.add(LookAdoption, "look for an adoption", "one may have begun, ended or been interrupted")
+	} else {
+		d.adoptionAgain = true
+	}
+}
+
+func (d *decider) adoptionSeen(e AdoptionSeen) {
+	d.lookingAdoption, d.adoptionAt = false, time.Time{}
+	was := d.Adoption
+	d.Adoption = e.Adoption
+	switch {
+	case d.Adoption == was:
+	case d.Adoption == AdoptionUnderway:
+		d.note("start nothing for now", "an adoption of containers is under way, and puts its units in force itself")
+	case was == AdoptionUnderway && d.Adoption == AdoptionNone:
+		d.containerHint()
+	}
+	if d.Adoption != AdoptionNone {
+		d.adoptionAt = d.now.Add(adoptionEvery)
+	}
+	if d.adoptionAgain {
+		d.adoptionAgain = false
+		d.lookAdoption()
+	}
+}
+
+// undo takes back, once in the life of the daemon, what an adoption left
+// half-done that was interrupted before it.
+func (d *decider) undo() {
+	if d.undone || d.Adoption != AdoptionInterrupted || len(d.writing) > 0 || !d.mayAct() || d.starting || !d.begun {
+		return
+	}
+	d.undone, d.undoing = true, true
+	d.actions = append(d.actions, Action{Kind: UndoAdoption, Limit: UndoLimit,
+		What: "put back what an adoption left half-done", Reason: "it was interrupted"})
+}
+
+func (d *decider) adoptionUndone(e AdoptionUndone) {
+	d.undoing = false
+	if e.Err != "" {
+		d.note("leave the interrupted adoption to a person", e.Err)
+	}
+	d.lookAdoption()
+	d.containerHint()
+}
