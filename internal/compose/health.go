@@ -71,6 +71,11 @@ func (s *service) healthTimes(h *types.HealthCheckConfig) {
 		}
 		*to = timeOf(d)
 	}
+	if t := timeOf(h.Timeout); t > 0 && t < time.Second {
+		second := types.Duration(time.Second)
+		h.Timeout = &second
+		s.hint("healthcheck.timeout", fmt.Sprintf("the health check of %s gets a second, in place of %s: Podman takes no less", s.in.Name, t), "")
+	}
 	take("health-interval", h.Interval, &s.c.Health.Interval)
 	take("health-timeout", h.Timeout, &s.c.Health.Timeout)
 	take("health-start-period", h.StartPeriod, &s.c.Health.StartPeriod)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -342,7 +343,8 @@ func (s *service) process() {
 	s.flag("interactive", in.StdinOpen)
 	s.setIf("stop-signal", in.StopSignal)
 	if d := in.StopGracePeriod; d != nil {
-		s.c.StopTimeout = timeOf(d)
+		// Podman counts in seconds.
+		s.c.StopTimeout = (timeOf(d) + time.Second - 1).Truncate(time.Second)
 		if s.c.StopTimeout == podmanStop {
 			s.c.StopTimeout = 0
 		} else if timeOf(d) <= 0 {

@@ -25,7 +25,7 @@ const (
 	maxFile   = 4 << 20 // bytes of one file
 	maxFiles  = 200
 	maxDepth  = 100       // of nesting, of includes as well
-	maxNodes  = 100_000   // with aliases written out
+	maxNodes  = 50_000    // with aliases written out
 	maxBytes  = 16 << 20  // of text, with aliases written out
 	maxWork   = 64 << 20  // of substitution: length of a text times its variables
 	maxExtend = 2_000_000 // nodes copied for extends
@@ -304,10 +304,11 @@ func (s *scanner) environment(list []string, dir string) (map[string]string, err
 		return env, nil
 	}
 	path := filepath.Join(dir, ".env")
-	if info, err := os.Stat(path); err != nil || info.IsDir() {
-		return env, nil //nolint:nilerr // as Compose: what is not there, or not to be looked at, was not asked for
+	// As Compose: what is not there, or may not be looked at, was not asked for.
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return s.withFiles(env, []string{path})
 	}
-	return s.withFiles(env, []string{path})
+	return env, nil
 }
 
 // withFiles adds variables that are not set yet.
