@@ -4,15 +4,21 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/sirupsen/logrus"
 
 	"keeper/internal/adoptcli"
 	"keeper/internal/term"
 )
 
 func main() {
+	// The libraries of Podman and Compose log what keeper says itself, or nobody
+	// needs to know.
+	logrus.SetOutput(io.Discard)
 	// A terminal that goes away must not end an adoption half-way.
 	signal.Ignore(syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -458,7 +458,7 @@ func (d *decider) undo() {
 	}
 	d.undone, d.undoing = true, true
 	d.actions = append(d.actions, Action{Kind: UndoAdoption, Limit: UndoLimit,
-		What: "put back what an adoption left half-done", Reason: "it was interrupted"})
+		What: "end an adoption that was interrupted", Reason: "forward if all its units are there and come up, back to what was otherwise"})
 }
 
 func (d *decider) adoptionUndone(e AdoptionUndone) {

@@ -381,7 +381,7 @@ func (r *renderer) settings(body *section, keys []key, list []Setting) (rest []S
 			r.unsayable(s.Flag, s.Value, why)
 			continue
 		}
-		if s.Flag == "security-opt" {
+		if s.Flag == "security-opt" && body.name == "Container" {
 			if name, value, ok := securityKey(s.Value, r.host.Podman); ok {
 				if text, ok := say(expand(value), raw); ok {
 					body.set(name, text)
