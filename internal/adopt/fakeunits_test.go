@@ -231,12 +231,35 @@ func (f fakeUnits) StartAndWait(ctx context.Context, name string) error {
 }
 
 func (f fakeUnits) Stop(ctx context.Context, names []string) error {
+	began := f.w.runs(names)
 	return f.f.call(ctx, "down "+strings.Join(names, " "), func() error {
-		for _, n := range names {
-			f.w.down(n)
+		for i, n := range names {
+			if f.w.runOf(n) == began[i] { // what was started since is not what was to stop
+				f.w.down(n)
+			}
 		}
 		return nil
 	})
+}
+
+func (w *world) runs(names []string) []int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []int
+	for _, n := range names {
+		list = append(list, w.runOf(n))
+	}
+	return list
+}
+
+// runOf is which run of its container a unit has.
+func (w *world) runOf(name string) int {
+	for _, b := range w.containers {
+		if l := w.legacy[name]; b.SystemdUnit == name || l != nil && l.container == b.Name {
+			return b.run
+		}
+	}
+	return 0
 }
 
 func (f fakeUnits) enable(ctx context.Context, doing string, names []string, enabled bool) error {

@@ -86,7 +86,6 @@ func (f *faults) call(ctx context.Context, name string, do func() error) error {
 		return failed
 	case cancelled:
 		f.cancel()
-		return ctx.Err()
 	case crashed:
 		<-f.dead
 		return failed

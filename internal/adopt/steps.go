@@ -70,7 +70,9 @@ func (r *run) stopOld(ctx context.Context, o *old) error {
 			return err
 		}
 	}
-	r.mark(o)
+	if err := r.mark(o); err != nil {
+		return err
+	}
 	r.Say("stopping %s", o.Name)
 	if err := r.stop(ctx, o); err != nil {
 		return err
@@ -81,34 +83,37 @@ func (r *run) stopOld(ctx context.Context, o *old) error {
 	return r.exchangeOf(ctx, o)
 }
 
-func (r *run) mark(o *old) {
+// mark writes down that a container is about to be told to stop.
+func (r *run) mark(o *old) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.began[o.Unit] = time.Now()
+	o.Ending = true
+	return r.j.save()
 }
 
 // stop stops a container and makes sure that it did end, by itself.
 func (r *run) stop(ctx context.Context, o *old) error {
-	patience := o.Stop
-	if o.Store {
-		patience = max(patience, storeStop)
-	}
+	patience := o.patience()
 	sctx, cancel := context.WithTimeout(ctx, patience+stopSlack)
 	defer cancel()
 	if o.Legacy != "" {
-		return r.stopLegacy(sctx, o)
-	}
-	if err := r.Podman.SetRestart(sctx, o.ID, "no"); err != nil && !errors.Is(err, errUnsupported) {
-		return err
-	}
-	if err := r.Podman.Stop(sctx, o.ID, patience); err != nil {
-		return fmt.Errorf("cannot stop %s: %w", o.Name, err)
+		if err := r.stopLegacy(sctx, o); err != nil {
+			return err
+		}
+	} else {
+		if err := r.Podman.SetRestart(sctx, o.ID, "no"); err != nil && !errors.Is(err, errUnsupported) {
+			return err
+		}
+		if err := r.Podman.Stop(sctx, o.ID, patience); err != nil {
+			return fmt.Errorf("cannot stop %s: %w", o.Name, err)
+		}
 	}
 	st, err := r.Podman.State(sctx, o.ID)
+	if errors.Is(err, errNoContainer) && (o.Gone || o.Legacy != "") {
+		return nil
+	}
 	if err != nil {
-		if o.Gone {
-			return nil
-		}
 		return err
 	}
 	const killed = 128 + int(syscall.SIGKILL)
@@ -119,6 +124,14 @@ func (r *run) stop(ctx context.Context, o *old) error {
 		return fmt.Errorf("%s did not end within %s and was killed: a data store is not taken over like that; stop it by hand, see: podman logs %s", o.Name, patience, o.Name)
 	}
 	return nil
+}
+
+// patience is how long it is given to end.
+func (o old) patience() time.Duration {
+	if o.Store {
+		return max(o.Stop, storeStop)
+	}
+	return o.Stop
 }
 
 func (r *run) stopLegacy(ctx context.Context, o *old) error {
@@ -212,21 +225,27 @@ func (a *Adopter) exchangeDirs(ctx context.Context, one, other string) error {
 func (r *run) rename(ctx context.Context) error {
 	for i := range r.j.Olds {
 		o := &r.j.Olds[i]
-		if o.Gone || o.Legacy != "" && r.gone(ctx, o.ID) {
-			o.Gone = true
+		if o.Legacy != "" && !o.Gone {
+			_, err := r.Podman.State(ctx, o.ID)
+			if err != nil && !errors.Is(err, errNoContainer) {
+				return err
+			}
+			o.Gone = err != nil
+		}
+		if o.Gone && o.Ran {
 			continue
+		}
+		if !o.Ran && o.Restart != "" && o.Restart != "no" {
+			// It stays there, and podman-restart.service must not start it at boot.
+			if err := r.Podman.SetRestart(ctx, o.ID, "no"); err != nil && !errors.Is(err, errUnsupported) {
+				return err
+			}
 		}
 		if err := r.Podman.Rename(ctx, o.ID, o.Aside); err != nil {
 			return err
 		}
 	}
 	return r.j.save()
-}
-
-// gone says that there is no such container any more.
-func (a *Adopter) gone(ctx context.Context, id string) bool {
-	_, err := a.Podman.State(ctx, id)
-	return errors.Is(err, errNoContainer)
 }
 
 // foreign makes sure that no process has what the new units are going to mount:
@@ -285,6 +304,25 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 		r.result.Started = append(r.result.Started, group...)
+	}
+	return r.startAlong(ctx)
+}
+
+// startAlong starts what went down with the units that were stopped: by Requires=
+// systemd stops whatever needs them, and does not start it again.
+func (r *run) startAlong(ctx context.Context) error {
+	for _, name := range r.j.Along {
+		u, ok, err := r.Units.Get(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !ok || u.Active == "active" || u.Active == "activating" {
+			continue
+		}
+		r.Say("starting %s, which needs what was started anew", strings.TrimSuffix(name, ".service"))
+		if err := r.startOne(ctx, name); err != nil {
+			return err
+		}
 	}
 	return nil
 }

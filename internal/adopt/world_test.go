@@ -57,6 +57,7 @@ type world struct {
 	commands  map[string][]string
 	stale     map[string]bool
 	foreign   []string // volumes that somebody unknown has open
+	shared    string   // the names of two that share a volume
 	starts    int
 	never     []string // what must not happen and did
 	next      int
@@ -207,7 +208,7 @@ func (w *world) launch(b *box) {
 			continue
 		}
 		for _, o := range w.containers {
-			if o != b && o.Running && slices.Contains(o.holds, inode) && !slices.Contains(b.deps, o.ID) && !slices.Contains(o.deps, b.ID) {
+			if o != b && o.Running && slices.Contains(o.holds, inode) && !w.mates(b, o) {
 				w.wrong("%s and %s run on one volume, %s", b.Name, o.Name, m.volume)
 			}
 		}
@@ -217,6 +218,12 @@ func (w *world) launch(b *box) {
 		}
 	}
 	b.Running, b.State = true, "running"
+}
+
+// mates says that two containers have a volume in common on purpose: db and backup,
+// the old ones or the new ones.
+func (w *world) mates(a, b *box) bool {
+	return (a.SystemdUnit == "") == (b.SystemdUnit == "") && (w.shared == a.Name+" "+b.Name || w.shared == b.Name+" "+a.Name)
 }
 
 // halt stops a container; one that is to be removed then is.
@@ -285,7 +292,7 @@ func (w *world) picture() string {
 	defer w.mu.Unlock()
 	var lines []string
 	for _, b := range w.containers {
-		l := fmt.Sprintf("container %s %s, running %v, restart %q", b.Name, b.ID[:3], b.Running, b.RestartPolicy)
+		l := fmt.Sprintf("container %s %s, running %v, restart %q", b.Name, b.ID[:3], b.Running, strings.TrimPrefix(b.RestartPolicy, "no"))
 		for _, m := range b.mounts {
 			inode, _ := inodeOf(w.volumes[m.volume].Mountpoint)
 			l += fmt.Sprintf(", at %s %s in %s (%d)", m.target, w.dataOf(b, m.target), m.volume[:min(8, len(m.volume))], inode)
@@ -392,7 +399,7 @@ func (w *world) generated(name, container, exec string) *legacy {
 
 // sharing gives a container the volumes of another (--volumes-from).
 func (w *world) sharing(b, with *box) {
-	b.deps = append(b.deps, with.ID)
+	b.deps, w.shared = append(b.deps, with.ID), b.Name+" "+with.Name
 	b.Deps, b.Needs = append(b.Deps, with.Name), append(b.Needs, need(with.Name))
 	b.mounts = slices.Clone(with.mounts)
 	b.Volumes, b.Anonymous = slices.Clone(with.Volumes), slices.Clone(with.Anonymous)
