@@ -65,8 +65,8 @@ func (a *Adopter) Apply(ctx context.Context, p Plan) (Result, error) {
 	}
 	run := &run{Adopter: a, plan: p, j: &journal{Version: journalVersion, Started: time.Now(), KeepOld: p.request.KeepOld, path: filepath.Join(a.Places.State, journalName)}, began: map[string]time.Time{}}
 	err = run.forward(ctx)
-	if err == nil {
-		return run.result, nil
+	if err == nil || run.j.Proved {
+		return run.result, err
 	}
 	a.Say("putting everything back")
 	uctx, done := context.WithTimeout(context.WithoutCancel(ctx), undoLimit)
@@ -365,6 +365,7 @@ func (r *run) finish(ctx context.Context) error {
 	defer cancel()
 	r.j.Proved = true
 	if err := r.j.save(); err != nil {
+		r.j.Proved = false
 		return err
 	}
 	var all error
@@ -398,5 +399,8 @@ func (r *run) finish(ctx context.Context) error {
 		r.Say("not everything could be cleared away: %v", all)
 	}
 	r.result.Done = true
-	return r.j.remove()
+	if err := r.j.remove(); err != nil {
+		return fmt.Errorf("the units are in force, and no other adoption can begin: %w", err)
+	}
+	return nil
 }

@@ -386,15 +386,17 @@ func (a *Adopter) ready(ctx context.Context, name string) (core.Unit, error) {
 		u, ok, err := a.Units.Get(rctx, name)
 		switch {
 		case err != nil:
-			why = err
+			why = because(rctx, why, err)
 		case !ok:
 			return u, fmt.Errorf("%s is no unit of Quadlet's any more", name)
 		case u.Active == "failed" || u.Active == "inactive" && !u.OneShot || u.Restarts > 0:
 			return u, fmt.Errorf("%s did not stay up (%s, %s); see: journalctl --user -u %s -n 30", name, u.Active, u.Result, name)
 		case u.Active == "active" || u.OneShot:
-			if why = a.answers(rctx, u); why == nil {
+			err := a.answers(rctx, u)
+			if err == nil {
 				return u, nil
 			}
+			why = because(rctx, why, err)
 		default:
 			why = fmt.Errorf("it is %s", u.Active)
 		}
@@ -407,6 +409,14 @@ func (a *Adopter) ready(ctx context.Context, name string) (core.Unit, error) {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// because is why it is not ready: that the time is over is no reason.
+func because(ctx context.Context, before, now error) error {
+	if ctx.Err() != nil && before != nil {
+		return before
+	}
+	return now
 }
 
 func (a *Adopter) answers(ctx context.Context, u core.Unit) error {

@@ -347,6 +347,11 @@ type crash struct {
 func (s scenario) crash(t *testing.T, k int, mode fault, back bool, second *faults) crash {
 	t.Helper()
 	w, p := s.plan(t)
+	return s.crashIn(t, w, p, k, mode, back, second)
+}
+
+func (s scenario) crashIn(t *testing.T, w *world, p Plan, k int, mode fault, back bool, second *faults) crash {
+	t.Helper()
 	c := crash{w: w, p: p, was: w.picture()}
 	synctest.Test(t, func(t *testing.T) {
 		f := &faults{at: map[int]fault{k: mode}, dead: make(chan struct{}), cancel: func() {}}
