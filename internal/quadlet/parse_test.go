@@ -63,6 +63,8 @@ func TestAdditions(t *testing.T) {
 		"another secret":        {strings.Replace(want, "Secret=s,type=env,target=P", "Secret=s", 1), "", "Secret"},
 		"another host":          {strings.Replace(want, "h:1.2.3.4", "h:1.2.3.5", 1), "", "AddHost"},
 		"other arguments":       {strings.Replace(want, "--cpus=1", "--cpus=2", 1), "", "PodmanArgs"},
+		"several on a line":     {strings.Replace(want, "Environment=A=1\nEnvironment=B=2", `Environment=C=1 'B=3 4' "A=5"`, 1), "", "Environment Environment"},
+		"arguments on a line":   {strings.Replace(want, "--cpus=1", "--memory 1g --cpus 2", 1), "", "PodmanArgs"},
 		"in another section":    {strings.Replace(want, "[Install]\nWantedBy", "[Unit]\nWantedBy", 1), "[Install]\nWantedBy=default.target\n", ""},
 		"in another order":      {"[Install]\nWantedBy=default.target\n" + strings.Replace(want, "[Install]\nWantedBy=default.target\n", "", 1), "", ""},
 	} {
