@@ -156,3 +156,65 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("%v", w.secrets)
 	}
 }
+
+// TestDropinOfAnAdministratorsFile goes where keeper may write.
+func TestDropinOfAnAdministratorsFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.container("db", "docker.io/library/postgres:17")
+	w.put(filepath.Join(w.places().Others[0], "db.container"), "[Container]\nImage=x\nContainerName=db\n")
+	p := planOf(t, w, Request{Names: []string{"db"}})
+	if len(p.Files) != 1 || p.Files[0].Path != filepath.Join(w.places().Quadlets, "db.container.d", "50-keeper.conf") {
+		t.Errorf("%+v", p.Files)
+	}
+}
+
+// TestEditedMeanwhile has a person write files while an adoption is under way.
+func TestEditedMeanwhile(t *testing.T) {
+	t.Parallel()
+	const text = "[Container]\nImage=mine\n"
+	setUp := func(t *testing.T) (*world, Plan, string) {
+		w := newWorld(t)
+		w.container("db", "docker.io/library/postgres:17", ":/data")
+		return w, planOf(t, w, Request{Names: []string{"db"}}), filepath.Join(w.places().Quadlets, "db.container")
+	}
+	t.Run("before it is written", func(t *testing.T) {
+		t.Parallel()
+		w, p, path := setUp(t)
+		w.put(path, text)
+		was := w.picture()
+		_, err := apply(t, w, nil, p)
+		if err == nil || !strings.Contains(err.Error(), path+" has changed since it was looked at: it is left alone") {
+			t.Errorf("it says %v", err)
+		}
+		if now := w.picture(); now != was || w.interrupted() {
+			t.Error(difference(was, now))
+		}
+	})
+	t.Run("after it was written", func(t *testing.T) {
+		t.Parallel()
+		w, p, path := setUp(t)
+		was := w.picture()
+		f := &faults{every: func(call string) error {
+			if strings.HasPrefix(call, "up ") {
+				w.put(path, text)
+				return errInjected
+			}
+			return nil
+		}}
+		_, err := apply(t, w, f, p)
+		if err == nil || !strings.Contains(err.Error(), path+" was edited meanwhile and is left") || !strings.Contains(err.Error(), "keeper adopt --undo") {
+			t.Errorf("it says %v", err)
+		}
+		if now, err := os.ReadFile(path); err != nil || string(now) != text || !w.interrupted() {
+			t.Errorf("%s, %v", now, err)
+		}
+		remove(t, path)
+		if forward, err := settle(t, w, true); err != nil || forward {
+			t.Errorf("%v, %v", forward, err)
+		}
+		if now := w.picture(); now != was || w.interrupted() {
+			t.Error(difference(was, now))
+		}
+	})
+}
