@@ -109,7 +109,8 @@ type State struct {
 	writeAfter, writeAt               time.Time
 	lookingAdoption, adoptionAgain    bool
 	adoptionAt                        time.Time
-	undone, undoing                   bool
+	undo                              undoStep
+	undoSince                         time.Time
 	driftAt, driftedAt                time.Time
 	driftGap                          time.Duration
 	comparing                         bool              // a LookDrift is under way
@@ -220,7 +221,7 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.wake()
 	}
 	d.takeStock()
-	d.undo()
+	d.undoAdoption()
 	d.bringBack()
 	d.writeAt = time.Time{}
 	d.propose()

@@ -203,7 +203,9 @@ type ledger struct {
 	adopt    Adopt
 	undone   bool
 	adoption Adoption
-	unkept   []Unkept
+	// looked and before: the first look saw one that was interrupted.
+	looked, before bool
+	unkept         []Unkept
 }
 
 func (l *ledger) event(e Event) {
@@ -248,7 +250,10 @@ func (l *ledger) event(e Event) {
 	case DriftSeen:
 		l.running[LookDrift] = 0
 	case AdoptionSeen:
-		l.running[LookAdoption], l.adoption = 0, e.Adoption
+		if l.running[LookAdoption] = 0; !l.looked || e.Adoption != AdoptionInterrupted && !l.undone {
+			l.looked, l.before = true, e.Adoption == AdoptionInterrupted && !l.looked
+		}
+		l.adoption = e.Adoption
 	case AdoptionUndone:
 		l.running[UndoAdoption] = 0
 	case NetworkMended:
@@ -403,7 +408,7 @@ func (l *ledger) action(a Action, now time.Time) string {
 		if why := l.mayAct(); why != "" {
 			return why
 		}
-		if l.undone || l.adoption != AdoptionInterrupted {
+		if l.undone || l.adoption != AdoptionInterrupted || !l.before {
 			return "there is nothing to undo"
 		}
 		l.undone = true
@@ -449,7 +454,8 @@ func TestDecideProperties(t *testing.T) {
 		pace := pick(r, 50, 2_000, 40_000) // a storm, a busy host, a quiet one
 		if chance(r, 80) {
 			// Most stories begin as the daemon does, or little would happen in them.
-			for _, e := range []Event{LogindUp{}, StandDownSeen{}, SettingsSeen{Settings: Settings{Adopt: pick(r, AdoptPropose, AdoptAuto)}}} {
+			for _, e := range []Event{LogindUp{}, StandDownSeen{}, SettingsSeen{Settings: Settings{Adopt: pick(r, AdoptPropose, AdoptAuto)}},
+				AdoptionSeen{Adoption: pick(r, AdoptionNone, AdoptionInterrupted)}} {
 				s, _ = Decide(s, e, now)
 				l.event(e)
 			}
