@@ -115,6 +115,12 @@ var rules = []rule{
 		broken: onlyOurs(append([]string{"core", "quadlet"}, shelves...)...),
 	},
 	{
+		name:   "adopt and the daemon know nothing of each other",
+		why:    "what an adoption does is in a journal on disk, by which the daemon tells; neither is linked into the other",
+		of:     rooms("adopt", "adoptcli"),
+		broken: func(_, imported string) bool { return isRoom(imported, []string{"app", "engine", "cli", "control", "logind"}) },
+	},
+	{
 		name: "the daemon links neither Podman nor Compose",
 		why:  "it sits beside a database for months, and the last act must start in milliseconds: what reads containers is a program of its own, keeper-adopt",
 		of:   func(path string) bool { return path == module+"/cmd/keeper" },

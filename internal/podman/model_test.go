@@ -250,7 +250,7 @@ func TestComposeDeps(t *testing.T) {
 		}
 		d := &define.InspectContainerData{
 			ID: c[0], Name: c[0], State: &define.InspectContainerState{},
-			Config: &define.InspectContainerConfig{Labels: labels}, HostConfig: &define.InspectContainerHostConfig{},
+			Config: &define.InspectContainerConfig{Labels: labels, StopTimeout: 10}, HostConfig: &define.InspectContainerHostConfig{},
 		}
 		if err := whole(d); err != nil {
 			t.Fatal(err)
