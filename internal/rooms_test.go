@@ -36,7 +36,7 @@ var (
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
 	// shelves are used by any room and know none.
-	shelves = []string{"atomicfile", "paths", "dirwatch"}
+	shelves = []string{"atomicfile", "paths", "dirwatch", "term"}
 )
 
 // rule is one rule of the house. broken returns what is wrong with an import,
@@ -115,10 +115,12 @@ var rules = []rule{
 		broken: onlyOurs(append([]string{"core", "quadlet"}, shelves...)...),
 	},
 	{
-		name:   "adopt and the daemon know nothing of each other",
-		why:    "what an adoption does is in a journal on disk, by which the daemon tells; neither is linked into the other",
-		of:     rooms("adopt", "adoptcli"),
-		broken: func(_, imported string) bool { return isRoom(imported, []string{"app", "engine", "cli", "control", "logind"}) },
+		name: "adopt and the daemon know nothing of each other",
+		why:  "what an adoption does is in a journal on disk, by which the daemon tells; neither is linked into the other",
+		of:   rooms("adopt", "adoptcli"),
+		broken: func(_, imported string) bool {
+			return isRoom(imported, []string{"app", "engine", "cli", "control", "logind"})
+		},
 	},
 	{
 		name: "the daemon links neither Podman nor Compose",

@@ -266,7 +266,9 @@ func besides(p quadlet.Pod) quadlet.Pod {
 	if !slices.ContainsFunc(p.Settings, func(s quadlet.Setting) bool { return s.Flag == "hostname" }) {
 		p.Settings = append(p.Settings, quadlet.Setting{Flag: "hostname", Value: was})
 	}
-	if slices.ContainsFunc(p.Networks, func(n quadlet.NetworkUse) bool { return n.Unit != "" || n.Name != "" && n.Name != "host" && n.Name != "none" }) {
+	if slices.ContainsFunc(p.Networks, func(n quadlet.NetworkUse) bool {
+		return n.Unit != "" || n.Name != "" && n.Name != "host" && n.Name != "none"
+	}) {
 		p.Settings = append(p.Settings, quadlet.Setting{Flag: "network-alias", Value: was})
 	}
 	return p

@@ -109,7 +109,8 @@ const (
 	// again meanwhile.
 	containerSettle = 3 * time.Second
 	containerAgain  = time.Second
-	// WriteLimit, UndoLimit and DriftLimit are how long keeper-adopt may take.
+	// WriteLimit is how long keeper-adopt may take to write units, UndoLimit to end
+	// an interrupted adoption, DriftLimit to compare.
 	WriteLimit = time.Minute
 	UndoLimit  = 5 * time.Minute
 	DriftLimit = 30 * time.Second

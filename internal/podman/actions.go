@@ -50,7 +50,7 @@ func (c *Client) State(ctx context.Context, id string) (State, error) {
 // Stop stops a container, and kills it after the timeout. One that does not run
 // is no error.
 func (c *Client) Stop(ctx context.Context, id string, timeout time.Duration) error {
-	seconds := uint((max(timeout, 0) + time.Second - 1) / time.Second) //nolint:gosec // not negative
+	seconds := uint((max(timeout, 0) + time.Second - 1) / time.Second)
 	return c.tell(ctx, "stop container "+short(id), timeout+c.limit, func(ctx context.Context) error {
 		return containers.Stop(ctx, id, new(containers.StopOptions).WithTimeout(seconds))
 	})
@@ -123,7 +123,7 @@ func (c *Client) SetRestart(ctx context.Context, id, policy string) error {
 	if err != nil {
 		return err
 	}
-	if got := d.HostConfig.RestartPolicy.Name; got != name && !(name == "" && got == "no") {
+	if got := d.HostConfig.RestartPolicy.Name; got != name && (name != "" || got != "no") {
 		return &Error{Text: fmt.Sprintf("cannot %s: Podman left it at %q", doing, got), Err: ErrUnsupported}
 	}
 	return nil

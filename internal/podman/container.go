@@ -79,7 +79,7 @@ func (f *facts) container(d *define.InspectContainerData, byID map[string]*defin
 		State: d.State.Status, Running: d.State.Running, ExitCode: int(d.State.ExitCode),
 		AutoRemove: d.HostConfig.AutoRemove, Infra: d.IsInfra || d.IsService, PodID: d.Pod,
 		CreateCommand: d.Config.CreateCommand,
-		StopTimeout:   time.Duration(d.Config.StopTimeout) * time.Second, //nolint:gosec // a number of seconds that Podman took as such
+		StopTimeout:   time.Duration(d.Config.StopTimeout) * time.Second,
 		StopSignal:    d.Config.StopSignal, User: d.Config.User,
 		RestartPolicy: d.HostConfig.RestartPolicy.Name,
 	}
@@ -152,7 +152,7 @@ func (m *maker) stopping() {
 		m.out.Restart = "always"
 	case "on-failure":
 		m.out.Restart = "on-failure"
-		m.out.RestartMost = int(min(policy.MaximumRetryCount, 1<<20)) //nolint:gosec // bounded
+		m.out.RestartMost = int(min(policy.MaximumRetryCount, 1<<20))
 	default:
 		m.out.Restart = "no"
 	}

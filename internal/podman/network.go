@@ -317,7 +317,7 @@ func (f *facts) network(n types.NetworkInspectReport) quadlet.Network {
 	for _, s := range n.NetworkDNSServers {
 		set("dns", s)
 	}
-	if d := n.IPAMOptions["driver"]; d != "host-local" && !(d == "dhcp" && n.Driver != "bridge") {
+	if d := n.IPAMOptions["driver"]; d != "host-local" && (d != "dhcp" || n.Driver == "bridge") {
 		set("ipam-driver", d)
 	}
 	if i := n.NetworkInterface; n.Driver != "bridge" || !numbered(i) {
