@@ -40,13 +40,14 @@ type Unkept struct {
 	Try     string `json:"try,omitempty"`
 }
 
-// Written is a unit that keeper-adopt wrote, Refusal one that it did not.
 type (
+	// Written is a unit that keeper-adopt wrote.
 	Written struct {
 		Container string `json:"container"`
 		Unit      string `json:"unit"`
 		File      string `json:"file"`
 	}
+	// Refusal is one that it did not write, and why.
 	Refusal struct {
 		Container string `json:"container"`
 		Reason    string `json:"reason"`
