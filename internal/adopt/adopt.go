@@ -72,6 +72,8 @@ type Places struct {
 	UserUnits string
 	// State is keeper's own directory, Scratch one for files that may go.
 	State, Scratch string
+	// Copies is where the daemon keeps copies of the files of units that run.
+	Copies string
 	// Generator is Podman's, or empty where it was not found.
 	Generator string
 	// Self is this program, for what has to run inside Podman's user namespace.

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,7 +85,8 @@ func open(ctx context.Context, to term.IO, dial dialer) (*adopt.Adopter, func(),
 func starting(manager adopt.Units) dialer {
 	return func(ctx context.Context, socket string) (*podman.Client, error) {
 		client, err := podman.Dial(ctx, socket)
-		if !errors.Is(err, fs.ErrNotExist) {
+		// Nobody listens at one that an earlier life left behind.
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
 			return client, err
 		}
 		if l, lerr := manager.Loaded(ctx, "podman.socket"); lerr != nil || l.State != "loaded" {
@@ -139,7 +141,7 @@ func openUnits(ctx context.Context, to term.IO) (*adopt.Adopter, func(), error) 
 				filepath.Join("/etc/containers/systemd/users", strconv.Itoa(uid)), "/etc/containers/systemd/users",
 			},
 			UserUnits: filepath.Join(config, "systemd", "user"),
-			State:     p.State, Scratch: filepath.Join(p.Runtime, "keeper"),
+			State:     p.State, Scratch: filepath.Join(p.Runtime, "keeper"), Copies: p.Copies,
 			Generator: adopt.FindGenerator(), Self: self,
 		},
 		Say: func(format string, args ...any) {

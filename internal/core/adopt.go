@@ -117,7 +117,7 @@ const (
 	DriftLimit = 30 * time.Second
 	// adoptionEvery is how often an adoption that is under way is looked at:
 	// nothing tells of its being killed.
-	adoptionEvery = 30 * time.Second
+	adoptionEvery = 5 * time.Second
 	// adoptionSure is how long an adoption must have been seen to be interrupted
 	// before it is undone.
 	adoptionSure = time.Second

@@ -175,6 +175,10 @@ func (c *Client) VolumeInfo(ctx context.Context, name string) (Volume, bool, err
 	return new(facts).volume(&v.InspectVolumeData), true, nil
 }
 
+// Throwaway is the label of containers by which volumes are mounted for the first
+// time; its value is the volume.
+const Throwaway = "keeper.throwaway"
+
 // fullIsSafe is the first Podman that never changes the owner of a volume with
 // something in it (fixVolumePermissions: "Not empty, do nothing and unset
 // NeedsChown"). None copies files into one.
@@ -204,7 +208,7 @@ func (c *Client) PrimeVolume(ctx context.Context, containerID, volume, target st
 	spec.Entrypoint, spec.Command = []string{}, []string{"true"}
 	spec.NetNS = specgen.Namespace{NSMode: specgen.NoNetwork}
 	spec.HealthConfig = nil
-	spec.Labels = map[string]string{"keeper.throwaway": volume}
+	spec.Labels = map[string]string{Throwaway: volume}
 	made, err := ask(ctx, c, doing, c.limit, func(ctx context.Context) (types.ContainerCreateResponse, error) {
 		return containers.CreateWithSpec(ctx, spec, nil)
 	})
