@@ -126,6 +126,17 @@ func (r *run) prepare() error {
 		}
 		r.j.Olds = append(r.j.Olds, o)
 	}
+	var along []string
+	for _, name := range r.plan.along {
+		if !slices.ContainsFunc(groups, func(g []string) bool { return slices.Contains(g, name) }) {
+			along = append(along, name)
+		}
+	}
+	r.j.Stop = slices.Clone(r.j.Restart)
+	if len(along) > 0 {
+		groups = append(groups, along)
+		r.j.Restart = append(r.j.Restart, along...)
+	}
 	r.j.Start, r.j.Pods = groups, r.plan.pods
 	return r.j.save()
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -144,12 +143,7 @@ func (b *builder) ports(ctx context.Context, item *Item) {
 		if !ok || b.replaced(address) {
 			continue
 		}
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-		if err == nil {
-			_ = l.Close()
-			continue
-		}
-		if errors.Is(err, syscall.EADDRINUSE) {
+		if bound(ctx, address) {
 			item.Notes = append(item.Notes, quadlet.Note{
 				Unit: item.Unit, Field: "PublishPort", Level: quadlet.Stop, Text: fmt.Sprintf("the port %s is already bound by another program", s.Value), Try: "ss -ltnp 'sport = :" + address[strings.LastIndexByte(address, ':')+1:] + "'",
 			})

@@ -28,10 +28,12 @@ type journal struct {
 	Files   []written `json:"files,omitempty"`
 	// Complete says that all files are in place: from here on the way is forward.
 	Complete bool `json:"complete"`
-	// Start are the units to start, group by group. Restart are those that ran
-	// before.
+	// Start are the units to start, group by group. Restart are those among them
+	// that ran before, and Stop those of these that are to be stopped: the others
+	// go down with them.
 	Start   [][]string `json:"start,omitempty"`
 	Restart []string   `json:"restart,omitempty"`
+	Stop    []string   `json:"stop,omitempty"`
 	// Pods are old ones, by id.
 	Pods []string `json:"pods,omitempty"`
 	// KeepOld leaves the old containers there.
