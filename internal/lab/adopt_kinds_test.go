@@ -234,14 +234,20 @@ func TestAdoptGolden(t *testing.T) {
 	if err := h.CopyIn(ctx, User, "/home/"+User+"/golden", &buf); err != nil {
 		t.Fatal(err)
 	}
-	out := onHost(t, h, `cd golden; for d in *; do QUADLET_UNIT_DIRS=$PWD/$d /usr/libexec/podman/quadlet -dryrun -user 2>$d.err | sed -n "s|^---.*/\{0,1\}\(.*\.service\)---$|made $d/\1|p" | sed 's|/ */|/|'; grep -h -i -E 'converting|unsupported|error|invalid' $d.err | sed "s|^|complaint $d: |" || true; done`)
+	// The generator prints ---NAME--- before each unit.
+	out := onHost(t, h, `cd golden; for d in *; do
+		QUADLET_UNIT_DIRS=$PWD/$d /usr/libexec/podman/quadlet -dryrun -user 2>$d.err | sed -n "s|^---\(.*\)---$|made $d \1|p"
+		sed -n "s|^.*converting \"\([^\"]*\)\": \(.*\)$|refused $d \1 \2|p" $d.err
+	done`)
 	made := map[string]bool{}
 	for line := range strings.Lines(out) {
-		line = strings.TrimSpace(line)
-		if unit, ok := strings.CutPrefix(line, "made "); ok {
-			made[unit] = true
-		} else {
-			t.Error(line)
+		f := strings.Fields(line)
+		if len(f) >= 3 && f[0] == "made" {
+			made[f[1]+"/"+filepath.Base(f[2])] = true
+			continue
+		}
+		if base, kind, ok := cutKind(f[2]); !ok || want[f[1]+"/"+serviceOf(base, kind)] {
+			t.Error(strings.TrimSpace(line))
 		}
 	}
 	for unit := range want {
@@ -254,6 +260,9 @@ func TestAdoptGolden(t *testing.T) {
 
 func cutKind(name string) (base, kind string, ok bool) {
 	i := strings.LastIndexByte(name, '.')
+	if i < 0 {
+		return "", "", false
+	}
 	return name[:i], name[i+1:], true
 }
 

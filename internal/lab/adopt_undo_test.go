@@ -66,6 +66,21 @@ func TestAdoptFails(t *testing.T) {
 		unchanged(t)
 	})
 
+	t.Run("a full disk", func(t *testing.T) {
+		dir := "/home/" + User + "/.config/containers/systemd"
+		must[string](t)(h.Output(t.Context(), "sh", "-ec", "mount -t tmpfs -o size=64k,mode=700,uid=1000,gid=1000 full "+dir+"; head -c 64k /dev/zero >"+dir+"/ballast 2>/dev/null || true"))
+		lives := onHost(t, h, "podman inspect redis django --format '{{.State.StartedAt}}'")
+		out, err := keeper(within(t, time.Minute), h, "adopt", "redis", "django", "--apply")
+		if err == nil || !strings.Contains(out, "disk is full") {
+			t.Errorf("%v: %s", err, out)
+		}
+		if now := onHost(t, h, "podman inspect redis django --format '{{.State.StartedAt}}'"); now != lives {
+			t.Error("containers were stopped for units that could not be written")
+		}
+		must[string](t)(h.Output(t.Context(), "umount", dir))
+		unchanged(t)
+	})
+
 	onHost(t, h, "podman rm -f -t 0 picky")
 	before, policies = containersOf(t, h), ""
 	for _, c := range []struct {
