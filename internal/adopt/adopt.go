@@ -192,8 +192,6 @@ type Plan struct {
 	request Request
 	// values are what secrets are to hold: never printed, never written.
 	values map[string]string
-	// along are the units that go down with those that are restarted.
-	along []string
 	// pods are the old ones, by id.
 	pods []string
 	// names are those that containers have now.

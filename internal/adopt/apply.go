@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"keeper/internal/podman"
 	"keeper/internal/quadlet"
 )
 
@@ -64,8 +65,8 @@ func (a *Adopter) Apply(ctx context.Context, p Plan) (Result, error) {
 	}
 	run := &run{Adopter: a, plan: p, j: &journal{Version: journalVersion, Started: time.Now(), KeepOld: p.request.KeepOld, path: filepath.Join(a.Places.State, journalName)}, began: map[string]time.Time{}}
 	err = run.forward(ctx)
-	if err == nil {
-		return run.result, nil
+	if err == nil || run.j.Proved {
+		return run.result, err
 	}
 	a.Say("putting everything back")
 	uctx, done := context.WithTimeout(context.WithoutCancel(ctx), undoLimit)
@@ -92,7 +93,7 @@ type run struct {
 // forward does one step after the other. Files come late: until they are there,
 // nothing of the stack starts by itself, on no volume.
 func (r *run) forward(ctx context.Context) error {
-	if err := r.prepare(); err != nil {
+	if err := r.prepare(ctx); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context) error{r.secrets, r.volumes, r.stage, r.stopOlds, r.rename, r.writeFiles, r.reload, r.foreign, r.start, r.prove} {
@@ -107,7 +108,7 @@ func (r *run) forward(ctx context.Context) error {
 }
 
 // prepare writes down what there is, before anything is done.
-func (r *run) prepare() error {
+func (r *run) prepare(ctx context.Context) error {
 	groups := r.groups()
 	for _, i := range r.plan.Items {
 		if i.Do == Update {
@@ -118,27 +119,38 @@ func (r *run) prepare() error {
 		}
 		c := i.old
 		o := old{
-			ID: c.ID, Name: c.Name, Aside: r.aside(c.Name), Ran: c.Running, Gone: c.AutoRemove, Command: c.CreateCommand, Restart: c.RestartPolicy,
+			ID: c.ID, Name: c.Name, Aside: r.aside(c.Name), Ran: c.Running, Gone: c.AutoRemove, Restart: restartOf(c),
 			Unit: i.Unit + ".service", Stop: c.StopTimeout, Store: i.model.Store, Ports: c.HostPorts, Group: groupOf(groups, i.Unit+".service"), Keep: i.Do == Write,
 		}
 		if i.legacy != "" {
 			o.Legacy = filepath.Base(i.legacy)
+		} else if o.Gone {
+			// It may have passwords in it, and nothing else is made anew by it.
+			o.Command = c.CreateCommand
 		}
 		r.j.Olds = append(r.j.Olds, o)
 	}
-	var along []string
-	for _, name := range r.plan.along {
-		if !slices.ContainsFunc(groups, func(g []string) bool { return slices.Contains(g, name) }) {
-			along = append(along, name)
+	if len(r.j.Restart) > 0 {
+		list, err := r.Units.List(ctx)
+		if err != nil {
+			return err
 		}
-	}
-	r.j.Stop = slices.Clone(r.j.Restart)
-	if len(along) > 0 {
-		groups = append(groups, along)
-		r.j.Restart = append(r.j.Restart, along...)
+		for _, u := range list {
+			if u.Active == "active" && !slices.Contains(r.j.Restart, u.Name) && slices.ContainsFunc(u.Needs, func(n string) bool { return slices.Contains(r.j.Restart, n) }) {
+				r.j.Along = append(r.j.Along, u.Name)
+			}
+		}
 	}
 	r.j.Start, r.j.Pods = groups, r.plan.pods
 	return r.j.save()
+}
+
+// restartOf is the restart policy of a container, as podman update takes it.
+func restartOf(c *podman.Container) string {
+	if c.RestartPolicy == "on-failure" && c.RestartMost > 0 {
+		return fmt.Sprintf("on-failure:%d", c.RestartMost)
+	}
+	return c.RestartPolicy
 }
 
 // aside is a name that nothing has.
@@ -236,14 +248,14 @@ func (r *run) secretValue(s quadlet.Secret) (string, error) {
 // that they were in use before.
 func (r *run) volumes(ctx context.Context) error {
 	for _, m := range r.plan.Moves {
-		r.j.Volumes = append(r.j.Volumes, m.To)
+		r.j.Volumes, r.j.Unsure = append(r.j.Volumes, m.To), []string{m.To}
 		if err := r.j.save(); err != nil {
 			return err
 		}
 		if err := r.Podman.CreateVolume(ctx, m.To, nil); err != nil {
-			r.j.Volumes = r.j.Volumes[:len(r.j.Volumes)-1]
 			return err
 		}
+		r.j.Unsure = nil
 		if err := r.Podman.PrimeVolume(ctx, r.idOf(m.Container), m.To, m.Target); err != nil {
 			return err
 		}
@@ -343,25 +355,38 @@ func (r *run) reload(ctx context.Context) error {
 	return nil
 }
 
-// finish takes the old containers away.
+// finishLimit is for removing what has stopped.
+const finishLimit = 5 * time.Minute
+
+// finish takes the old containers away, those first that need others. It is not
+// left half done because somebody does not want to wait any longer.
 func (r *run) finish(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishLimit)
+	defer cancel()
+	r.j.Proved = true
+	if err := r.j.save(); err != nil {
+		r.j.Proved = false
+		return err
+	}
 	var all error
-	for _, o := range r.j.Olds {
+	removed := map[string]bool{}
+	for _, o := range r.lastFirst() {
 		if r.j.KeepOld || o.Keep {
 			if !o.Gone {
 				r.result.Kept = append(r.result.Kept, o.Aside)
 			}
 			continue
 		}
-		if err := r.Podman.Remove(ctx, o.ID); err != nil {
+		if err := r.Podman.Remove(ctx, o.ID); err != nil && !errors.Is(err, errNoContainer) {
 			all = errors.Join(all, err)
 			continue
 		}
-		for _, m := range r.j.Moves {
-			if m.Container == o.Name {
-				// What is in it now is what Podman copied from the image.
-				all = errors.Join(all, r.dropEmptied(ctx, m))
-			}
+		removed[o.Name] = true
+	}
+	for _, m := range r.j.Moves {
+		if removed[m.Container] {
+			// What is in it now is what Podman copied from the image.
+			all = errors.Join(all, r.dropEmptied(ctx, m))
 		}
 	}
 	for _, id := range r.j.Pods {
@@ -374,5 +399,8 @@ func (r *run) finish(ctx context.Context) error {
 		r.Say("not everything could be cleared away: %v", all)
 	}
 	r.result.Done = true
-	return r.j.remove()
+	if err := r.j.remove(); err != nil {
+		return fmt.Errorf("the units are in force, and no other adoption can begin: %w", err)
+	}
+	return nil
 }

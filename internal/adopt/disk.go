@@ -41,14 +41,15 @@ func readDisk(dirs []string) (disk, []compile.Problem) {
 	var problems []compile.Problem
 	seen := map[string]bool{}
 	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		// With a slash behind it, a directory that is a link is walked, too.
+		err := filepath.WalkDir(dir+"/", func(path string, e fs.DirEntry, err error) error {
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
 				return nil
 			case err != nil:
 				problems = append(problems, compile.Problem{File: path, Text: err.Error()})
 				return nil
-			case e.IsDir() && path != dir && strings.HasPrefix(e.Name(), "."):
+			case e.IsDir() && path != dir+"/" && strings.HasPrefix(e.Name(), "."):
 				return fs.SkipDir
 			case e.IsDir():
 				return nil
@@ -62,7 +63,7 @@ func readDisk(dirs []string) (disk, []compile.Problem) {
 			}
 			content, err := readSmall(path)
 			if err != nil {
-				problems = append(problems, compile.Problem{File: name, Text: err.Error()})
+				problems = append(problems, compile.Problem{File: path, Text: err.Error()})
 				return nil
 			}
 			seen[name] = true

@@ -195,8 +195,12 @@ func changedSince(c podman.Container, networks []string, made map[string][]strin
 func networkNames(survey podman.Survey, c podman.Container) []string {
 	var names []string
 	for _, u := range c.Networks {
+		if u.Name != "" {
+			names = append(names, u.Name)
+			continue
+		}
 		for _, n := range survey.Networks {
-			if u.Name == n.Name || u.Unit != "" && u.Unit == n.Unit {
+			if u.Unit == n.Unit {
 				names = append(names, n.Name)
 			}
 		}

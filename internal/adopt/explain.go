@@ -3,6 +3,7 @@ package adopt
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -39,6 +40,9 @@ func (a *Adopter) Explain(ctx context.Context, names []string, version quadlet.V
 	}
 	var list []Explained
 	for _, p := range unreadable {
+		if !named(onDisk{Path: p.File, Name: filepath.Base(p.File)}, names) {
+			continue
+		}
 		list = append(list, Explained{File: p.File, Why: "it cannot be read: " + p.Text, Try: "ls -l " + p.File})
 	}
 	for _, f := range d.files {
@@ -74,7 +78,7 @@ func (a *Adopter) explain(ctx context.Context, f onDisk, problems []compile.Prob
 	if err != nil {
 		return err
 	}
-	e.Loaded = l.State == "loaded" && l.Source == f.Path
+	e.Loaded = l.State == "loaded" && sameFile(l.Source, f.Path)
 	// The host's generator has the last word; the library often says it better.
 	complaint := ""
 	for _, p := range problems {
@@ -96,7 +100,7 @@ func (a *Adopter) explain(ctx context.Context, f onDisk, problems []compile.Prob
 	case complaint != "":
 		e.Loaded = false
 		e.Why, e.Try = plainly(complaint, f, v)
-	case l.State == "loaded" && l.Source != "" && l.Source != f.Path:
+	case l.State == "loaded" && l.Source != "" && !sameFile(l.Source, f.Path):
 		e.Why = fmt.Sprintf("%s is made of %s instead", e.Service, l.Source)
 		e.Try = "give one of them another name"
 	case l.State == "loaded" && l.Source == "":
@@ -110,6 +114,17 @@ func (a *Adopter) explain(ctx context.Context, f onDisk, problems []compile.Prob
 		e.Why, e.Try = "it was changed since systemd read it", "systemctl --user daemon-reload"
 	}
 	return nil
+}
+
+// sameFile says whether two paths lead to one file: the generator names what a
+// link leads to.
+func sameFile(a, b string) bool {
+	if a == b {
+		return true
+	}
+	one, err1 := os.Stat(a)
+	other, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(one, other)
 }
 
 var (

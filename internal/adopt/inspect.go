@@ -30,6 +30,7 @@ func (a *Adopter) inspect(ctx context.Context, b *builder) error {
 		b.wayBack(item)
 		b.sources(item)
 		b.taken(item)
+		a.shadowed(item)
 		b.ports(ctx, item)
 	}
 	if err := a.writable(b); err != nil {
@@ -129,6 +130,17 @@ func (b *builder) taken(item *Item) {
 				Unit: item.Unit, Field: "unit", Level: quadlet.Stop, Text: fmt.Sprintf("the unit %s is taken: %s makes it", service, u.file), Try: "rename that file",
 			})
 		}
+	}
+}
+
+// shadowed finds a unit of the person's own that has the name: it goes before what
+// is generated (systemd.unit(5), "Unit File Load Path").
+func (a *Adopter) shadowed(item *Item) {
+	path := filepath.Join(a.Places.UserUnits, item.Unit+".service")
+	if _, err := os.Lstat(path); err == nil {
+		item.Notes = append(item.Notes, quadlet.Note{
+			Unit: item.Unit, Field: "unit", Level: quadlet.Stop, Text: fmt.Sprintf("%s.service is there already, as %s, which goes before what is generated", item.Unit, path), Try: "mv " + path + " to another name",
+		})
 	}
 }
 

@@ -28,12 +28,17 @@ type journal struct {
 	Files   []written `json:"files,omitempty"`
 	// Complete says that all files are in place: from here on the way is forward.
 	Complete bool `json:"complete"`
-	// Start are the units to start, group by group. Restart are those among them
-	// that ran before, and Stop those of these that are to be stopped: the others
-	// go down with them.
+	// Proved says that the units have proved themselves, and the old containers are
+	// being removed: there is no way back any more.
+	Proved bool `json:"proved,omitempty"`
+	// Unsure are those of Volumes of which it is not known whether they were made.
+	Unsure []string `json:"unsure,omitempty"`
+	// Start are the units to start, group by group. Restart are those that ran
+	// before.
 	Start   [][]string `json:"start,omitempty"`
 	Restart []string   `json:"restart,omitempty"`
-	Stop    []string   `json:"stop,omitempty"`
+	// Along are units that ran and need those of Restart: they go down with them.
+	Along []string `json:"along,omitempty"`
 	// Pods are old ones, by id.
 	Pods []string `json:"pods,omitempty"`
 	// KeepOld leaves the old containers there.
@@ -49,6 +54,9 @@ type old struct {
 	Aside string
 	// Ran says that it is to run again if it is put back.
 	Ran bool
+	// Ending says that it was told to stop. Whether that was heard may not be known:
+	// it can end at any moment.
+	Ending bool `json:",omitempty"`
 	// Gone says that it is removed when it stops; Command made it.
 	Gone    bool     `json:",omitempty"`
 	Command []string `json:",omitempty"`

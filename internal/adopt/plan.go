@@ -50,21 +50,7 @@ func (a *Adopter) Plan(ctx context.Context, req Request) (Plan, error) {
 		return Plan{}, err
 	}
 	b.plan.stack = b.stack
-	b.plan.along = b.along()
 	return b.plan, nil
-}
-
-// along are the units that run and go down with those that are restarted.
-func (b *builder) along() []string {
-	var list []string
-	for name, u := range b.kept {
-		runs := u.active == "active" || u.active == "activating" || u.active == "reloading"
-		if runs && slices.ContainsFunc(b.plan.Items, func(i Item) bool { return i.Do == Update && slices.Contains(u.needs, i.Unit+".service") }) {
-			list = append(list, name)
-		}
-	}
-	slices.Sort(list)
-	return list
 }
 
 // builder puts a plan together.
@@ -85,11 +71,7 @@ type builder struct {
 }
 
 // keptUnit is a unit that Quadlet made.
-type keptUnit struct {
-	file, active string
-	// needs are the Quadlet-made units that it goes down with.
-	needs []string
-}
+type keptUnit struct{ file, active string }
 
 func (a *Adopter) builder(ctx context.Context, req Request, survey podman.Survey) (*builder, error) {
 	list, err := a.Units.List(ctx)
@@ -106,7 +88,7 @@ func (a *Adopter) builder(ctx context.Context, req Request, survey podman.Survey
 		b.plan.names = append(b.plan.names, c.Name)
 	}
 	for _, u := range list {
-		b.kept[u.Name] = keptUnit{u.Source, u.Active, u.Needs}
+		b.kept[u.Name] = keptUnit{u.Source, u.Active}
 	}
 	for _, p := range problems {
 		b.note(quadlet.Hint, p.File, "cannot be read: "+p.Text, "")

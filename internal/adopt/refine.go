@@ -56,6 +56,10 @@ func (b *builder) anonymousVolume(item *Item, c *quadlet.Container, v podman.Ano
 		return
 	}
 	at := slices.IndexFunc(c.Volumes, func(u quadlet.VolumeUse) bool { return path.Clean(u.Target) == path.Clean(v.Target) })
+	if i := slices.IndexFunc(b.plan.Moves, func(m Move) bool { return m.From == v.Volume }); i >= 0 {
+		b.moved(item, c, at, v, b.plan.Moves[i])
+		return
+	}
 	if at >= 0 && c.Volumes[at].Unit != "" {
 		// The Compose file has a named one for it. It must not be one with data.
 		name := b.volumeName(c.Volumes[at].Unit)
@@ -77,18 +81,46 @@ func (b *builder) anonymousVolume(item *Item, c *quadlet.Container, v podman.Ano
 	unit := b.freeUnit("volume", name)
 	b.stack.Volumes = append(b.stack.Volumes, quadlet.Volume{Unit: unit, Name: name, Source: item.Source})
 	b.volumes[name] = unit
-	use := quadlet.VolumeUse{Unit: unit, Target: v.Target}
-	if at >= 0 {
-		use.Options = c.Volumes[at].Options
-		c.Volumes[at] = use
-	} else {
-		c.Volumes = append(c.Volumes, use)
-	}
+	mountAt(c, at, quadlet.VolumeUse{Unit: unit, Target: v.Target})
 	b.plan.Moves = append(b.plan.Moves, Move{item.old.Name, v.Volume, name, v.Target, v.Mountpoint})
 	item.Notes = append(item.Notes, quadlet.Note{
 		Unit: item.Unit, Field: "Volume", Level: quadlet.Hint,
 		Text: fmt.Sprintf("the data at %s is in an anonymous volume, which a unit's stop would remove: it becomes the volume %s", v.Target, name),
 	})
+}
+
+// moved has a container use the volume that its anonymous one becomes for another
+// container already (--volumes-from): the data can move but once.
+func (b *builder) moved(item *Item, c *quadlet.Container, at int, v podman.Anonymous, m Move) {
+	switch {
+	case at >= 0 && c.Volumes[at].Unit != "":
+		if name := b.volumeName(c.Volumes[at].Unit); name != m.To {
+			item.Notes = append(item.Notes, quadlet.Note{
+				Unit: item.Unit, Field: "Volume", Level: quadlet.Stop,
+				Text: fmt.Sprintf("the data at %s is that of %s as well, for which it becomes the volume %s, and the unit would mount %s", v.Target, m.Container, m.To, name),
+				Try:  "have both mount the same volume",
+			})
+		}
+		return
+	case at >= 0 && c.Volumes[at].Source != "" && c.Volumes[at].Source != v.Volume:
+		return // mounted over by a path or a volume of others
+	}
+	mountAt(c, at, quadlet.VolumeUse{Unit: b.volumes[m.To], Target: v.Target})
+	item.Notes = append(item.Notes, quadlet.Note{
+		Unit: item.Unit, Field: "Volume", Level: quadlet.Hint,
+		Text: fmt.Sprintf("the data at %s is that of %s as well: both mount the volume %s", v.Target, m.Container, m.To),
+	})
+}
+
+// mountAt mounts a volume, in place of what is mounted there.
+func mountAt(c *quadlet.Container, at int, use quadlet.VolumeUse) {
+	c.Volumes = slices.Clone(c.Volumes)
+	if at < 0 {
+		c.Volumes = append(c.Volumes, use)
+		return
+	}
+	use.Options = c.Volumes[at].Options
+	c.Volumes[at] = use
 }
 
 // lastName is the last part of a path, of what a volume's name may have.

@@ -129,7 +129,9 @@ func (b *builder) beside(f quadlet.File, have onDisk) *FilePlan {
 		return left
 	}
 	d := quadlet.Dropin(f.Name, additions, f.Source)
-	p := &FilePlan{Path: filepath.Join(filepath.Dir(have.Path), d.Name), State: New, Content: d.Content}
+	// Quadlet looks for drop-ins in all its directories; that of the file may be the
+	// administrator's.
+	p := &FilePlan{Path: filepath.Join(b.quadlets, d.Name), State: New, Content: d.Content}
 	if !quadlet.Dropins(b.host) {
 		b.plan.Notes = append(b.plan.Notes, quadlet.Note{
 			Unit: base, Field: "file", Level: quadlet.Lost,
@@ -138,7 +140,7 @@ func (b *builder) beside(f quadlet.File, have onDisk) *FilePlan {
 		return left
 	}
 	if old, ok := b.disk.file(d.Name); ok {
-		p.Old, p.State = old.Content, Change
+		p.Path, p.Old, p.State = old.Path, old.Content, Change
 		switch {
 		case quadlet.Same(old.Content, d.Content):
 			p.State, p.Content = Same, old.Content

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -70,7 +71,9 @@ func (r *run) stopOld(ctx context.Context, o *old) error {
 			return err
 		}
 	}
-	r.mark(o)
+	if err := r.mark(o); err != nil {
+		return err
+	}
 	r.Say("stopping %s", o.Name)
 	if err := r.stop(ctx, o); err != nil {
 		return err
@@ -81,34 +84,37 @@ func (r *run) stopOld(ctx context.Context, o *old) error {
 	return r.exchangeOf(ctx, o)
 }
 
-func (r *run) mark(o *old) {
+// mark writes down that a container is about to be told to stop.
+func (r *run) mark(o *old) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.began[o.Unit] = time.Now()
+	o.Ending = true
+	return r.j.save()
 }
 
 // stop stops a container and makes sure that it did end, by itself.
 func (r *run) stop(ctx context.Context, o *old) error {
-	patience := o.Stop
-	if o.Store {
-		patience = max(patience, storeStop)
-	}
+	patience := o.patience()
 	sctx, cancel := context.WithTimeout(ctx, patience+stopSlack)
 	defer cancel()
 	if o.Legacy != "" {
-		return r.stopLegacy(sctx, o)
-	}
-	if err := r.Podman.SetRestart(sctx, o.ID, "no"); err != nil && !errors.Is(err, errUnsupported) {
-		return err
-	}
-	if err := r.Podman.Stop(sctx, o.ID, patience); err != nil {
-		return fmt.Errorf("cannot stop %s: %w", o.Name, err)
+		if err := r.stopLegacy(sctx, o); err != nil {
+			return err
+		}
+	} else {
+		if err := r.Podman.SetRestart(sctx, o.ID, "no"); err != nil && !errors.Is(err, errUnsupported) {
+			return err
+		}
+		if err := r.Podman.Stop(sctx, o.ID, patience); err != nil {
+			return fmt.Errorf("cannot stop %s: %w", o.Name, err)
+		}
 	}
 	st, err := r.Podman.State(sctx, o.ID)
+	if errors.Is(err, errNoContainer) && (o.Gone || o.Legacy != "") {
+		return nil
+	}
 	if err != nil {
-		if o.Gone {
-			return nil
-		}
 		return err
 	}
 	const killed = 128 + int(syscall.SIGKILL)
@@ -119,6 +125,14 @@ func (r *run) stop(ctx context.Context, o *old) error {
 		return fmt.Errorf("%s did not end within %s and was killed: a data store is not taken over like that; stop it by hand, see: podman logs %s", o.Name, patience, o.Name)
 	}
 	return nil
+}
+
+// patience is how long it is given to end.
+func (o old) patience() time.Duration {
+	if o.Store {
+		return max(o.Stop, storeStop)
+	}
+	return o.Stop
 }
 
 func (r *run) stopLegacy(ctx context.Context, o *old) error {
@@ -212,21 +226,27 @@ func (a *Adopter) exchangeDirs(ctx context.Context, one, other string) error {
 func (r *run) rename(ctx context.Context) error {
 	for i := range r.j.Olds {
 		o := &r.j.Olds[i]
-		if o.Gone || o.Legacy != "" && r.gone(ctx, o.ID) {
-			o.Gone = true
+		if o.Legacy != "" && !o.Gone {
+			_, err := r.Podman.State(ctx, o.ID)
+			if err != nil && !errors.Is(err, errNoContainer) {
+				return err
+			}
+			o.Gone = err != nil
+		}
+		if o.Gone && o.Ran {
 			continue
+		}
+		if !o.Ran && o.Restart != "" && o.Restart != "no" {
+			// It stays there, and podman-restart.service must not start it at boot.
+			if err := r.Podman.SetRestart(ctx, o.ID, "no"); err != nil && !errors.Is(err, errUnsupported) {
+				return err
+			}
 		}
 		if err := r.Podman.Rename(ctx, o.ID, o.Aside); err != nil {
 			return err
 		}
 	}
 	return r.j.save()
-}
-
-// gone says that there is no such container any more.
-func (a *Adopter) gone(ctx context.Context, id string) bool {
-	_, err := a.Podman.State(ctx, id)
-	return errors.Is(err, errNoContainer)
 }
 
 // foreign makes sure that nobody has what the new units are going to mount, or
@@ -289,8 +309,8 @@ func bound(ctx context.Context, address string) bool {
 // start starts the units, group by group. A unit that runs and was written anew
 // is stopped first.
 func (r *run) start(ctx context.Context) error {
-	if len(r.j.Stop) > 0 {
-		if err := r.Units.Stop(ctx, r.j.Stop); err != nil {
+	if len(r.j.Restart) > 0 {
+		if err := r.Units.Stop(ctx, r.j.Restart); err != nil {
 			return err
 		}
 	}
@@ -300,6 +320,25 @@ func (r *run) start(ctx context.Context) error {
 			return err
 		}
 		r.result.Started = append(r.result.Started, group...)
+	}
+	return r.startAlong(ctx)
+}
+
+// startAlong starts what went down with the units that were stopped: by Requires=
+// systemd stops whatever needs them, and does not start it again.
+func (r *run) startAlong(ctx context.Context) error {
+	for _, name := range r.j.Along {
+		u, ok, err := r.Units.Get(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !ok || u.Active == "active" || u.Active == "activating" {
+			continue
+		}
+		r.Say("starting %s, which needs what was started anew", strings.TrimSuffix(name, ".service"))
+		if err := r.startOne(ctx, name); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -319,7 +358,7 @@ func (a *Adopter) startOne(ctx context.Context, name string) error {
 // prove waits until each new unit does what its container did, and stays up.
 func (r *run) prove(ctx context.Context) error {
 	var names []string
-	for _, group := range r.j.Start {
+	for _, group := range append(slices.Clone(r.j.Start), r.j.Along) {
 		for _, name := range group {
 			if !strings.HasSuffix(name, "-pod.service") {
 				names = append(names, name)
@@ -365,15 +404,17 @@ func (a *Adopter) ready(ctx context.Context, name string) (core.Unit, error) {
 		u, ok, err := a.Units.Get(rctx, name)
 		switch {
 		case err != nil:
-			why = err
+			why = because(rctx, why, err)
 		case !ok:
 			return u, fmt.Errorf("%s is no unit of Quadlet's any more", name)
 		case u.Active == "failed" || u.Active == "inactive" && !u.OneShot || u.Restarts > 0:
 			return u, fmt.Errorf("%s did not stay up (%s, %s); see: journalctl --user -u %s -n 30", name, u.Active, u.Result, name)
 		case u.Active == "active" || u.OneShot:
-			if why = a.answers(rctx, u); why == nil {
+			err := a.answers(rctx, u)
+			if err == nil {
 				return u, nil
 			}
+			why = because(rctx, why, err)
 		default:
 			why = fmt.Errorf("it is %s", u.Active)
 		}
@@ -386,6 +427,14 @@ func (a *Adopter) ready(ctx context.Context, name string) (core.Unit, error) {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// because is why it is not ready: that the time is over is no reason.
+func because(ctx context.Context, before, now error) error {
+	if ctx.Err() != nil && before != nil {
+		return before
+	}
+	return now
 }
 
 func (a *Adopter) answers(ctx context.Context, u core.Unit) error {

@@ -43,13 +43,15 @@ func (r *run) undo(ctx context.Context) error {
 		// With a new unit perhaps still on the volumes, nothing is started on them.
 		return all
 	}
-	all = errors.Join(r.removeNew(ctx), r.exchangeBack(ctx))
-	if all != nil {
+	if all = errors.Join(r.removeNew(ctx), r.endOlds(ctx)); all != nil {
+		return all
+	}
+	if all = r.exchangeBack(ctx); all != nil {
 		return all
 	}
 	all = r.startOlds(ctx)
 	if all == nil && len(j.Restart) > 0 {
-		all = each(j.Restart, func(name string) error { return r.startOne(ctx, name) })
+		all = errors.Join(each(j.Restart, func(name string) error { return r.startOne(ctx, name) }), r.startAlong(ctx))
 	}
 	all = errors.Join(all, r.dropNew(ctx))
 	if all == nil {
@@ -68,6 +70,9 @@ func (a *Adopter) unstage() {
 		for _, path := range left {
 			if err := os.Remove(path); err != nil {
 				a.Say("left over: %v", err)
+			}
+			if dir := filepath.Dir(path); strings.HasSuffix(dir, ".d") {
+				_ = os.Remove(dir) // if it is empty now
 			}
 		}
 	}
@@ -152,11 +157,43 @@ func (r *run) removeNew(ctx context.Context) error {
 	return all
 }
 
+// lastFirst are the old containers, those first that need others.
+func (r *run) lastFirst() []old {
+	list := slices.Clone(r.j.Olds)
+	slices.SortStableFunc(list, func(a, b old) int { return cmp.Compare(b.Group, a.Group) })
+	return list
+}
+
+// endOlds waits for the end of what was told to stop and still runs. It may have
+// heard it or not; if it has, it is going to end at any moment, and whoever is
+// started again must not be that one, nor may its data be in a volume that goes
+// with it.
+func (r *run) endOlds(ctx context.Context) error {
+	var all error
+	for _, o := range r.lastFirst() {
+		if !o.Ran || !o.Ending {
+			continue
+		}
+		st, err := r.Podman.State(ctx, o.ID)
+		switch {
+		case errors.Is(err, errNoContainer):
+			err = nil
+		case err != nil || !st.Running:
+		case o.Legacy != "":
+			err = r.Units.Stop(ctx, []string{o.Legacy})
+		default:
+			err = r.Podman.Stop(ctx, o.ID, o.patience())
+		}
+		all = errors.Join(all, err)
+	}
+	return all
+}
+
 // exchangeBack puts the data back into the anonymous volumes, where they still
 // are. Where they went with their container, the data stays in the named one.
 func (r *run) exchangeBack(ctx context.Context) error {
 	var all error
-	for _, m := range r.j.Moves {
+	for _, m := range slices.Backward(r.j.Moves) {
 		now, err := inodeOf(m.ToPath)
 		if err != nil || now != m.Inode {
 			continue // it never arrived, or is back already
@@ -176,10 +213,8 @@ func (r *run) exchangeBack(ctx context.Context) error {
 // startOlds gives the old containers their names, and starts those that ran, in
 // the order of what needs what.
 func (r *run) startOlds(ctx context.Context) error {
-	list := slices.Clone(r.j.Olds)
-	slices.SortStableFunc(list, func(a, b old) int { return cmp.Compare(a.Group, b.Group) })
 	var all error
-	for _, o := range list {
+	for _, o := range slices.Backward(r.lastFirst()) {
 		all = errors.Join(all, r.startOld(ctx, o))
 	}
 	return all
@@ -196,12 +231,17 @@ func (r *run) startOld(ctx context.Context, o old) error {
 			return err
 		}
 	}
-	if gone && !o.Gone {
+	if gone && !o.Gone && o.Legacy == "" {
 		r.Say("%s was removed by somebody else", o.Name)
 		return nil
 	}
 	if !gone && o.Restart != "" && o.Restart != "no" && o.Legacy == "" {
 		if err := r.Podman.SetRestart(ctx, o.ID, o.Restart); err != nil && !errors.Is(err, errUnsupported) {
+			return err
+		}
+	}
+	if o.Enabled {
+		if err := errors.Join(r.Units.Enable(ctx, []string{o.Legacy}), r.Units.Reload(ctx)); err != nil {
 			return err
 		}
 	}
@@ -212,9 +252,6 @@ func (r *run) startOld(ctx context.Context, o old) error {
 	switch {
 	case o.Legacy != "":
 		err = r.Units.StartAndWait(ctx, o.Legacy)
-		if o.Enabled {
-			err = errors.Join(err, r.Units.Enable(ctx, []string{o.Legacy}), r.Units.Reload(ctx))
-		}
 	case gone:
 		err = r.madeAnew(ctx, o)
 	default:
@@ -265,6 +302,8 @@ func (r *run) again(ctx context.Context, o old) error {
 			argv = slices.Insert(argv, i+1, "--volume="+mount)
 		}
 	}
+	// One that was made in a terminal would end only with its container.
+	argv = slices.Insert(argv, i+1, "--detach")
 	if !filepath.IsAbs(argv[0]) {
 		argv[0] = "/usr/bin/" + filepath.Base(argv[0])
 	}
@@ -282,16 +321,13 @@ func (r *run) dropNew(ctx context.Context) error {
 		}
 	}
 	for _, v := range r.j.Volumes {
-		holds := slices.ContainsFunc(r.j.Moves, func(m moved) bool {
-			now, err := inodeOf(m.ToPath)
-			vanished := slices.ContainsFunc(r.j.Olds, func(o old) bool { return o.Name == m.Container && (o.Gone || o.Legacy != "") })
-			return m.To == v && (vanished || err == nil && now == m.Inode)
-		})
-		if holds {
+		info, there, err := r.Podman.VolumeInfo(ctx, v)
+		if err != nil || !there {
+			all = errors.Join(all, err)
 			continue
 		}
-		if _, there, err := r.Podman.VolumeInfo(ctx, v); err != nil || !there {
-			all = errors.Join(all, err)
+		if why := r.holds(info); why != "" {
+			r.Say("the volume %s stays: %s", v, why)
 			continue
 		}
 		all = errors.Join(all, r.Podman.RemoveVolume(ctx, v))
@@ -320,6 +356,25 @@ func (r *run) dropThrowaways(ctx context.Context) error {
 	return all
 }
 
+// holds says why a volume that was made must not be removed, or nothing.
+func (r *run) holds(v podman.Volume) string {
+	if slices.Contains(r.j.Unsure, v.Name) {
+		if list, err := os.ReadDir(v.Mountpoint); err != nil || len(list) > 0 {
+			return "it is not sure that keeper made it"
+		}
+	}
+	now, err := inodeOf(v.Mountpoint)
+	if err != nil && len(r.j.Moves) > 0 {
+		return err.Error()
+	}
+	for _, m := range r.j.Moves {
+		if now == m.Inode {
+			return "it has the data of " + m.Container
+		}
+	}
+	return ""
+}
+
 // Interrupted says whether an adoption was interrupted.
 func Interrupted(state string) (bool, error) {
 	j, err := loadJournal(state)
@@ -342,12 +397,17 @@ func (a *Adopter) Settle(ctx context.Context, back bool) (forward bool, err erro
 		return false, err
 	}
 	r := &run{Adopter: a, j: j, began: map[string]time.Time{}}
+	if j.Proved {
+		return true, r.finish(ctx) // some of the old containers may be gone
+	}
 	if j.Complete && !back {
 		if err := r.resume(ctx); err == nil {
 			return true, r.finish(ctx)
 		}
 		a.Say("the units did not come up")
 	}
+	ctx, done := context.WithTimeout(ctx, undoLimit)
+	defer done()
 	return false, r.undo(ctx)
 }
 
@@ -360,11 +420,11 @@ func (r *run) resume(ctx context.Context) error {
 		return err
 	}
 	lives := map[string]string{}
+	if err := r.start(ctx); err != nil {
+		return err
+	}
 	for _, group := range r.j.Start {
 		for _, name := range group {
-			if err := r.startOne(ctx, name); err != nil {
-				return err
-			}
 			if strings.HasSuffix(name, "-pod.service") {
 				continue
 			}

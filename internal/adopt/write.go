@@ -71,7 +71,7 @@ func (a *Adopter) writeOne(ctx context.Context, name string) ([]Done, *Refusal, 
 	if stops := p.Stops(); len(stops) > 0 {
 		return nil, &Refusal{name, stops[0].Text, "keeper adopt " + name}, nil
 	}
-	var written []string
+	var written []FilePlan
 	for _, f := range p.Files {
 		if f.State != New && f.State != Change {
 			continue
@@ -80,20 +80,30 @@ func (a *Adopter) writeOne(ctx context.Context, name string) ([]Done, *Refusal, 
 			err = os.Rename(staged(f.Path), f.Path)
 		}
 		if err != nil {
+			err = fmt.Errorf("cannot write %s: %w", f.Path, err)
 			// Half of the files of one container are worse than none of them.
 			for _, w := range written {
-				err = errors.Join(err, os.Remove(w))
+				err = errors.Join(err, takeBack(w))
 			}
 			a.unstage()
-			return nil, nil, fmt.Errorf("cannot write %s: %w", f.Path, err)
+			return nil, nil, err
 		}
-		if f.State == New {
-			written = append(written, f.Path)
-		}
+		written = append(written, f)
 	}
 	var done []Done
 	for _, i := range p.Items {
 		done = append(done, Done{i.Container, i.Unit + ".service", filepath.Join(a.Places.Quadlets, i.Unit+".container")})
 	}
 	return done, nil, nil
+}
+
+// takeBack has a file be as it was.
+func takeBack(f FilePlan) error {
+	if f.State == New {
+		return os.Remove(f.Path)
+	}
+	if err := stageFile(f.Path, f.Old); err != nil {
+		return err
+	}
+	return os.Rename(staged(f.Path), f.Path)
 }

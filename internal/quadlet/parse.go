@@ -89,8 +89,42 @@ func subject(l Line) string {
 		v = v[strings.LastIndexByte(v, ':')+1:]
 	case "PodmanArgs":
 		v, _, _ = strings.Cut(v, "=")
+		v, _, _ = strings.Cut(v, " ")
 	}
 	return l.Section + "\n" + l.Key + "\n" + v
+}
+
+// apart takes a line apart that says several things, as a person may write it:
+// Environment=A=1 "B=2 3".
+func apart(l Line) []Line {
+	switch l.Key {
+	case "Environment", "Label", "Annotation", "Sysctl", "BuildArg", "Options", "PodmanArgs":
+	default:
+		return []Line{l}
+	}
+	list := []Line{l}
+	var word strings.Builder
+	var quote rune
+	end := func() {
+		if word.Len() > 0 {
+			list = append(list, Line{Section: l.Section, Key: l.Key, Value: word.String()})
+		}
+		word.Reset()
+	}
+	for _, r := range l.Value {
+		switch {
+		case quote == 0 && (r == '"' || r == '\''):
+			quote = r
+		case r == quote:
+			quote = 0
+		case quote == 0 && (r == ' ' || r == '\t'):
+			end()
+		default:
+			word.WriteRune(r)
+		}
+	}
+	end()
+	return list
 }
 
 // Additions is what a file would say and one that a person edited does not. They
@@ -109,7 +143,9 @@ func Additions(want, have string) (dropin string, others []Line, err error) {
 	for _, l := range present {
 		l.Number = 0
 		values[l] = true
-		subjects[subject(l)] = true
+		for _, one := range apart(l) {
+			subjects[subject(one)] = true
+		}
 		if single(l.Section, l.Key) {
 			subjects[l.Section+"\n"+l.Key] = true
 		}
