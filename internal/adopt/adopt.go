@@ -111,6 +111,9 @@ type Request struct {
 	Untouched bool
 }
 
+// untouched says that nothing is done about it.
+func (i Item) untouched() bool { return i.Do == Keep || i.Do == Leave }
+
 // Action is what is to be done about a container.
 type Action string
 
@@ -126,6 +129,9 @@ const (
 	Update Action = "update"
 	// Keep finds everything as it should be.
 	Keep Action = "keep"
+	// Leave does nothing about a container that nobody named and that is not meant
+	// to run for good.
+	Leave Action = "leave"
 )
 
 // Item is one container of a plan.
@@ -207,7 +213,7 @@ func (p Plan) Changed() bool {
 		}
 	}
 	for _, i := range p.Items {
-		if i.Do != Keep {
+		if !i.untouched() {
 			return true
 		}
 	}

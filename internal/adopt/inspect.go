@@ -21,7 +21,7 @@ import (
 func (a *Adopter) inspect(ctx context.Context, b *builder) error {
 	for i := range b.plan.Items {
 		item := &b.plan.Items[i]
-		if item.Do == Keep {
+		if item.untouched() {
 			continue
 		}
 		if err := a.layer(ctx, item); err != nil {
@@ -124,7 +124,7 @@ func (b *builder) taken(item *Item) {
 		}
 	}
 	service := item.Unit + ".service"
-	if u, ok := b.kept[service]; ok && item.Do != Update && item.Do != Keep {
+	if u, ok := b.kept[service]; ok && item.Do != Update && !item.untouched() {
 		if f := filepath.Base(u.file); f != item.Unit+".container" {
 			item.Notes = append(item.Notes, quadlet.Note{
 				Unit: item.Unit, Field: "unit", Level: quadlet.Stop, Text: fmt.Sprintf("the unit %s is taken: %s makes it", service, u.file), Try: "rename that file",
