@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -118,11 +119,27 @@ func (p fakePodman) Rename(ctx context.Context, id, name string) error {
 }
 
 func (p fakePodman) StopPod(ctx context.Context, id string) error {
-	return p.f.call(ctx, "stop pod "+id, func() error { p.w.pods[id] = "exited"; return nil })
+	return p.f.call(ctx, "stop pod "+id, func() error {
+		for _, b := range p.w.containers {
+			if b.PodID == id && b.Running {
+				return errors.New(b.Name + " runs in it")
+			}
+		}
+		p.w.pods[id] = "exited"
+		return nil
+	})
 }
 
 func (p fakePodman) RemovePod(ctx context.Context, id string) error {
-	return p.f.call(ctx, "remove pod "+id, func() error { delete(p.w.pods, id); return nil })
+	return p.f.call(ctx, "remove pod "+id, func() error {
+		for _, b := range p.w.containers {
+			if b.PodID == id {
+				return errors.New(b.Name + " is in it")
+			}
+		}
+		delete(p.w.pods, id)
+		return nil
+	})
 }
 
 func (p fakePodman) Remove(ctx context.Context, id string) error {
@@ -145,11 +162,9 @@ func (p fakePodman) SetRestart(ctx context.Context, id, policy string) error {
 		if p.w.noRestart {
 			return podman.ErrUnsupported
 		}
-		name, _, counted := strings.Cut(policy, ":")
-		b.RestartPolicy = policy
-		if name == "on-failure" && !counted {
-			b.RestartMost = 0 // as Podman has it
-		}
+		name, most, _ := strings.Cut(policy, ":")
+		b.RestartPolicy = name
+		b.RestartMost, _ = strconv.Atoi(most) // without a number there is none any more
 		return nil
 	})
 }

@@ -81,6 +81,12 @@ func (w *world) up(name string) error {
 	u := w.units[name]
 	switch {
 	case strings.HasSuffix(name, "-pod.service"):
+		for id, state := range w.pods {
+			if state == "running" {
+				w.wrong("%s starts, and the old pod %s has its ports", name, id)
+			}
+		}
+		w.podUnits[name] = true
 		return nil
 	case u == nil || !u.there:
 		return fmt.Errorf("%s did not start: there is no such unit", name)
@@ -145,6 +151,7 @@ func (w *world) down(name string) {
 		l.active = false
 		return
 	}
+	delete(w.podUnits, name)
 	u := w.units[name]
 	if u == nil || u.Active != "active" {
 		return
@@ -199,6 +206,9 @@ func (f fakeUnits) Loaded(ctx context.Context, name string) (l units.Loaded, err
 		l = units.Loaded{State: "not-found", Active: "inactive", Stale: f.w.stale[name]}
 		if u := f.w.units[name]; u != nil && (u.there || u.Active == "active") {
 			l.State, l.Source, l.Active = "loaded", u.Source, f.w.look(u).Active
+		}
+		if f.w.podUnits[name] {
+			l.State, l.Active = "loaded", "active"
 		}
 		if g, ok := f.w.legacy[name]; ok {
 			l.State, l.Source, l.Fragment, l.Enabled = "loaded", "", g.path, "disabled"
@@ -317,11 +327,18 @@ func (w *world) again(argv []string) error {
 			volume, target, _ := strings.Cut(v, ":")
 			b.mounts = append(b.mounts, mount{volume, target})
 		}
+		if len(b.mounts) == 2 && b.mounts[0].target == b.mounts[1].target {
+			return errors.New("two volumes at " + b.mounts[0].target)
+		}
 		switch a {
 		case "--name":
 			b.Name = argv[i+1]
 		case "-v", "--volume":
-			volume, target, _ := strings.Cut(argv[i+1], ":")
+			volume, target, named := strings.Cut(argv[i+1], ":")
+			if !named {
+				volume, target = fmt.Sprintf("anonymous-%d", w.next), volume
+				w.volume(volume, true)
+			}
 			b.mounts = append(b.mounts, mount{volume, target})
 		case "--rm":
 			b.AutoRemove = true

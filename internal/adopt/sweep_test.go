@@ -11,6 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"keeper/internal/podman"
+	"keeper/internal/quadlet"
 )
 
 // scenario is an adoption in which something goes wrong.
@@ -37,7 +40,7 @@ func scenarios() []scenario {
 				db.RestartPolicy, db.Restart = "always", "always"
 				password(db, "POSTGRES_PASSWORD", "hunter2")
 				cache := w.container("cache", "docker.io/library/redis:8", "cachedata:/data")
-				cache.RestartPolicy, cache.Restart, cache.RestartMost = "on-failure:5", "on-failure", 5
+				cache.RestartPolicy, cache.Restart, cache.RestartMost = "on-failure", "on-failure", 5
 				web := w.container("web", "localhost/ledger:latest")
 				web.Needs = append(web.Needs, need("db"), need("cache"))
 				web.RestartPolicy, web.Restart = "unless-stopped", "always"
@@ -118,6 +121,16 @@ func scenarios() []scenario {
 				w.sharing(backup, db)
 			},
 			data: map[string]string{"db /data": "db /data", "backup /data": "db /data"},
+		},
+		{
+			name: "pod", request: Request{Names: []string{"shop"}},
+			build: func(w *world) {
+				w.survey.Pods = []podman.Pod{{Pod: quadlet.Pod{Unit: "shop", Name: "shop"}, ID: "pod1"}}
+				for _, b := range []*box{w.container("db", "docker.io/library/postgres:17", ":/data"), w.container("web", "localhost/web")} {
+					b.Pod, b.PodID, w.pods["pod1"] = "shop", "pod1", "running"
+				}
+			},
+			data: map[string]string{"db /data": "db /data"},
 		},
 	}
 }
@@ -208,6 +221,9 @@ func (s scenario) isForward(w *world, p Plan, unremoved bool) error {
 		if strings.Contains(b.Name, "-before-keeper") && (b.Running || !s.keeps && !unremoved || !w.noRestart && b.RestartPolicy != "" && b.RestartPolicy != "no") {
 			return fmt.Errorf("%s is left (running %v, restart %s)", b.Name, b.Running, b.RestartPolicy)
 		}
+	}
+	if len(w.pods) > 0 && !unremoved {
+		return fmt.Errorf("the old pod is left: %v", w.pods)
 	}
 	for n, v := range w.volumes {
 		if v.Anonymous && w.user(n) == "" && !unremoved {

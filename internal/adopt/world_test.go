@@ -44,7 +44,8 @@ type world struct {
 	containers map[string]*box
 	volumes    map[string]*podman.Volume
 	secrets    map[string]string
-	pods       map[string]string // id: state
+	pods       map[string]string // id: state; the old ones
+	podUnits   map[string]bool   // those that are active
 	units      map[string]*unit
 	legacy     map[string]*legacy
 	changes    map[string]podman.Changes
@@ -96,7 +97,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		t: t, dir: tempDir(t), containers: map[string]*box{}, volumes: map[string]*podman.Volume{}, secrets: map[string]string{},
-		pods: map[string]string{}, units: map[string]*unit{}, legacy: map[string]*legacy{}, changes: map[string]podman.Changes{},
+		pods: map[string]string{}, podUnits: map[string]bool{}, units: map[string]*unit{}, legacy: map[string]*legacy{}, changes: map[string]podman.Changes{},
 		killed: map[string]bool{}, fails: map[string]bool{}, dies: map[string]bool{}, masked: map[string]bool{}, commands: map[string][]string{}, stale: map[string]bool{},
 	}
 	w.survey = podman.Survey{Version: quadlet.Version{Major: 5, Minor: 4}, Release: "5.4.2", CGroups: "v2", Images: map[string]string{}}
@@ -218,6 +219,12 @@ func (w *world) launch(b *box) {
 		}
 	}
 	b.Running, b.State = true, "running"
+	if b.PodID != "" {
+		if len(w.podUnits) > 0 {
+			w.wrong("%s starts in the old pod, and the new one has its ports", b.Name)
+		}
+		w.pods[b.PodID] = "running"
+	}
 }
 
 // mates says that two containers have a volume in common on purpose: db and backup,
@@ -292,7 +299,7 @@ func (w *world) picture() string {
 	defer w.mu.Unlock()
 	var lines []string
 	for _, b := range w.containers {
-		l := fmt.Sprintf("container %s %s, running %v, restart %q", b.Name, b.ID[:3], b.Running, strings.TrimPrefix(b.RestartPolicy, "no"))
+		l := fmt.Sprintf("container %s %s, running %v, restart %q %d", b.Name, b.ID[:3], b.Running, strings.TrimPrefix(b.RestartPolicy, "no"), b.RestartMost)
 		for _, m := range b.mounts {
 			inode, _ := inodeOf(w.volumes[m.volume].Mountpoint)
 			l += fmt.Sprintf(", at %s %s in %s (%d)", m.target, w.dataOf(b, m.target), m.volume[:min(8, len(m.volume))], inode)
@@ -302,6 +309,7 @@ func (w *world) picture() string {
 	for n, v := range w.volumes {
 		lines = append(lines, fmt.Sprintf("volume %s, anonymous %v", n, v.Anonymous))
 	}
+	lines = append(lines, fmt.Sprintf("pods %v, units of pods %v", w.pods, w.podUnits))
 	for n := range w.secrets {
 		lines = append(lines, "secret "+n)
 	}
