@@ -59,6 +59,7 @@ type Units interface {
 // Processes are the account's containers as the kernel shows them.
 type Processes interface {
 	Processes() ([]containers.Process, error)
+	Running(processes []containers.Process) []containers.Container
 	Holders(processes []containers.Process, units []core.Unit) []containers.Holder
 }
 

@@ -28,6 +28,7 @@ func (a *Adopter) inspect(ctx context.Context, b *builder) error {
 			return err
 		}
 		b.wayBack(item)
+		b.owned(item)
 		b.sources(item)
 		b.taken(item)
 		a.shadowed(item)
@@ -94,6 +95,23 @@ func (b *builder) wayBack(item *Item) {
 		Unit: item.Unit, Field: "rm", Level: quadlet.Stop, Accept: "rm",
 		Text: "it is removed when it stops, and Podman does not know by which command it was made: should the unit fail, it cannot be put back (its volumes stay)",
 		Try:  "go on all the same: --accept rm",
+	})
+}
+
+// owned finds a service of somebody's that runs the container and would start it
+// again, beside its unit.
+func (b *builder) owned(item *Item) {
+	if item.old == nil || item.Do == Update || item.legacy != "" {
+		return
+	}
+	service := b.owners[item.old.ID]
+	if _, quadlets := b.kept[service]; service == "" || quadlets {
+		return
+	}
+	item.Notes = append(item.Notes, quadlet.Note{
+		Unit: item.Unit, Field: "service", Level: quadlet.Stop,
+		Text: fmt.Sprintf("%s runs it, and would start it again beside the unit", service),
+		Try:  fmt.Sprintf("if the unit is to take its place: systemctl --user disable --now %s, podman start %s, and adopt it then", service, item.Container),
 	})
 }
 

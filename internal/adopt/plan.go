@@ -57,7 +57,9 @@ type builder struct {
 	survey podman.Survey
 	disk   disk
 	// kept are the Quadlet-made units by name, and what each runs.
-	kept   map[string]keptUnit
+	kept map[string]keptUnit
+	// owners are the services in which containers run, by the container's id.
+	owners map[string]string
 	legacy map[string]string
 	host   quadlet.Host
 
@@ -90,6 +92,14 @@ func (a *Adopter) builder(ctx context.Context, req Request, survey podman.Survey
 	}
 	for _, p := range problems {
 		b.note(quadlet.Hint, p.File, "cannot be read: "+p.Text, "")
+	}
+	processes, err := a.Processes.Processes()
+	if err != nil {
+		return nil, err
+	}
+	b.owners = map[string]string{}
+	for _, c := range a.Processes.Running(processes) {
+		b.owners[c.ID] = c.Unit
 	}
 	b.legacy, err = legacyUnits(a.Places.UserUnits)
 	return b, err

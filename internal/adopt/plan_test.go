@@ -304,6 +304,9 @@ func TestInTheWay(t *testing.T) {
 		"a unit of the person's own": {set: func(w *world, _ *box) {
 			w.put(filepath.Join(w.places().UserUnits, "db.service"), "[Service]\nExecStart=/bin/true\n")
 		}, want: "db.service, which goes before what is generated"},
+		"a service that runs it": {set: func(w *world, db *box) {
+			w.owners = map[string]string{db.ID: "mine.service"}
+		}, want: "mine.service runs it, and would start it again beside the unit"},
 		"two that make one service": {set: func(w *world, _ *box) {
 			w.put(filepath.Join(w.places().Quadlets, "other.container"), "[Container]\nImage=x\nServiceName=db\n")
 		}, want: "both make db"},
