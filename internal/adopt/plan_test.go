@@ -289,7 +289,7 @@ func TestInTheWay(t *testing.T) {
 		"gone when it stops, by nobody knows what": {set: func(_ *world, db *box) { db.AutoRemove, db.CreateCommand = true, nil }, want: "Podman does not know by which command it was made", accept: "rm"},
 		"image": {set: func(w *world, db *box) {
 			w.survey.Images, db.ImageID = nil, "sha256:other"
-			db.Container.Image = "gone:1"
+			db.Image = "gone:1"
 		}, want: ""},
 		"bind mount": {set: func(w *world, db *box) {
 			db.Volumes = append(db.Volumes, quadlet.VolumeUse{Source: filepath.Join(w.dir, "gone"), Target: "/x"})
