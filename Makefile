@@ -19,7 +19,7 @@ SHELL       := bash
 .NOTPARALLEL:
 
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X keeper/internal/cli.Release=$(RELEASE)
+LDFLAGS := -s -w -X keeper/internal/cli.Release=$(RELEASE) -X keeper/internal/adoptcli.Release=$(RELEASE)
 TOOLS   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/keeper-lab/tools
 SCRIPTS := deploy/install.sh systemd/system/revive $(wildcard deploy/demo/*.sh deploy/demo/plain/*.sh deploy/demo/images/*/*.sh) .ci/run
 
@@ -31,7 +31,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/keeper and bin/keeper-lab
+build: ## Build the programs into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 
 # tool:package. The race detector is the only thing here that needs a C compiler.

@@ -36,7 +36,7 @@ var (
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
 	// shelves are used by any room and know none.
-	shelves = []string{"atomicfile", "paths", "dirwatch"}
+	shelves = []string{"atomicfile", "paths", "dirwatch", "term"}
 )
 
 // rule is one rule of the house. broken returns what is wrong with an import,
@@ -115,6 +115,14 @@ var rules = []rule{
 		broken: onlyOurs(append([]string{"core", "quadlet"}, shelves...)...),
 	},
 	{
+		name: "adopt and the daemon know nothing of each other",
+		why:  "what an adoption does is in a journal on disk, by which the daemon tells; neither is linked into the other",
+		of:   rooms("adopt", "adoptcli"),
+		broken: func(_, imported string) bool {
+			return isRoom(imported, []string{"app", "engine", "cli", "control", "logind"})
+		},
+	},
+	{
 		name: "the daemon links neither Podman nor Compose",
 		why:  "it sits beside a database for months, and the last act must start in milliseconds: what reads containers is a program of its own, keeper-adopt",
 		of:   func(path string) bool { return path == module+"/cmd/keeper" },
@@ -133,7 +141,7 @@ var rules = []rule{
 		name:   "cli imports control, app and what it reads without the daemon",
 		why:    "the daemon has the one truth; a command that worked it out by itself would contradict it one day",
 		of:     rooms("cli"),
-		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core"),
+		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core", "term"),
 	},
 	{
 		name:   "shelves import nothing of keeper",

@@ -8,11 +8,12 @@ import (
 	"syscall"
 
 	"keeper/internal/cli"
+	"keeper/internal/term"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := cli.Main(ctx, os.Args[1:], cli.IO{Out: os.Stdout, Err: os.Stderr})
+	code := cli.Main(ctx, os.Args[1:], term.IO{Out: os.Stdout, Err: os.Stderr})
 	stop()
 	os.Exit(code)
 }

@@ -59,6 +59,7 @@ type Units interface {
 // Processes are the account's containers as the kernel shows them.
 type Processes interface {
 	Processes() ([]containers.Process, error)
+	Running(processes []containers.Process) []containers.Container
 	Holders(processes []containers.Process, units []core.Unit) []containers.Holder
 }
 
@@ -72,6 +73,8 @@ type Places struct {
 	UserUnits string
 	// State is keeper's own directory, Scratch one for files that may go.
 	State, Scratch string
+	// Copies is where the daemon keeps copies of the files of units that run.
+	Copies string
 	// Generator is Podman's, or empty where it was not found.
 	Generator string
 	// Self is this program, for what has to run inside Podman's user namespace.
@@ -109,6 +112,9 @@ type Request struct {
 	Untouched bool
 }
 
+// untouched says that nothing is done about it.
+func (i Item) untouched() bool { return i.Do == Keep || i.Do == Leave }
+
 // Action is what is to be done about a container.
 type Action string
 
@@ -124,6 +130,9 @@ const (
 	Update Action = "update"
 	// Keep finds everything as it should be.
 	Keep Action = "keep"
+	// Leave does nothing about a container that nobody named and that is not meant
+	// to run for good.
+	Leave Action = "leave"
 )
 
 // Item is one container of a plan.
@@ -205,7 +214,7 @@ func (p Plan) Changed() bool {
 		}
 	}
 	for _, i := range p.Items {
-		if i.Do != Keep {
+		if !i.untouched() {
 			return true
 		}
 	}

@@ -344,7 +344,7 @@ func (r *run) reload(ctx context.Context) error {
 		return err
 	}
 	for _, i := range r.plan.Items {
-		if i.Do == Keep {
+		if i.untouched() {
 			continue
 		}
 		l, err := r.Units.Loaded(ctx, i.Unit+".service")

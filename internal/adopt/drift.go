@@ -51,7 +51,7 @@ func (a *Adopter) Drift(ctx context.Context) DriftReport {
 		if !c.Running || c.SystemdUnit == "" || c.Infra {
 			continue
 		}
-		list, err := a.ofContainer(ctx, c)
+		list, err := a.ofContainer(ctx, c, networkNames(survey, c))
 		if err != nil {
 			out.Errors = append(out.Errors, err.Error())
 		}
@@ -66,7 +66,7 @@ func (a *Adopter) Drift(ctx context.Context) DriftReport {
 // ofContainer holds a container against the command line of its unit, which is
 // how it would be made now, and against that by which it was made, for what has
 // been changed while it ran (podman update, podman network connect).
-func (a *Adopter) ofContainer(ctx context.Context, c podman.Container) ([]Drift, error) {
+func (a *Adopter) ofContainer(ctx context.Context, c podman.Container, networks []string) ([]Drift, error) {
 	l, err := a.Units.Loaded(ctx, c.SystemdUnit)
 	if err != nil || l.State != "loaded" || !strings.HasSuffix(l.Source, ".container") {
 		return nil, err // not one of Quadlet's
@@ -91,7 +91,7 @@ func (a *Adopter) ofContainer(ctx context.Context, c podman.Container) ([]Drift,
 		}
 		list = append(list, Drift{c.SystemdUnit, "container", flag, strings.Join(hide(flag, unit[flag]), " "), strings.Join(hide(flag, made[flag]), " "), restart})
 	}
-	return append(list, changedSince(c, made)...), nil
+	return append(list, changedSince(c, networks, made)...), nil
 }
 
 // ofEveryRun are options that say nothing of what a container is like.
@@ -161,7 +161,7 @@ func options(argv []string) map[string][]string {
 var updatable = []string{"memory", "memory-swap", "memory-reservation", "cpus", "cpu-shares", "cpuset-cpus", "cpuset-mems", "pids-limit", "blkio-weight", "health-cmd", "health-interval", "health-retries", "health-timeout", "health-start-period"}
 
 // changedSince tells what a container has that it was not made with.
-func changedSince(c podman.Container, made map[string][]string) []Drift {
+func changedSince(c podman.Container, networks []string, made map[string][]string) []Drift {
 	now := map[string]string{}
 	for _, s := range c.Settings {
 		now[s.Flag] = s.Value
@@ -183,13 +183,29 @@ func changedSince(c podman.Container, made map[string][]string) []Drift {
 		name, _, _ := strings.Cut(v, ":")
 		had = append(had, strings.Split(name, ",")...)
 	}
-	for _, n := range c.Networks {
-		name := n.Name
-		if name != "" && len(had) > 0 && !slices.Contains(had, name) && len(made["pod"]) == 0 {
+	for _, name := range networks {
+		if len(had) > 0 && !slices.Contains(had, name) && len(made["pod"]) == 0 {
 			list = append(list, Drift{c.SystemdUnit, "container", "network", strings.Join(had, " "), name, "add Network= to the unit, or type: podman network disconnect " + name + " " + c.Name})
 		}
 	}
 	return list
+}
+
+// networkNames are the names of the networks that a container is on.
+func networkNames(survey podman.Survey, c podman.Container) []string {
+	var names []string
+	for _, u := range c.Networks {
+		if u.Name != "" {
+			names = append(names, u.Name)
+			continue
+		}
+		for _, n := range survey.Networks {
+			if u.Unit == n.Unit {
+				names = append(names, n.Name)
+			}
+		}
+	}
+	return names
 }
 
 // canonical makes 512m and 536870912 the same, and 1.50 and 1.5.

@@ -363,6 +363,16 @@ func (p fakeProcesses) Processes() ([]containers.Process, error) {
 	return nil, p.f.call(context.Background(), "list processes", func() error { return nil })
 }
 
+func (p fakeProcesses) Running([]containers.Process) []containers.Container {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	var list []containers.Container
+	for id, unit := range p.w.owners {
+		list = append(list, containers.Container{ID: id, Unit: unit})
+	}
+	return list
+}
+
 func (p fakeProcesses) Holders(_ []containers.Process, down []core.Unit) []containers.Holder {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()

@@ -112,9 +112,12 @@ func (d *dryRun) read(stdout, stderr, dir string) {
 	}
 }
 
-// about returns what was said about a file.
+// about returns what was said against a file.
 func (d dryRun) about(file string) string {
 	for _, c := range d.complaints {
+		if strings.HasPrefix(c, "Warning: ") {
+			continue // it makes a unit all the same
+		}
 		if strings.Contains(c, `"`+file+`"`) || strings.Contains(c, "'"+file+"'") || strings.Contains(c, " "+file) || strings.HasPrefix(c, file) {
 			if _, why, ok := strings.Cut(c, `converting "`+file+`": `); ok {
 				return why

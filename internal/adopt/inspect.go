@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -22,13 +21,14 @@ import (
 func (a *Adopter) inspect(ctx context.Context, b *builder) error {
 	for i := range b.plan.Items {
 		item := &b.plan.Items[i]
-		if item.Do == Keep {
+		if item.untouched() {
 			continue
 		}
 		if err := a.layer(ctx, item); err != nil {
 			return err
 		}
 		b.wayBack(item)
+		b.owned(item)
 		b.sources(item)
 		b.taken(item)
 		a.shadowed(item)
@@ -98,6 +98,23 @@ func (b *builder) wayBack(item *Item) {
 	})
 }
 
+// owned finds a service of somebody's that runs the container and would start it
+// again, beside its unit.
+func (b *builder) owned(item *Item) {
+	if item.old == nil || item.Do == Update || item.legacy != "" {
+		return
+	}
+	service := b.owners[item.old.ID]
+	if _, quadlets := b.kept[service]; service == "" || quadlets {
+		return
+	}
+	item.Notes = append(item.Notes, quadlet.Note{
+		Unit: item.Unit, Field: "service", Level: quadlet.Stop,
+		Text: fmt.Sprintf("%s runs it, and would start it again beside the unit", service),
+		Try:  fmt.Sprintf("if the unit is to take its place: systemctl --user disable --now %s, podman start %s, and adopt it then", service, item.Container),
+	})
+}
+
 // sources looks whether the paths that are mounted are still there: a container
 // runs on without, and nothing starts again.
 func (b *builder) sources(item *Item) {
@@ -125,7 +142,7 @@ func (b *builder) taken(item *Item) {
 		}
 	}
 	service := item.Unit + ".service"
-	if u, ok := b.kept[service]; ok && item.Do != Update && item.Do != Keep {
+	if u, ok := b.kept[service]; ok && item.Do != Update && !item.untouched() {
 		if f := filepath.Base(u.file); f != item.Unit+".container" {
 			item.Notes = append(item.Notes, quadlet.Note{
 				Unit: item.Unit, Field: "unit", Level: quadlet.Stop, Text: fmt.Sprintf("the unit %s is taken: %s makes it", service, u.file), Try: "rename that file",
@@ -156,12 +173,7 @@ func (b *builder) ports(ctx context.Context, item *Item) {
 		if !ok || b.replaced(address) {
 			continue
 		}
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-		if err == nil {
-			_ = l.Close()
-			continue
-		}
-		if errors.Is(err, syscall.EADDRINUSE) {
+		if bound(ctx, address) {
 			item.Notes = append(item.Notes, quadlet.Note{
 				Unit: item.Unit, Field: "PublishPort", Level: quadlet.Stop, Text: fmt.Sprintf("the port %s is already bound by another program", s.Value), Try: "ss -ltnp 'sport = :" + address[strings.LastIndexByte(address, ':')+1:] + "'",
 			})

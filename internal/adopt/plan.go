@@ -1,13 +1,11 @@
 package adopt
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
-	"keeper/internal/compose"
 	"keeper/internal/podman"
 	"keeper/internal/quadlet"
 )
@@ -59,7 +57,9 @@ type builder struct {
 	survey podman.Survey
 	disk   disk
 	// kept are the Quadlet-made units by name, and what each runs.
-	kept   map[string]keptUnit
+	kept map[string]keptUnit
+	// owners are the services in which containers run, by the container's id.
+	owners map[string]string
 	legacy map[string]string
 	host   quadlet.Host
 
@@ -93,6 +93,14 @@ func (a *Adopter) builder(ctx context.Context, req Request, survey podman.Survey
 	for _, p := range problems {
 		b.note(quadlet.Hint, p.File, "cannot be read: "+p.Text, "")
 	}
+	processes, err := a.Processes.Processes()
+	if err != nil {
+		return nil, err
+	}
+	b.owners = map[string]string{}
+	for _, c := range a.Processes.Running(processes) {
+		b.owners[c.ID] = c.Unit
+	}
 	b.legacy, err = legacyUnits(a.Places.UserUnits)
 	return b, err
 }
@@ -118,44 +126,137 @@ func (b *builder) fromContainers() error {
 	}
 	for i := range b.survey.Containers {
 		c := &b.survey.Containers[i]
-		if c.Infra || !wanted(*c) {
-			continue
+		switch {
+		case c.Infra:
+		case wanted(*c):
+			b.take(c)
+		case len(b.req.Names) == 0:
+			b.plan.Items = append(b.plan.Items, Item{Container: c.Name, Unit: c.Unit, Source: c.Source, State: c.State, Do: Leave, old: c})
 		}
-		item := Item{Container: c.Name, Unit: c.Unit, Source: c.Source, State: c.State, Do: Adopt, old: c, Notes: slices.Clone(c.Notes)}
-		if unit, ok := b.keptBy(*c); ok {
-			item.Do, item.Unit = Keep, strings.TrimSuffix(unit, ".service")
-			item.Notes = nil
-			b.plan.Items = append(b.plan.Items, item)
-			continue
-		}
-		if path, ok := b.legacy[c.Name]; ok {
-			item.legacy = path
-			item.Source = quadlet.Source{Kind: quadlet.FromSystemd, Path: path, Name: c.Name}
-		} else if path, ok := b.legacy[c.SystemdUnit]; ok && c.SystemdUnit != "" {
-			item.legacy = path
-			item.Source = quadlet.Source{Kind: quadlet.FromSystemd, Path: path, Name: c.Name}
-		}
-		model := c.Container
-		model.Source = item.Source
-		if c.Restart == "" || c.Restart == "no" {
-			model.Restart = "always" // what is adopted is to survive
-		}
-		if b.req.Untouched {
-			item.Do = Write
-		} else if !c.Running {
-			item.Do, model.Manual = Write, true
-			item.Notes = append(item.Notes, quadlet.Note{
-				Unit: c.Unit, Level: quadlet.Hint, Text: "it does not run: its unit starts it neither now nor at boot",
-				Try: fmt.Sprintf("podman start %s, and adopt it then", c.Name),
-			})
-		}
-		item.model = model
-		b.stack.Containers = append(b.stack.Containers, model)
-		b.plan.Items = append(b.plan.Items, item)
 	}
 	b.pods()
 	b.byName()
 	return nil
+}
+
+// take makes a container part of the plan, or says that it is kept already.
+func (b *builder) take(c *podman.Container) {
+	item := Item{Container: c.Name, Unit: c.Unit, Source: c.Source, State: c.State, Do: Adopt, old: c, Notes: slices.Clone(c.Notes)}
+	if unit, ok := b.keptBy(*c); ok {
+		item.Do, item.Unit = Keep, strings.TrimSuffix(unit, ".service")
+		item.Notes = nil
+		b.plan.Items = append(b.plan.Items, item)
+		return
+	}
+	if path := b.legacyOf(*c); path != "" {
+		item.legacy = path
+		item.Source = quadlet.Source{Kind: quadlet.FromSystemd, Path: path, Name: c.Name}
+	}
+	model := c.Container
+	model.Source = item.Source
+	if c.Restart == "" || c.Restart == "no" {
+		model.Restart = "always" // what is adopted is to survive
+	}
+	if b.req.Untouched {
+		item.Do = Write
+	} else if !c.Running {
+		item.Do, model.Manual = Write, true
+		item.Notes = append(item.Notes, quadlet.Note{
+			Unit: c.Unit, Level: quadlet.Hint, Text: "it does not run: its unit starts it neither now nor at boot",
+			Try: fmt.Sprintf("podman start %s, and adopt it then", c.Name),
+		})
+	}
+	item.model = model
+	b.stack.Containers = append(b.stack.Containers, model)
+	b.plan.Items = append(b.plan.Items, item)
+}
+
+// legacyOf returns the unit of podman generate systemd that starts a container,
+// or nothing.
+func (b *builder) legacyOf(c podman.Container) string {
+	if path, ok := b.legacy[c.Name]; ok {
+		return path
+	}
+	if c.SystemdUnit == "" {
+		return ""
+	}
+	return b.legacy[c.SystemdUnit]
+}
+
+// meant says whether a container that nobody named is to run for good. What does
+// not run is somebody's leftover, unless its restart policy says otherwise; what
+// goes when it ends (--rm) is a job, unless a unit starts it.
+func (b *builder) meant(c podman.Container) bool {
+	if c.AutoRemove {
+		_, kept := b.keptBy(c)
+		return kept || b.legacyOf(c) != ""
+	}
+	return c.Running || c.RestartPolicy == "always" || c.RestartPolicy == "unless-stopped"
+}
+
+// selected returns which containers are wanted. A pod is adopted whole.
+func (b *builder) selected() (func(podman.Container) bool, error) {
+	names, pods := map[string]bool{}, map[string]bool{}
+	take := func(c podman.Container) {
+		names[c.Name] = true
+		if c.PodID != "" {
+			pods[c.PodID] = true
+		}
+	}
+	for _, c := range b.survey.Containers {
+		if len(b.req.Names) == 0 && !c.Infra && b.meant(c) {
+			take(c)
+		}
+	}
+	for _, n := range b.req.Names {
+		found := false
+		for _, c := range b.survey.Containers {
+			if c.Name == n || len(n) >= 12 && strings.HasPrefix(c.ID, n) {
+				found = true
+				take(c)
+			}
+		}
+		for _, p := range b.survey.Pods {
+			if p.Name == n {
+				found, pods[p.ID] = true, true
+			}
+		}
+		if !found {
+			return nil, b.unknown(n)
+		}
+	}
+	return func(c podman.Container) bool { return names[c.Name] || c.PodID != "" && pods[c.PodID] }, nil
+}
+
+// unknown says that there is no such container, and which there are.
+func (b *builder) unknown(name string) error {
+	var names []string
+	for _, c := range b.survey.Containers {
+		if !c.Infra {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("there is no container %q: this account has none at all", name)
+	}
+	slices.Sort(names)
+	return fmt.Errorf("there is no container or pod %q; there are: %s", name, strings.Join(names[:min(len(names), 20)], ", "))
+}
+
+// pods adds the pods of the containers that were taken.
+func (b *builder) pods() {
+	for _, p := range b.survey.Pods {
+		taken := false
+		for _, i := range b.plan.Items {
+			taken = taken || i.old != nil && i.old.PodID == p.ID && !i.untouched()
+		}
+		if !taken {
+			continue
+		}
+		b.stack.Pods = append(b.stack.Pods, besides(p.Pod))
+		b.plan.pods = append(b.plan.pods, p.ID)
+		b.plan.Notes = append(b.plan.Notes, p.Notes...)
+	}
 }
 
 // byName has containers and pods refer to volumes and networks by name: whether
@@ -193,69 +294,6 @@ func (b *builder) byName() {
 	}
 }
 
-// selected returns which containers are meant.
-func (b *builder) selected() (func(podman.Container) bool, error) {
-	if b.req.All || len(b.req.Names) == 0 {
-		return func(c podman.Container) bool {
-			// What does not run and is not meant to is somebody's leftover, until it is
-			// named.
-			return c.Running || len(b.req.Names) == 0 && !b.req.All || c.RestartPolicy == "always" || c.RestartPolicy == "unless-stopped"
-		}, nil
-	}
-	names, pods := map[string]bool{}, map[string]bool{}
-	for _, n := range b.req.Names {
-		found := false
-		for _, c := range b.survey.Containers {
-			if c.Name == n || len(n) >= 12 && strings.HasPrefix(c.ID, n) {
-				found, names[c.Name] = true, true
-				if c.PodID != "" {
-					pods[c.PodID] = true // a pod is adopted whole
-				}
-			}
-		}
-		for _, p := range b.survey.Pods {
-			if p.Name == n {
-				found, pods[p.ID] = true, true
-			}
-		}
-		if !found {
-			return nil, b.unknown(n)
-		}
-	}
-	return func(c podman.Container) bool { return names[c.Name] || c.PodID != "" && pods[c.PodID] }, nil
-}
-
-// unknown says that there is no such container, and which there are.
-func (b *builder) unknown(name string) error {
-	var names []string
-	for _, c := range b.survey.Containers {
-		if !c.Infra {
-			names = append(names, c.Name)
-		}
-	}
-	if len(names) == 0 {
-		return fmt.Errorf("there is no container %q: this account has none at all", name)
-	}
-	slices.Sort(names)
-	return fmt.Errorf("there is no container or pod %q; there are: %s", name, strings.Join(names[:min(len(names), 20)], ", "))
-}
-
-// pods adds the pods of the containers that were taken.
-func (b *builder) pods() {
-	for _, p := range b.survey.Pods {
-		taken := false
-		for _, i := range b.plan.Items {
-			taken = taken || i.old != nil && i.old.PodID == p.ID && i.Do != Keep
-		}
-		if !taken {
-			continue
-		}
-		b.stack.Pods = append(b.stack.Pods, besides(p.Pod))
-		b.plan.pods = append(b.plan.pods, p.ID)
-		b.plan.Notes = append(b.plan.Notes, p.Notes...)
-	}
-}
-
 // besides makes a model of a pod that can be there beside the old one: Podman
 // cannot rename a pod, and the old one is to stay until the new has proved
 // itself. What others know it by stays.
@@ -272,202 +310,4 @@ func besides(p quadlet.Pod) quadlet.Pod {
 		p.Settings = append(p.Settings, quadlet.Setting{Flag: "network-alias", Value: was})
 	}
 	return p
-}
-
-// fromCompose takes the services of a Compose file. Containers of the same name,
-// or made of the same file by others, are those that it replaces.
-func (b *builder) fromCompose(ctx context.Context) error {
-	project, err := compose.Load(ctx, b.req.Compose)
-	if err != nil {
-		return err
-	}
-	for _, n := range b.req.Names {
-		if !slices.ContainsFunc(project.Stack.Containers, func(c quadlet.Container) bool { return c.Source.Name == n || c.Name == n }) {
-			return fmt.Errorf("the Compose file has no service %q that is on; it has: %s", n, serviceNames(project))
-		}
-	}
-	b.plan.Off = project.Off
-	for _, s := range project.Stack.Secrets {
-		if v, ok := project.Variable(s.Variable); ok && s.Variable != "" {
-			b.secretValues(s.Name, v)
-		}
-	}
-	b.stack = project.Stack
-	b.stack.Containers = nil
-	b.stack.Secrets = slices.DeleteFunc(slices.Clone(b.stack.Secrets), func(s quadlet.Secret) bool {
-		return slices.Contains(b.survey.Secrets, s.Name) // made by an earlier adoption, or by a person
-	})
-	for _, model := range project.Stack.Containers {
-		if len(b.req.Names) > 0 && !slices.Contains(b.req.Names, model.Source.Name) && !slices.Contains(b.req.Names, model.Name) {
-			continue
-		}
-		b.stack.Containers = append(b.stack.Containers, model)
-		b.plan.Items = append(b.plan.Items, b.ofService(project, model))
-	}
-	// Notes are the items', where they are about one.
-	for _, n := range project.Stack.Notes {
-		i := slices.IndexFunc(b.plan.Items, func(i Item) bool { return i.Unit == n.Unit })
-		if i >= 0 {
-			b.plan.Items[i].Notes = append(b.plan.Items[i].Notes, n)
-		} else {
-			b.plan.Notes = append(b.plan.Notes, n)
-		}
-	}
-	b.stack.Notes = nil
-	return nil
-}
-
-func serviceNames(p compose.Project) string {
-	var names []string
-	for _, c := range p.Stack.Containers {
-		names = append(names, c.Source.Name)
-	}
-	return cmp.Or(strings.Join(names, ", "), "none")
-}
-
-// ofService finds what there is for a service already.
-func (b *builder) ofService(project compose.Project, model quadlet.Container) Item {
-	item := Item{Container: model.Name, Unit: model.Unit, Source: model.Source, State: "absent", Do: Create, model: model}
-	for i := range b.survey.Containers {
-		c := &b.survey.Containers[i]
-		same := c.Name == model.Name
-		theirs := c.ComposeProject == project.Name && c.ComposeService == model.Source.Name
-		if c.Infra || !same && !theirs || item.old != nil && !same {
-			continue
-		}
-		item.old, item.State = c, c.State
-	}
-	if item.old == nil {
-		if _, ok := b.kept[model.Unit+".service"]; ok {
-			item.Do = Update
-		}
-		return item
-	}
-	switch unit, kept := b.keptBy(*item.old); {
-	case kept && unit == model.Unit+".service":
-		item.Do = Update
-	case kept:
-		item.Notes = append(item.Notes, quadlet.Note{
-			Unit: model.Unit, Field: "ContainerName", Level: quadlet.Stop,
-			Text: fmt.Sprintf("the name %s is taken: %s keeps a container of that name already", item.old.Name, unit),
-			Try:  fmt.Sprintf("give the service a container_name of its own, or remove %s", b.kept[unit].file),
-		})
-	case item.old.Running:
-		item.Do = Adopt
-	default:
-		item.Do = Adopt // it is to run, as the file says
-	}
-	if path, ok := b.legacy[item.old.Name]; ok && item.Do == Adopt {
-		item.legacy = path
-	}
-	return item
-}
-
-// resources makes units of the volumes and networks that the containers use, or
-// finds those that others wrote.
-func (b *builder) resources() {
-	moved := map[string]string{}
-	b.stack.Volumes = slices.DeleteFunc(b.stack.Volumes, func(v quadlet.Volume) bool { return b.theirs("volume", v.Name, v.Unit, moved) })
-	b.stack.Networks = slices.DeleteFunc(b.stack.Networks, func(n quadlet.Network) bool { return b.theirs("network", n.Name, n.Unit, moved) })
-	for _, v := range b.stack.Volumes {
-		b.volumes[v.Name] = v.Unit
-	}
-	for _, n := range b.stack.Networks {
-		b.networks[n.Name] = n.Unit
-	}
-	for i := range b.stack.Containers {
-		c := &b.stack.Containers[i]
-		c.Volumes, c.Networks = b.volumeUses(c.Volumes, moved), b.networkUses(c.Networks, moved)
-	}
-	for i := range b.stack.Pods {
-		p := &b.stack.Pods[i]
-		p.Volumes, p.Networks = b.volumeUses(p.Volumes, moved), b.networkUses(p.Networks, moved)
-	}
-}
-
-// theirs says whether another file makes the volume or network already; then
-// that one is used.
-func (b *builder) theirs(kind, name, unit string, moved map[string]string) bool {
-	other, ok := b.disk.unitOf(kind, name)
-	if !ok || other == unit {
-		return false
-	}
-	moved[unit+"."+kind] = other
-	return true
-}
-
-// volumeUses refers to volumes by their units.
-func (b *builder) volumeUses(list []quadlet.VolumeUse, moved map[string]string) []quadlet.VolumeUse {
-	list = slices.Clone(list)
-	for i, u := range list {
-		if u.Unit != "" {
-			list[i].Unit = cmp.Or(moved[u.Unit+".volume"], u.Unit)
-			continue
-		}
-		v, ok := b.existing(u.Source)
-		if u.Source == "" || strings.HasPrefix(u.Source, "/") || !ok || v.Anonymous || len(b.req.Compose.Files) > 0 {
-			continue // a path; or a volume that a Compose file calls external
-		}
-		list[i].Unit, list[i].Source = b.volumeUnit(v), ""
-	}
-	return list
-}
-
-func (b *builder) existing(name string) (podman.Volume, bool) {
-	for _, v := range b.survey.Volumes {
-		if v.Name == name {
-			return v, true
-		}
-	}
-	return podman.Volume{}, false
-}
-
-// volumeUnit returns the unit of a volume, and makes one if there is none.
-func (b *builder) volumeUnit(v podman.Volume) string {
-	if unit, ok := b.volumes[v.Name]; ok {
-		return unit
-	}
-	unit, ok := b.disk.unitOf("volume", v.Name)
-	if f, _ := b.disk.file(unit + ".volume"); !ok || f.Origin.Ours {
-		unit = v.Unit
-		b.stack.Volumes = append(b.stack.Volumes, ofVolume(v.Volume))
-	}
-	b.volumes[v.Name] = unit
-	return unit
-}
-
-func (b *builder) networkUses(list []quadlet.NetworkUse, moved map[string]string) []quadlet.NetworkUse {
-	list = slices.Clone(list)
-	for i, u := range list {
-		if u.Unit != "" {
-			list[i].Unit = cmp.Or(moved[u.Unit+".network"], u.Unit)
-			continue
-		}
-		for _, n := range b.survey.Networks {
-			if n.Name == u.Name && len(b.req.Compose.Files) == 0 {
-				list[i].Unit, list[i].Name = b.networkUnit(n), ""
-			}
-		}
-	}
-	return list
-}
-
-// networkUnit returns the unit of a network, and makes one if there is none.
-func (b *builder) networkUnit(n quadlet.Network) string {
-	if unit, ok := b.networks[n.Name]; ok {
-		return unit
-	}
-	unit, ok := b.disk.unitOf("network", n.Name)
-	if f, _ := b.disk.file(unit + ".network"); !ok || f.Origin.Ours {
-		unit = n.Unit
-		n.Source.Kind = quadlet.FromNetwork
-		b.stack.Networks = append(b.stack.Networks, n)
-	}
-	b.networks[n.Name] = unit
-	return unit
-}
-
-func ofVolume(v quadlet.Volume) quadlet.Volume {
-	v.Source.Kind = quadlet.FromVolume
-	return v
 }

@@ -73,6 +73,8 @@ func TestSelection(t *testing.T) {
 	again.RestartPolicy = "unless-stopped"
 	w.halt(again)
 	w.halt(w.container("leftover", "localhost/x"))
+	job := w.container("job", "localhost/x")
+	job.AutoRemove, job.CreateCommand = true, []string{"podman", "run", "--rm", "localhost/x"}
 	for _, n := range []string{"pod-a", "pod-b"} {
 		w.container(n, "localhost/x").PodID = "pod1"
 	}
@@ -93,16 +95,17 @@ func TestSelection(t *testing.T) {
 		{Request{Names: []string{"leftover"}}, "leftover write"},
 		{Request{Names: []string{"pod"}}, "pod-a adopt, pod-b adopt"},
 		{Request{Names: []string{"pod-b"}}, "pod-a adopt, pod-b adopt"},
-		{Request{All: true}, "again write, db adopt, pod-a adopt, pod-b adopt, web adopt"},
-		{Request{}, "again write, db adopt, leftover write, pod-a adopt, pod-b adopt, web adopt"},
-		{Request{All: true, Untouched: true}, "again write, db write, pod-a write, pod-b write, web write"},
+		{Request{All: true}, "again write, db adopt, job leave, leftover leave, pod-a adopt, pod-b adopt, web adopt"},
+		{Request{}, "again write, db adopt, job leave, leftover leave, pod-a adopt, pod-b adopt, web adopt"},
+		{Request{All: true, Untouched: true}, "again write, db write, job leave, leftover leave, pod-a write, pod-b write, web write"},
+		{Request{Names: []string{"job"}}, "job adopt"},
 	} {
 		if got := does(planOf(t, w, tt.req)); got != tt.want {
 			t.Errorf("%+v: %s, want %s", tt.req, got, tt.want)
 		}
 	}
 	for name, want := range map[string]string{
-		"wbe":       `there is no container or pod "wbe"; there are: again, db, leftover, pod-a, pod-b, web`,
+		"wbe":       `there is no container or pod "wbe"; there are: again, db, job, leftover, pod-a, pod-b, web`,
 		db.ID[:11]:  "there is no container",
 		"infra-pod": "there is no container",
 	} {
@@ -298,6 +301,9 @@ func TestInTheWay(t *testing.T) {
 		"a unit of the person's own": {set: func(w *world, _ *box) {
 			w.put(filepath.Join(w.places().UserUnits, "db.service"), "[Service]\nExecStart=/bin/true\n")
 		}, want: "db.service, which goes before what is generated"},
+		"a service that runs it": {set: func(w *world, db *box) {
+			w.owners = map[string]string{db.ID: "mine.service"}
+		}, want: "mine.service runs it, and would start it again beside the unit"},
 		"two that make one service": {set: func(w *world, _ *box) {
 			w.put(filepath.Join(w.places().Quadlets, "other.container"), "[Container]\nImage=x\nServiceName=db\n")
 		}, want: "both make db"},

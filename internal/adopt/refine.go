@@ -29,7 +29,7 @@ func (b *builder) anonymous() {
 	for i := range b.plan.Items {
 		item := &b.plan.Items[i]
 		c := b.model(item)
-		if c == nil || item.old == nil || item.Do == Keep || item.Do == Update {
+		if c == nil || item.old == nil || item.untouched() || item.Do == Update {
 			continue
 		}
 		for _, v := range item.old.Anonymous {

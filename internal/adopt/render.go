@@ -1,6 +1,7 @@
 package adopt
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,6 +58,7 @@ func (b *builder) against(f quadlet.File) *FilePlan {
 		p.Path, p.State, p.Content = have.Path, Same, have.Content
 		return p
 	case have.Origin.Ours && !have.Origin.Edited:
+		b.otherwise(f, have)
 		p.Path, p.State = have.Path, Change
 		return p
 	}
@@ -77,6 +79,27 @@ func (b *builder) against(f quadlet.File) *FilePlan {
 		return p
 	}
 	return b.beside(f, have)
+}
+
+// otherwise notes that a unit was made of something else than it would be now:
+// two things of one name may have nothing in common.
+func (b *builder) otherwise(f quadlet.File, have onDisk) {
+	was, is := have.Origin.Source, f.Source
+	if filepath.Ext(f.Name) != ".container" || was.Kind == is.Kind && was.Path == is.Path && was.Name == is.Name {
+		return
+	}
+	b.plan.Notes = append(b.plan.Notes, quadlet.Note{
+		Unit: strings.TrimSuffix(f.Name, ".container"), Field: "file", Level: quadlet.Stop, Accept: "source",
+		Text: fmt.Sprintf("%s was made of %s, and would be made of %s", have.Path, sourceName(was), sourceName(is)),
+		Try:  "give one of them another name; or if it is the same, go on: --accept source",
+	})
+}
+
+func sourceName(s quadlet.Source) string {
+	if s.Path == "" {
+		return "the " + s.Kind + " " + s.Name
+	}
+	return s.Name + " of " + s.Path
 }
 
 // beside puts what keeper would add to a person's file into a drop-in.

@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
-	"keeper/internal/containers"
 	"keeper/internal/core"
 )
 
@@ -248,8 +249,8 @@ func (r *run) rename(ctx context.Context) error {
 	return r.j.save()
 }
 
-// foreign makes sure that no process has what the new units are going to mount:
-// one that Podman does not know of, or that did not end.
+// foreign makes sure that nobody has what the new units are going to mount, or
+// their ports: a process that Podman does not know of, or one that did not end.
 func (r *run) foreign(ctx context.Context) error {
 	var down []core.Unit
 	for _, g := range r.j.Start {
@@ -258,36 +259,51 @@ func (r *run) foreign(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if ok {
+			if ok && (u.Active == "inactive" || u.Active == "failed") {
 				down = append(down, u)
 			}
 		}
 	}
 	// What has just stopped is given a moment to be gone.
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(10 * time.Second)
 	for {
-		processes, err := r.Processes.Processes()
-		if err != nil {
+		err := r.held(ctx, down)
+		if err == nil || time.Now().After(deadline) {
 			return err
-		}
-		held := r.Processes.Holders(processes, down)
-		if len(held) == 0 {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return heldBy(held)
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("interrupted: %w", ctx.Err())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
-func heldBy(list []containers.Holder) error {
-	h := list[0]
-	return fmt.Errorf("%s (pid %d) has %s open, which %s is going to mount: two servers on one volume would ruin it", h.Name, h.PID, h.Source, h.Unit)
+func (r *run) held(ctx context.Context, down []core.Unit) error {
+	processes, err := r.Processes.Processes()
+	if err != nil {
+		return err
+	}
+	for _, h := range r.Processes.Holders(processes, down) {
+		return fmt.Errorf("%s (pid %d) has %s open, which %s is going to mount: two servers on one volume would ruin it", h.Name, h.PID, h.Source, h.Unit)
+	}
+	for _, u := range down {
+		for _, address := range u.Ports {
+			if bound(ctx, address) {
+				return fmt.Errorf("the port %s, which %s is going to publish, is still bound; see: ss -ltnp", address, u.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// bound says whether somebody listens at an address of this host.
+func bound(ctx context.Context, address string) bool {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err == nil {
+		_ = l.Close()
+	}
+	return errors.Is(err, syscall.EADDRINUSE)
 }
 
 // start starts the units, group by group. A unit that runs and was written anew
@@ -342,9 +358,11 @@ func (a *Adopter) startOne(ctx context.Context, name string) error {
 // prove waits until each new unit does what its container did, and stays up.
 func (r *run) prove(ctx context.Context) error {
 	var names []string
-	for _, i := range r.plan.Items {
-		if i.Do == Adopt || i.Do == Create || i.Do == Update {
-			names = append(names, i.Unit+".service")
+	for _, group := range append(slices.Clone(r.j.Start), r.j.Along) {
+		for _, name := range group {
+			if !strings.HasSuffix(name, "-pod.service") {
+				names = append(names, name)
+			}
 		}
 	}
 	if len(names) == 0 {

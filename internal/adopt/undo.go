@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"keeper/internal/podman"
+	"keeper/internal/quadlet"
 )
 
 // Errors of the podman room that are no failures here.
@@ -114,6 +116,8 @@ func (r *run) restoreFiles() error {
 			}
 		default:
 			err = os.Remove(f.Path)
+			// The daemon would take it for lost.
+			_ = os.Remove(filepath.Join(r.Places.Copies, url.PathEscape(f.Path)))
 			if dir := filepath.Dir(f.Path); strings.HasSuffix(dir, ".d") {
 				_ = os.Remove(dir) // if it is empty now
 			}
@@ -310,7 +314,7 @@ func (r *run) again(ctx context.Context, o old) error {
 // dropNew removes the secrets and volumes that were made for the units. A volume
 // that has somebody's data in it stays.
 func (r *run) dropNew(ctx context.Context) error {
-	var all error
+	all := r.dropThrowaways(ctx)
 	for _, s := range r.j.Secrets {
 		if err := r.Podman.RemoveSecret(ctx, s); err != nil && !errors.Is(err, podman.ErrNotFound) {
 			all = errors.Join(all, err)
@@ -327,6 +331,27 @@ func (r *run) dropNew(ctx context.Context) error {
 			continue
 		}
 		all = errors.Join(all, r.Podman.RemoveVolume(ctx, v))
+	}
+	return all
+}
+
+// dropThrowaways removes the containers by which volumes were mounted for the
+// first time, where keeper died before it did so itself.
+func (r *run) dropThrowaways(ctx context.Context) error {
+	if len(r.j.Volumes) == 0 {
+		return nil
+	}
+	survey, err := r.Podman.Survey(ctx)
+	if err != nil {
+		return err
+	}
+	var all error
+	for _, c := range survey.Containers {
+		for _, v := range r.j.Volumes {
+			if !c.Running && slices.Contains(c.Settings, quadlet.Setting{Flag: "label", Value: podman.Throwaway + "=" + v}) {
+				all = errors.Join(all, r.Podman.Remove(ctx, c.ID))
+			}
+		}
 	}
 	return all
 }

@@ -44,6 +44,7 @@ type world struct {
 	containers map[string]*box
 	volumes    map[string]*podman.Volume
 	secrets    map[string]string
+	owners     map[string]string // id: the service that it runs in
 	pods       map[string]string // id: state; the old ones
 	podUnits   map[string]bool   // those that are active
 	units      map[string]*unit

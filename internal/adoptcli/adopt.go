@@ -36,8 +36,8 @@ fails, everything is put back. Data in anonymous volumes goes into named ones,
 without being copied. Your own unit files are never overwritten: what keeper
 would add to one that you edited goes into a drop-in beside it.
 
-Containers that do not run are shown, and left alone by --all unless their
-restart policy says that they are to run; name them to have units written.
+Containers that do not run, or are to go when they end (--rm), are shown and left
+alone unless you name them, or their restart policy says that they are to run.
 
 Exit codes: 0 done, or nothing to do; 1 error, and nothing was changed; 2 wrong
 use; 3 something stops the plan, or a unit is not loaded.`
@@ -80,7 +80,7 @@ func runAdopt(ctx context.Context, to term.IO, f adoptFlags, names []string) err
 	case f.check:
 		return check(ctx, to, names, f.asJSON)
 	}
-	a, done, err := open(ctx, to)
+	a, done, err := open(ctx, to, nil)
 	if err != nil {
 		return err
 	}

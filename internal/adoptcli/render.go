@@ -50,8 +50,17 @@ func doing(i adopt.Item) string {
 		return "start its unit"
 	case adopt.Update:
 		return "write its unit anew, restart it"
+	case adopt.Leave:
+		return "nothing, unless you name it: " + leftBecause(i)
 	}
 	return "nothing: it is kept"
+}
+
+func leftBecause(i adopt.Item) string {
+	if i.State == "running" {
+		return "it is to go when it ends (--rm)"
+	}
+	return "it does not run"
 }
 
 func writeFiles(b *strings.Builder, p adopt.Plan) {
@@ -166,7 +175,7 @@ func printResult(w io.Writer, p adopt.Plan, r adopt.Result) error {
 		b.WriteString("nothing to do: all is as it should be\n")
 	}
 	for _, i := range p.Items {
-		if i.Do == adopt.Keep {
+		if i.Do == adopt.Keep || i.Do == adopt.Leave {
 			continue
 		}
 		fmt.Fprintf(&b, "%s is kept by %s.service", i.Container, i.Unit)

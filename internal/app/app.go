@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -57,7 +56,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	rec := newRecorder(store, kept, log, identity{uid: uid, release: release, since: time.Now()})
 	lingers := &logindLink{uid: uint32(uid), user: rec.id.user()}
 	view := openView(uid, p)
-	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: copiesDir(p)}, log: log}
+	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: p.Copies}, log: log}
 	held := &delay{link: lingers, log: log}
 	defer held.Release()
 	e := engine.New()
@@ -97,9 +96,6 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
 	return err
 }
-
-// copiesDir is where the copies of Quadlet files are.
-func copiesDir(p paths.Paths) string { return filepath.Join(p.State, "quadlets") }
 
 // serve answers on the socket, and makes it anew when somebody removed it.
 func serve(ctx context.Context, srv control.Server, socket net.Listener, path string, log *slog.Logger) error {

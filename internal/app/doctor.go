@@ -102,7 +102,7 @@ func examineManager(ctx context.Context, p paths.Paths, h *core.Health) error {
 	if h.Units, err = c.List(ctx); err != nil {
 		return err
 	}
-	if h.Lost, err = (units.Copies{Dir: copiesDir(p)}).Lost(); err != nil {
+	if h.Lost, err = (units.Copies{Dir: p.Copies}).Lost(); err != nil {
 		return err
 	}
 	if h.Session, err = c.OwnUnit(ctx, units.Session, true); err != nil {

@@ -4,69 +4,27 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"keeper/internal/paths"
 	"keeper/internal/standdown"
-)
-
-// Exit codes, as docs and --help have them.
-const (
-	ExitOK          = 0
-	ExitError       = 1
-	ExitUsage       = 2
-	ExitDegraded    = 3
-	ExitUnreachable = 4
+	"keeper/internal/term"
 )
 
 // Release is the version of this build; the linker sets it.
 var Release = "dev"
 
-// exitError ends the program with a code other than 1. An empty text prints
-// nothing: what there was to say has been said.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e exitError) Error() string {
-	if e.err == nil {
-		return ""
-	}
-	return e.err.Error()
-}
-
-func (e exitError) Unwrap() error { return e.err }
-
-// IO is where a command reads and writes.
-type IO struct {
-	Out, Err io.Writer
-}
-
 // Main runs the command line and returns the exit code.
-func Main(ctx context.Context, args []string, io IO) int {
+func Main(ctx context.Context, args []string, io term.IO) int {
 	root := newRoot(io)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return ExitOK
-	}
-	var ee exitError
-	if !errors.As(err, &ee) {
-		ee = exitError{code: ExitError, err: err}
-	}
-	if ee.err != nil {
-		fmt.Fprintln(io.Err, "keeper:", ee.err)
-	}
-	return ee.code
+	return term.Code(root.ExecuteContext(ctx), "keeper", io)
 }
 
-func newRoot(io IO) *cobra.Command {
+func newRoot(io term.IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "keeper",
 		Short: "Keep a rootless Podman stack alive beyond its sessions",
@@ -84,7 +42,7 @@ Exit codes: 0 all well, 1 error, 2 wrong use, 3 degraded, 4 daemon not reachable
 	c.SetOut(io.Out)
 	c.SetErr(io.Err)
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return exitError{ExitUsage, fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
+		return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
 	c.AddCommand(runCommand(io), recoverCommand(io), rearmCommand(io), statusCommand(io), doctorCommand(io), adoptCommand(), pauseCommand(io), resumeCommand(io), versionCommand(io))
 	c.InitDefaultHelpCmd()
@@ -92,7 +50,7 @@ Exit codes: 0 all well, 1 error, 2 wrong use, 3 degraded, 4 daemon not reachable
 	checkArgs(c)
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return exitError{ExitUsage, fmt.Errorf("there is no command %q; see: keeper --help", args[0])}
+			return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("there is no command %q; see: keeper --help", args[0])}
 		}
 		return nil
 	}
@@ -113,7 +71,7 @@ func checkArgs(c *cobra.Command) {
 				return nil
 			}
 			if err := rule(c, args); err != nil {
-				return exitError{ExitUsage, fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
+				return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 			}
 			return nil
 		}
@@ -125,7 +83,7 @@ func checkArgs(c *cobra.Command) {
 	}
 }
 
-func versionCommand(io IO) *cobra.Command {
+func versionCommand(io term.IO) *cobra.Command {
 	return &cobra.Command{Use: "version", Short: "Show the version", RunE: func(*cobra.Command, []string) error {
 		_, err := fmt.Fprintln(io.Out, "keeper", Release)
 		return err

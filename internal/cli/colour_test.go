@@ -16,6 +16,7 @@ import (
 
 	"keeper/internal/control"
 	"keeper/internal/core"
+	"keeper/internal/term"
 )
 
 // terminal returns both ends of a pseudo-terminal (pty(7)): what is written to
@@ -47,7 +48,7 @@ func onTerminal(t *testing.T, args ...string) (string, int) {
 	t.Helper()
 	master, tty := terminal(t)
 	var talk bytes.Buffer
-	code := Main(t.Context(), args, IO{Out: tty, Err: &talk})
+	code := Main(t.Context(), args, term.IO{Out: tty, Err: &talk})
 	if err := tty.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestColours(t *testing.T) {
 		"linger  on", "linger  "+green+"on"+plain, "not armed", red+"not armed"+plain).Replace(want)
 	check := func(name, want string, args ...string) {
 		t.Helper()
-		if got, code := onTerminal(t, args...); code != ExitDegraded || got != want {
+		if got, code := onTerminal(t, args...); code != term.ExitDegraded || got != want {
 			t.Errorf("%s: exit code %d,\ngot  %q\nwant %q", name, code, got, want)
 		}
 	}
@@ -109,7 +110,7 @@ func TestColours(t *testing.T) {
 		t.Errorf("JSON with colours: %q", got)
 	}
 	var out bytes.Buffer
-	if code := Main(t.Context(), []string{"status"}, IO{Out: &out, Err: io.Discard}); code != ExitDegraded || out.String() != want {
+	if code := Main(t.Context(), []string{"status"}, term.IO{Out: &out, Err: io.Discard}); code != term.ExitDegraded || out.String() != want {
 		t.Errorf("not on a terminal: exit code %d, %q", code, &out)
 	}
 }

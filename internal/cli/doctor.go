@@ -9,12 +9,13 @@ import (
 
 	"keeper/internal/app"
 	"keeper/internal/core"
+	"keeper/internal/term"
 )
 
 // doctorVersion is the version of doctor's JSON.
 const doctorVersion = 1
 
-func doctorCommand(io IO) *cobra.Command {
+func doctorCommand(io term.IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say whether this stack would survive, with proof",
@@ -39,10 +40,10 @@ needs no daemon and changes nothing. It exits with 3 if something is to be mende
 				Findings []core.Finding `json:"findings"`
 			}{doctorVersion, health.User, health.UID, findings})
 		} else {
-			_, err = fmt.Fprint(io.Out, renderer{paint: colours(io.Out)}.findings(findings))
+			_, err = fmt.Fprint(io.Out, renderer{paint: term.Colours(io.Out)}.findings(findings))
 		}
 		if err == nil && core.Sick(findings) {
-			err = exitError{code: ExitDegraded}
+			err = term.Exit{Code: term.ExitDegraded}
 		}
 		return err
 	}

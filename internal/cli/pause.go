@@ -8,9 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"keeper/internal/history"
+	"keeper/internal/term"
 )
 
-func pauseCommand(io IO) *cobra.Command {
+func pauseCommand(io term.IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pause",
 		Short: "Stand down: keep linger as it is and do not bring the stack back",
@@ -22,7 +23,7 @@ on disk, survives a reboot, and holds whether the daemon runs or not.`,
 	reason := c.Flags().String("reason", "", "why, for whoever reads the status")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if c.Flags().Changed("for") && *d < time.Second {
-			return exitError{ExitUsage, fmt.Errorf("--for %s: a pause lasts a second or more; leave --for out for one without end", *d)}
+			return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("--for %s: a pause lasts a second or more; leave --for out for one without end", *d)}
 		}
 		_, marks, err := here()
 		if err != nil {
@@ -38,7 +39,7 @@ on disk, survives a reboot, and holds whether the daemon runs or not.`,
 	return c
 }
 
-func resumeCommand(io IO) *cobra.Command {
+func resumeCommand(io term.IO) *cobra.Command {
 	return &cobra.Command{
 		Use:   "resume",
 		Short: "End a pause, and start afresh",
@@ -59,7 +60,7 @@ late, and takes the account's password lock as it is.`,
 				fmt.Fprintln(io.Err, "there was no pause")
 			}
 			if s := marks.Read(c.Context(), time.Now()); s.InForce() {
-				return exitError{ExitDegraded, fmt.Errorf("keeper still stands down: %s", s.Detail)}
+				return term.Exit{Code: term.ExitDegraded, Err: fmt.Errorf("keeper still stands down: %s", s.Detail)}
 			}
 			return nil
 		},

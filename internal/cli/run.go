@@ -12,9 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"keeper/internal/app"
+	"keeper/internal/term"
 )
 
-func runCommand(io IO) *cobra.Command {
+func runCommand(io term.IO) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon (keeper.service does this)",
@@ -24,7 +25,7 @@ func runCommand(io IO) *cobra.Command {
 	}
 }
 
-func recoverCommand(io IO) *cobra.Command {
+func recoverCommand(io term.IO) *cobra.Command {
 	return &cobra.Command{
 		Use:   "recover",
 		Short: "Clear what a dead life left behind (keeper-session.service does this)",
@@ -47,7 +48,7 @@ const recoverLimit = 55 * time.Second
 // rearmLimit is below TimeoutStopSec of keeper-session.service.
 const rearmLimit = 40 * time.Second
 
-func rearmCommand(io IO) *cobra.Command {
+func rearmCommand(io term.IO) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rearm",
 		Short: "Ask logind to bring the account back (keeper-session.service does this)",

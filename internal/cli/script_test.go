@@ -20,13 +20,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"keeper/internal/control"
+	"keeper/internal/term"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"keeper": func() {
 		// As cmd/keeper has it.
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		code := Main(ctx, os.Args[1:], IO{Out: os.Stdout, Err: os.Stderr})
+		code := Main(ctx, os.Args[1:], term.IO{Out: os.Stdout, Err: os.Stderr})
 		stop()
 		os.Exit(code)
 	}, "keeper-adopt": func() {

@@ -20,9 +20,10 @@ import (
 	"keeper/internal/history"
 	"keeper/internal/paths"
 	"keeper/internal/standdown"
+	"keeper/internal/term"
 )
 
-func statusCommand(io IO) *cobra.Command {
+func statusCommand(io term.IO) *cobra.Command {
 	c := &cobra.Command{Use: "status", Short: "Show whether the stack would survive, and what keeper did"}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -35,9 +36,9 @@ func statusCommand(io IO) *cobra.Command {
 		}
 		switch {
 		case err != nil:
-			return exitError{code: ExitUnreachable}
+			return term.Exit{Code: term.ExitUnreachable}
 		case !st.Well:
-			return exitError{code: ExitDegraded}
+			return term.Exit{Code: term.ExitDegraded}
 		}
 		return nil
 	}
@@ -106,7 +107,7 @@ func printStatus(w io.Writer, st control.Status, asJSON bool, err error) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(st)
 	}
-	r := renderer{now: time.Now(), paint: colours(w)}
+	r := renderer{now: time.Now(), paint: term.Colours(w)}
 	var b strings.Builder
 	if err != nil {
 		fmt.Fprintf(&b, "%s\n", r.bad("The keeper daemon does not answer."))
@@ -279,12 +280,7 @@ func (r renderer) ago(t time.Time) string {
 	return fmt.Sprintf("%dd", int(d.Hours())/24)
 }
 
-func (r renderer) colour(code, s string) string {
-	if !r.paint {
-		return s
-	}
-	return "\x1b[" + code + "m" + s + "\x1b[0m"
-}
+func (r renderer) colour(code, s string) string { return term.Paint(r.paint, code, s) }
 
 func (r renderer) good(s string) string { return r.colour("32", s) }
 func (r renderer) bad(s string) string  { return r.colour("1;31", s) }
@@ -294,14 +290,4 @@ func (r renderer) mark(ok bool, s string) string {
 		return r.good(s)
 	}
 	return r.bad(s)
-}
-
-// colours says whether w is a terminal whose user did not ask for plain text.
-func colours(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	fi, err := f.Stat()
-	return err == nil && fi.Mode()&os.ModeCharDevice != 0
 }

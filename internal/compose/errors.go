@@ -127,7 +127,7 @@ func (s *scanner) offByProfile(err error, profiles []string) error {
 // nothingOn is the error for a project without a service.
 func (s *scanner) nothingOn(p *types.Project) error {
 	if len(p.DisabledServices) == 0 {
-		return fmt.Errorf("cannot read the Compose file %s: there is no service in it; add one under services:", s.order[0])
+		return fmt.Errorf("cannot read the Compose file %s: there is no service in it; \"services:\" needs at least one", s.order[0])
 	}
 	var profiles []string
 	for _, service := range p.DisabledServices {

@@ -390,8 +390,7 @@ func (s *service) needs() {
 
 func (s *service) restart() {
 	s.c.OneShot = s.done[s.in.Name]
-	word, most := s.in.Restart, ""
-	word, most, _ = strings.Cut(word, ":")
+	word, most, _ := strings.Cut(s.in.Restart, ":")
 	if word == "" && s.in.Deploy != nil && s.in.Deploy.RestartPolicy != nil {
 		p := s.in.Deploy.RestartPolicy
 		switch p.Condition {
@@ -403,9 +402,10 @@ func (s *service) restart() {
 			word = "always"
 		}
 		if p.MaxAttempts != nil {
-			if word == "on-failure" {
+			switch word {
+			case "on-failure":
 				most = strconv.FormatUint(*p.MaxAttempts, 10)
-			} else if word == "always" {
+			case "always":
 				s.lose("deploy.restart_policy.max_attempts", "a unit with Restart=always does not count its starts", "condition: on-failure")
 			}
 		}

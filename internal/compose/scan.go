@@ -390,7 +390,7 @@ func (s *scanner) affordable(env map[string]string) error {
 	for _, v := range env {
 		s.largest = max(s.largest, len(v))
 	}
-	over := ""
+	var over string
 	switch c := s.total; {
 	case c.nodes > maxNodes:
 		over = fmt.Sprintf("with its aliases written out it has more than %d values", maxNodes)

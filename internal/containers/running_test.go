@@ -201,6 +201,10 @@ func TestWatch(t *testing.T) {
 		wait("its start")
 		h.remove(filepath.Join(dir, "userdata", "conmon.pid"))
 		wait("its end")
+		h.run("libpod/tmp/exits/"+id("a"), "0")
+		wait("its exit")
+		h.remove(filepath.Join(h.view.Runtime, "libpod"))
+		wait("the end of what tells of it")
 		h.mkdir(filepath.Join(top, "vfs-containers", id("b"), "userdata"))
 		wait("another driver's")
 		h.remove(top)
@@ -215,7 +219,7 @@ func TestWatch(t *testing.T) {
 func TestWatchIgnores(t *testing.T) {
 	t.Parallel()
 	v := View{Runtime: "/run/user/1000"}
-	all := []string{"/run/user/1000/bus", "/run/user/1000/libpod/tmp", "/run/user/1000/containers/networks", "/run/user/1000/containers/overlay-containers/x",
+	all := []string{"/run/user/1000/bus", "/run/user/1000/libpod/tmp/alive", "/run/user/1000/libpod/tmp/exits/x", "/run/user/1000/containers/networks", "/run/user/1000/containers/overlay-containers/x",
 		"/run/user/1000/containers/overlay-containers/" + id("a") + "/healthcheck.log",
 		"/run/user/1000/containers/overlay-containers/" + id("a") + "/userdata/hosts"}
 	if i := slices.IndexFunc(all, v.tells); i >= 0 {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/fsnotify/fsnotify"
@@ -15,8 +16,9 @@ import (
 // Watch calls touched whenever a container may have come, started or gone, and
 // once at first, until the context ends. Podman keeps a directory for each below
 // $XDG_RUNTIME_DIR/containers/overlay-containers, from its making to its
-// removal, and conmon writes its process id into that at each start. None of
-// these directories need be there, and all of them may go and come back.
+// removal; conmon writes its process id into that at each start, and at the end a
+// file into $XDG_RUNTIME_DIR/libpod/tmp/exits. None of these directories need be
+// there, and all of them may go and come back.
 func (v View) Watch(ctx context.Context, touched func()) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -61,6 +63,10 @@ func (v View) tells(path string) bool {
 		return false
 	}
 	parts := strings.Split(rel, "/")
+	if parts[0] == exits[0] {
+		n := min(len(parts), len(exits))
+		return slices.Equal(parts[:n], exits[:n]) && (len(parts) <= len(exits) || containerID.MatchString(parts[n]))
+	}
 	switch {
 	case parts[0] != "containers":
 		return false
@@ -76,6 +82,9 @@ func (v View) tells(path string) bool {
 	return true
 }
 
+// exits is where conmon notes that a container ended.
+var exits = []string{"libpod", "tmp", "exits"}
+
 const (
 	// storeDir ends the name of the directory of the containers; what comes before
 	// is the storage driver: overlay, vfs, …
@@ -88,6 +97,11 @@ const (
 func (v View) follow(w *fsnotify.Watcher) error {
 	if err := w.Add(v.Runtime); err != nil {
 		return fmt.Errorf("cannot watch %s: %w", v.Runtime, err)
+	}
+	for n := range exits {
+		if err := add(w, filepath.Join(append([]string{v.Runtime}, exits[:n+1]...)...)); err != nil {
+			return err
+		}
 	}
 	top := filepath.Join(v.Runtime, "containers")
 	if err := add(w, top); err != nil {

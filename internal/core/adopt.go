@@ -40,13 +40,14 @@ type Unkept struct {
 	Try     string `json:"try,omitempty"`
 }
 
-// Written is a unit that keeper-adopt wrote, Refusal one that it did not.
 type (
+	// Written is a unit that keeper-adopt wrote.
 	Written struct {
 		Container string `json:"container"`
 		Unit      string `json:"unit"`
 		File      string `json:"file"`
 	}
+	// Refusal is one that it did not write, and why.
 	Refusal struct {
 		Container string `json:"container"`
 		Reason    string `json:"reason"`
@@ -109,13 +110,17 @@ const (
 	// again meanwhile.
 	containerSettle = 3 * time.Second
 	containerAgain  = time.Second
-	// WriteLimit, UndoLimit and DriftLimit are how long keeper-adopt may take.
+	// WriteLimit is how long keeper-adopt may take to write units, UndoLimit to end
+	// an interrupted adoption, DriftLimit to compare.
 	WriteLimit = time.Minute
 	UndoLimit  = 5 * time.Minute
 	DriftLimit = 30 * time.Second
 	// adoptionEvery is how often an adoption that is under way is looked at:
 	// nothing tells of its being killed.
-	adoptionEvery = 30 * time.Second
+	adoptionEvery = 5 * time.Second
+	// adoptionSure is how long an adoption must have been seen to be interrupted
+	// before it is undone.
+	adoptionSure = time.Second
 	// remembered bounds what is kept of containers that are gone.
 	remembered = 256
 )
@@ -355,10 +360,11 @@ func some(list []Unkept) string {
 // writeWait is the wait after keeper-adopt failed; it doubles, up to an hour.
 const writeWait = time.Minute
 
-// busy says that keeper-adopt is at work, by keeper's hand or a person's: it
-// starts and stops units and containers, and nothing is to be done beside it.
+// adoptBusy says that keeper-adopt is at work, by keeper's hand or a person's, or
+// about to be: it starts and stops units and containers, and nothing is to be
+// done beside it.
 func (s State) adoptBusy() bool {
-	return s.Adoption == AdoptionUnderway || s.undoing
+	return s.Adoption == AdoptionUnderway || s.undo == undoUnsure || s.undo == undoDue || s.undo == undoRuns
 }
 
 func (d *decider) adopt(ready []Unkept) {
@@ -434,6 +440,22 @@ func (d *decider) adoptionSeen(e AdoptionSeen) {
 	d.lookingAdoption, d.adoptionAt = false, time.Time{}
 	was := d.Adoption
 	d.Adoption = e.Adoption
+	if d.Adoption != AdoptionNone {
+		d.adoptionAt = d.now.Add(adoptionEvery)
+	}
+	switch {
+	case d.undo == undoUnknown && d.Adoption == AdoptionInterrupted:
+		d.undo, d.undoSince = undoUnsure, d.now
+		d.adoptionAt = d.now.Add(adoptionSure)
+	case d.undo == undoUnsure && d.Adoption == AdoptionInterrupted:
+		if d.now.Sub(d.undoSince) >= adoptionSure {
+			d.undo = undoDue
+		} else {
+			d.adoptionAt = d.undoSince.Add(adoptionSure)
+		}
+	case d.undo != undoRuns:
+		d.undo = undoOver
+	}
 	switch {
 	case d.Adoption == was:
 	case d.Adoption == AdoptionUnderway:
@@ -441,28 +463,36 @@ func (d *decider) adoptionSeen(e AdoptionSeen) {
 	case was == AdoptionUnderway && d.Adoption == AdoptionNone:
 		d.containerHint()
 	}
-	if d.Adoption != AdoptionNone {
-		d.adoptionAt = d.now.Add(adoptionEvery)
-	}
 	if d.adoptionAgain {
 		d.adoptionAgain = false
 		d.lookAdoption()
 	}
 }
 
-// undo takes back, once in the life of the daemon, what an adoption left
-// half-done that was interrupted before it.
-func (d *decider) undo() {
-	if d.undone || d.Adoption != AdoptionInterrupted || len(d.writing) > 0 || !d.mayAct() || d.starting || !d.begun {
+// undoStep says how far it is with the undoing of an adoption that was
+// interrupted before this daemon: that is done once. One that is interrupted
+// later is a person's matter, who is there and may mean to go on.
+type undoStep int
+
+const (
+	undoUnknown undoStep = iota
+	undoUnsure           // one is there; whoever is at it may be about to begin or end
+	undoDue
+	undoRuns
+	undoOver
+)
+
+func (d *decider) undoAdoption() {
+	if d.undo != undoDue || len(d.writing) > 0 || !d.mayAct() || d.starting || !d.begun {
 		return
 	}
-	d.undone, d.undoing = true, true
+	d.undo = undoRuns
 	d.actions = append(d.actions, Action{Kind: UndoAdoption, Limit: UndoLimit,
 		What: "end an adoption that was interrupted", Reason: "forward if all its units are there and come up, back to what was otherwise"})
 }
 
 func (d *decider) adoptionUndone(e AdoptionUndone) {
-	d.undoing = false
+	d.undo = undoOver
 	if e.Err != "" {
 		d.note("leave the interrupted adoption to a person", e.Err)
 	}

@@ -300,19 +300,28 @@ func TestAdoption(t *testing.T) {
 	down := UnitsSeen{Armed: true, Units: []Unit{{Name: "db.service", Kind: "container", Active: "failed", Sub: "failed", Wanted: true}}}
 	up := UnitsSeen{Armed: true, Units: []Unit{{Name: "db.service", Kind: "container", Active: "active"}}}
 	interrupted := AdoptionSeen{Adoption: AdoptionInterrupted}
+	sure := []step{{e: interrupted}, {after: adoptionSure, e: Wake{}, want: "look-adoption"}}
+	begin := append(adopting(AdoptOff), sure...)
+	then := func(steps ...step) tale { return tale{steps: append(append([]step{}, begin...), steps...)} }
 	tell(t, map[string]tale{
-		"one that was interrupted is undone once, before anything is brought back": {steps: append(adopting(AdoptOff),
-			step{e: up}, step{e: interrupted, want: "undo-adoption"}, step{e: down},
+		"one that was interrupted is undone once, before anything is brought back": then(
+			step{e: up}, step{e: down},
+			step{e: interrupted, want: "undo-adoption"},
 			step{e: AdoptionUndone{}, want: "look-adoption | start-units"},
-		)},
-		"what cannot be undone is a person's": {steps: append(adopting(AdoptOff),
+		),
+		"what cannot be undone is a person's": then(
 			step{e: interrupted, want: "undo-adoption"},
 			step{e: AdoptionUndone{Err: "no"}, want: "note:leave the interrupted adoption to a person | look-adoption"},
 			step{e: interrupted},
-			step{after: adoptionEvery, e: Wake{}, want: "look-manager | look-adoption"},
+			step{after: adoptionEvery, e: Wake{}, want: "look-adoption"},
 			step{e: interrupted},
 			step{e: up}, step{e: down, want: "start-units"},
-		)},
+		),
+		"one that had just ended":     then(step{e: AdoptionSeen{}}, step{e: interrupted}, step{after: adoptionEvery, e: Wake{}, want: "look-adoption"}, step{e: interrupted}),
+		"one that had just begun":     then(step{e: AdoptionSeen{Adoption: AdoptionUnderway}, want: "note:start nothing for now"}, step{e: interrupted}),
+		"one that was not there then": {steps: append(adopting(AdoptOff), step{e: AdoptionSeen{}}, step{e: interrupted}, step{after: adoptionEvery, e: Wake{}, want: "look-adoption"}, step{e: interrupted})},
+		"hints do not make it sure": {steps: append(adopting(AdoptOff), step{e: interrupted}, step{e: AdoptionHint{}, want: "look-adoption"}, step{e: interrupted},
+			step{after: adoptionSure, e: Wake{}, want: "look-adoption"}, step{e: interrupted, want: "undo-adoption"})},
 		"nothing is brought back beside one that is under way": {steps: append(adopting(AdoptOff),
 			step{e: up},
 			step{e: AdoptionHint{}, want: "look-adoption"},
@@ -322,10 +331,10 @@ func TestAdoption(t *testing.T) {
 			step{e: down},
 			step{e: AdoptionSeen{}, want: "start-units"},
 		)},
-		"not undone while keeper stands down": {steps: append(adopting(AdoptOff),
+		"not undone while keeper stands down": then(
 			step{e: StandDownSeen{paused}, want: "note:stand down"},
 			step{e: interrupted},
 			step{e: StandDownSeen{}, want: "note:stand up | undo-adoption"},
-		)},
+		),
 	})
 }

@@ -150,36 +150,6 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 	return Wake{}
 }
 
-// randomAdoption is an event about containers without a unit.
-func randomAdoption(r *rand.Rand, now time.Time, failed string) Event {
-	switch r.IntN(11) {
-	case 0:
-		e := SettingsSeen{Settings: Settings{Adopt: pick(r, AdoptPropose, AdoptAuto, AdoptAuto, AdoptOff)}}
-		if failed != "" {
-			e.Errs = []string{failed}
-		}
-		return e
-	case 1, 2:
-		return ContainerHint{}
-	case 3, 4, 5, 6:
-		e := ContainersSeen{Err: failed}
-		for _, name := range []string{"a", "b", "c", "x", "y"} {
-			if chance(r, 40) {
-				e.Unkept = append(e.Unkept, Unkept{Name: name, ID: name + pick(r, "1", "2"), Since: now.Add(-time.Duration(r.IntN(60)) * time.Second), Throwaway: chance(r, 20)})
-			}
-		}
-		return e
-	case 7:
-		return UnitsWritten{Written: []Written{{Container: pick(r, "a", "x")}}, Refused: []Refusal{{Container: pick(r, "x", "y")}}, Err: failed}
-	case 8:
-		return pick[Event](r, AdoptionHint{}, AdoptionUndone{Err: failed}, AdoptionSeen{}, AdoptionSeen{},
-			AdoptionSeen{Adoption: pick(r, AdoptionNone, AdoptionUnderway, AdoptionInterrupted)})
-	case 9:
-		return DriftSeen{Drift: []Drift{{Unit: "a.service"}}, Stamps: map[string]string{"/c": pick(r, "1", "2")}, Err: failed}
-	}
-	return SourcesSeen{Stamps: map[string]string{"/c": pick(r, "1", "2")}}
-}
-
 // dump shows all of a state, maps, slices and what it points to included, so
 // that a field that is added one day is compared too.
 func dump(s State) string {
@@ -203,7 +173,9 @@ type ledger struct {
 	adopt    Adopt
 	undone   bool
 	adoption Adoption
-	unkept   []Unkept
+	// looked and before: the first look saw one that was interrupted.
+	looked, before bool
+	unkept         []Unkept
 }
 
 func (l *ledger) event(e Event) {
@@ -248,7 +220,10 @@ func (l *ledger) event(e Event) {
 	case DriftSeen:
 		l.running[LookDrift] = 0
 	case AdoptionSeen:
-		l.running[LookAdoption], l.adoption = 0, e.Adoption
+		if l.running[LookAdoption] = 0; !l.looked || e.Adoption != AdoptionInterrupted && !l.undone {
+			l.looked, l.before = true, e.Adoption == AdoptionInterrupted && !l.looked
+		}
+		l.adoption = e.Adoption
 	case AdoptionUndone:
 		l.running[UndoAdoption] = 0
 	case NetworkMended:
@@ -403,7 +378,7 @@ func (l *ledger) action(a Action, now time.Time) string {
 		if why := l.mayAct(); why != "" {
 			return why
 		}
-		if l.undone || l.adoption != AdoptionInterrupted {
+		if l.undone || l.adoption != AdoptionInterrupted || !l.before {
 			return "there is nothing to undo"
 		}
 		l.undone = true
@@ -449,7 +424,8 @@ func TestDecideProperties(t *testing.T) {
 		pace := pick(r, 50, 2_000, 40_000) // a storm, a busy host, a quiet one
 		if chance(r, 80) {
 			// Most stories begin as the daemon does, or little would happen in them.
-			for _, e := range []Event{LogindUp{}, StandDownSeen{}, SettingsSeen{Settings: Settings{Adopt: pick(r, AdoptPropose, AdoptAuto)}}} {
+			for _, e := range []Event{LogindUp{}, StandDownSeen{}, SettingsSeen{Settings: Settings{Adopt: pick(r, AdoptPropose, AdoptAuto)}},
+				AdoptionSeen{Adoption: pick(r, AdoptionNone, AdoptionInterrupted)}} {
 				s, _ = Decide(s, e, now)
 				l.event(e)
 			}

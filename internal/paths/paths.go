@@ -28,6 +28,8 @@ type Paths struct {
 	// Journal notes an adoption of containers that is not finished, and JournalLock
 	// is locked (flock(2)) by whoever is at it.
 	Journal, JournalLock string
+	// Copies holds a copy of the Quadlet file of each running service.
+	Copies string
 }
 
 // Helper is the name of the program that does what needs Podman, and LibExec
@@ -68,5 +70,6 @@ func Of(uid int) (Paths, error) {
 		Settings:     filepath.Join(config, "keeper", "keeper.toml"),
 		Journal:      filepath.Join(state, "keeper", "adoption.json"),
 		JournalLock:  filepath.Join(state, "keeper", "adoption.lock"),
+		Copies:       filepath.Join(state, "keeper", "quadlets"),
 	}, nil
 }

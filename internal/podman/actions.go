@@ -50,7 +50,7 @@ func (c *Client) State(ctx context.Context, id string) (State, error) {
 // Stop stops a container, and kills it after the timeout. One that does not run
 // is no error.
 func (c *Client) Stop(ctx context.Context, id string, timeout time.Duration) error {
-	seconds := uint((max(timeout, 0) + time.Second - 1) / time.Second) //nolint:gosec // not negative
+	seconds := uint((max(timeout, 0) + time.Second - 1) / time.Second)
 	return c.tell(ctx, "stop container "+short(id), timeout+c.limit, func(ctx context.Context) error {
 		return containers.Stop(ctx, id, new(containers.StopOptions).WithTimeout(seconds))
 	})
@@ -123,7 +123,7 @@ func (c *Client) SetRestart(ctx context.Context, id, policy string) error {
 	if err != nil {
 		return err
 	}
-	if got := d.HostConfig.RestartPolicy.Name; got != name && !(name == "" && got == "no") {
+	if got := d.HostConfig.RestartPolicy.Name; got != name && (name != "" || got != "no") {
 		return &Error{Text: fmt.Sprintf("cannot %s: Podman left it at %q", doing, got), Err: ErrUnsupported}
 	}
 	return nil
@@ -175,6 +175,10 @@ func (c *Client) VolumeInfo(ctx context.Context, name string) (Volume, bool, err
 	return new(facts).volume(&v.InspectVolumeData), true, nil
 }
 
+// Throwaway is the label of containers by which volumes are mounted for the first
+// time; its value is the volume.
+const Throwaway = "keeper.throwaway"
+
 // fullIsSafe is the first Podman that never changes the owner of a volume with
 // something in it (fixVolumePermissions: "Not empty, do nothing and unset
 // NeedsChown"). None copies files into one.
@@ -204,7 +208,7 @@ func (c *Client) PrimeVolume(ctx context.Context, containerID, volume, target st
 	spec.Entrypoint, spec.Command = []string{}, []string{"true"}
 	spec.NetNS = specgen.Namespace{NSMode: specgen.NoNetwork}
 	spec.HealthConfig = nil
-	spec.Labels = map[string]string{"keeper.throwaway": volume}
+	spec.Labels = map[string]string{Throwaway: volume}
 	made, err := ask(ctx, c, doing, c.limit, func(ctx context.Context) (types.ContainerCreateResponse, error) {
 		return containers.CreateWithSpec(ctx, spec, nil)
 	})

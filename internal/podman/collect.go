@@ -54,7 +54,7 @@ func hardLimit(resource int) int64 {
 	if err := unix.Getrlimit(resource, &limit); err != nil {
 		return 0
 	}
-	return int64(min(limit.Max, 1<<20)) //nolint:gosec // bounded
+	return int64(min(limit.Max, 1<<20))
 }
 
 func (c *Client) host(ctx context.Context, f *facts) error {

@@ -77,9 +77,9 @@ func (f *facts) container(d *define.InspectContainerData, byID map[string]*defin
 		},
 		ID: d.ID, ImageID: d.Image,
 		State: d.State.Status, Running: d.State.Running, ExitCode: int(d.State.ExitCode),
-		AutoRemove: d.HostConfig.AutoRemove, Infra: d.IsInfra, PodID: d.Pod,
+		AutoRemove: d.HostConfig.AutoRemove, Infra: d.IsInfra || d.IsService, PodID: d.Pod,
 		CreateCommand: d.Config.CreateCommand,
-		StopTimeout:   time.Duration(d.Config.StopTimeout) * time.Second, //nolint:gosec // a number of seconds that Podman took as such
+		StopTimeout:   time.Duration(d.Config.StopTimeout) * time.Second,
 		StopSignal:    d.Config.StopSignal, User: d.Config.User,
 		RestartPolicy: d.HostConfig.RestartPolicy.Name,
 	}
@@ -152,7 +152,7 @@ func (m *maker) stopping() {
 		m.out.Restart = "always"
 	case "on-failure":
 		m.out.Restart = "on-failure"
-		m.out.RestartMost = int(min(policy.MaximumRetryCount, 1<<20)) //nolint:gosec // bounded
+		m.out.RestartMost = int(min(policy.MaximumRetryCount, 1<<20))
 	default:
 		m.out.Restart = "no"
 	}
@@ -284,9 +284,31 @@ func (m *maker) dependencies() {
 		}
 		m.out.Deps = append(m.out.Deps, name)
 	}
+	for _, name := range m.composeDeps() {
+		if !slices.Contains(m.out.Deps, name) {
+			m.out.Deps = append(m.out.Deps, name)
+			m.out.Needs = append(m.out.Needs, quadlet.Need{Unit: unitName(name)})
+		}
+	}
 	slices.Sort(m.out.Deps)
 	slices.SortFunc(m.out.Needs, func(a, b quadlet.Need) int { return strings.Compare(a.Unit, b.Unit) })
 	m.out.Store = core.IsStore(m.d.ImageName)
+}
+
+// composeDeps are the containers of the services that docker compose notes
+// here: db:service_healthy:false,cache:service_started:true.
+func (m *maker) composeDeps() []string {
+	var names []string
+	for _, one := range strings.Split(m.d.Config.Labels["com.docker.compose.depends_on"], ",") {
+		service, _, _ := strings.Cut(one, ":")
+		for _, c := range m.f.Containers {
+			l := c.Config.Labels
+			if service != "" && c.ID != m.d.ID && l["com.docker.compose.service"] == service && l["com.docker.compose.project"] == m.out.ComposeProject {
+				names = append(names, c.Name)
+			}
+		}
+	}
+	return names
 }
 
 // dialable is an address of this host that reaches a published port.

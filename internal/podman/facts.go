@@ -2,6 +2,7 @@ package podman
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,6 +60,9 @@ func readFacts(data []byte) (*facts, error) {
 			return nil, err
 		}
 	}
+	if slices.Contains(f.Images, nil) || slices.Contains(f.Pods, nil) || slices.Contains(f.Volumes, nil) {
+		return nil, errors.New("cannot read the answers of Podman: an image, a pod or a volume is null")
+	}
 	return f, nil
 }
 
@@ -87,7 +91,7 @@ func (s Survey) Stack() quadlet.Stack {
 // whole says whether an answer has the parts that everything else relies on.
 func whole(c *define.InspectContainerData) error {
 	if c == nil || c.ID == "" || c.Name == "" || c.Config == nil || c.HostConfig == nil || c.State == nil {
-		return malformed{fmt.Errorf("a container without name, state or configuration")}
+		return malformed{errors.New("a container without name, state or configuration")}
 	}
 	if c.HostConfig.LogConfig == nil {
 		c.HostConfig.LogConfig = new(define.InspectLogConfig)
@@ -140,7 +144,7 @@ func survey(f *facts) Survey {
 // image is the image of a container; one without anything in it, if it is gone.
 func (f *facts) image(id string) *inspect.ImageData {
 	for _, i := range f.Images {
-		if i != nil && i.ID == id {
+		if i.ID == id {
 			return i
 		}
 	}

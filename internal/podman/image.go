@@ -32,6 +32,10 @@ func (m *maker) program() {
 	} else if !slices.Equal(c.Cmd, command) {
 		m.out.Command = slices.Clone(c.Cmd)
 	}
+	if slices.Contains(m.out.Command, "") && m.out.Entrypoint == nil {
+		// Exec= cannot hold an empty argument, and an entrypoint can.
+		m.out.Entrypoint = append([]string{}, entrypoint...)
+	}
 	if c.User != user && !m.keepIDUser() {
 		m.setIf("user", c.User)
 	}
@@ -137,7 +141,7 @@ func (m *maker) environment() {
 		if in, ok := image[key]; ok && in == value {
 			continue
 		}
-		if m.hidden(key, value) || !given[key] && m.podmansVariable(key, value, image) {
+		if hidden(value) || !given[key] && m.podmansVariable(key, value, image) {
 			continue
 		}
 		m.set("env", key+"="+value)
@@ -173,9 +177,7 @@ func (m *maker) podmansVariable(key, value string, image map[string]string) bool
 
 // hidden says that this is a secret's name in place of a variable's: inspecting
 // a container that was started once shows SECRET=******* for VARIABLE=value.
-func (m *maker) hidden(key, value string) bool {
-	return value == "*******" && (slices.Contains(m.f.Secrets, key) || !m.cmd.known)
-}
+func hidden(value string) bool { return value == "*******" }
 
 // looksSecret goes by the name, and by passwords in URLs.
 func looksSecret(key, value string) bool {
@@ -228,7 +230,7 @@ func (m *maker) secrets(env map[string]string) {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(env)) {
-		if env[key] == "*******" {
+		if hidden(env[key]) {
 			m.lost("secret", "secret %s is in a variable of its environment, and which one is not recorded", key)
 		}
 	}

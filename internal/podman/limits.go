@@ -77,11 +77,11 @@ func (m *maker) cpu(number func(string, int64)) {
 	if h.CpuPeriod == 100000 && h.CpuQuota > 0 {
 		m.set("cpus", strconv.FormatFloat(float64(h.CpuQuota)/float64(h.CpuPeriod), 'f', -1, 64))
 	} else {
-		number("cpu-period", int64(h.CpuPeriod)) //nolint:gosec // microseconds, at most one second
+		number("cpu-period", int64(h.CpuPeriod))
 		number("cpu-quota", h.CpuQuota)
 	}
-	number("cpu-shares", int64(h.CpuShares))            //nolint:gosec // at most 262144
-	number("cpu-rt-period", int64(h.CpuRealtimePeriod)) //nolint:gosec // microseconds
+	number("cpu-shares", int64(h.CpuShares))
+	number("cpu-rt-period", int64(h.CpuRealtimePeriod))
 	number("cpu-rt-runtime", h.CpuRealtimeRuntime)
 	m.setIf("cpuset-cpus", h.CpusetCpus)
 	m.setIf("cpuset-mems", h.CpusetMems)

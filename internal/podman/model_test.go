@@ -3,11 +3,15 @@ package podman
 import (
 	"maps"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/containers/podman/v5/libpod/define"
+
+	"keeper/internal/quadlet"
 )
 
 func TestParseCommand(t *testing.T) {
@@ -208,4 +212,85 @@ func TestNotesKeepSecrets(t *testing.T) {
 	if !slices.Contains(fields, "env.DB_PASSWORD") || !slices.Contains(fields, "env.URL") {
 		t.Errorf("%q", fields)
 	}
+}
+
+// What z or Z there was is lost once a container was started, and without a
+// command line nothing tells: on a host with SELinux that has to be said.
+func TestLostRelabel(t *testing.T) {
+	t.Parallel()
+	d := &define.InspectContainerData{
+		ID: "0123456789abcdef", Name: "x", State: &define.InspectContainerState{Status: "running"},
+		Config: &define.InspectContainerConfig{}, HostConfig: &define.InspectContainerHostConfig{},
+		Mounts: []define.InspectMount{{Type: "bind", Source: "/srv/x", Destination: "/x", RW: true, Options: []string{"rbind"}, Propagation: "rprivate"}},
+	}
+	if err := whole(d); err != nil {
+		t.Fatal(err)
+	}
+	said := func(selinux bool) bool {
+		c := survey(&facts{Containers: []*define.InspectContainerData{d}, SELinux: selinux}).Containers[0]
+		return slices.ContainsFunc(c.Notes, func(n quadlet.Note) bool { return n.Field == "volume" && strings.Contains(n.Text, "/srv/x") })
+	}
+	if !said(true) || said(false) {
+		t.Error("it is said where SELinux is on, and there alone")
+	}
+	d.Config.CreateCommand = []string{"podman", "run", "-v", "/srv/x:/x:Z", "image"}
+	c := survey(&facts{Containers: []*define.InspectContainerData{d}, SELinux: true}).Containers[0]
+	if said(true) || !slices.Equal(c.Volumes[0].Options, []string{"Z"}) {
+		t.Errorf("%+v", c.Volumes)
+	}
+}
+
+func TestComposeDeps(t *testing.T) {
+	t.Parallel()
+	f := new(facts)
+	for _, c := range [][3]string{{"shop-db-1", "shop", "db"}, {"shop-web-1", "shop", "web"}, {"other-db-1", "other", "db"}} {
+		labels := map[string]string{"com.docker.compose.project": c[1], "com.docker.compose.service": c[2]}
+		if c[2] == "web" {
+			labels["com.docker.compose.depends_on"] = "db:service_healthy:false,gone:service_started:true"
+		}
+		d := &define.InspectContainerData{
+			ID: c[0], Name: c[0], State: &define.InspectContainerState{},
+			Config: &define.InspectContainerConfig{Labels: labels, StopTimeout: 10}, HostConfig: &define.InspectContainerHostConfig{},
+		}
+		if err := whole(d); err != nil {
+			t.Fatal(err)
+		}
+		f.Containers = append(f.Containers, d)
+	}
+	for _, c := range survey(f).Containers {
+		want := []string(nil)
+		if c.Name == "shop-web-1" {
+			want = []string{"shop-db-1"}
+		}
+		if !slices.Equal(c.Deps, want) || len(c.Needs) != len(want) || len(c.Settings) != 0 {
+			t.Errorf("%s depends on %v, settings %v", c.Name, c.Deps, c.Settings)
+		}
+	}
+}
+
+// Whatever a socket sends, it makes a model or an error.
+func FuzzModel(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join(fixtures, "*.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(`{"Containers":[{"Id":"a","Name":"b","Config":{},"HostConfig":{"NetworkMode":"bridge"},"State":{},"NetworkSettings":{"Networks":{"x":null}}}],"Networks":[{"name":"n","subnets":[{}],"routes":[{}]}],"Pods":[{}],"Volumes":[{}],"Images":[{}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := readFacts(data)
+		if err != nil {
+			return
+		}
+		for _, c := range survey(got).Containers {
+			if c.Unit == "" || strings.ContainsAny(c.Unit, "/\x00\n ") {
+				t.Errorf("unit %q", c.Unit)
+			}
+		}
+	})
 }

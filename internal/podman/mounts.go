@@ -71,7 +71,7 @@ func (m *maker) volume(mount define.InspectMount, options []string) {
 
 func (f *facts) anonymous(volume string) bool {
 	for _, v := range f.Volumes {
-		if v != nil && v.Name == volume {
+		if v.Name == volume {
 			return v.Anonymous
 		}
 	}

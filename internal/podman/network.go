@@ -287,6 +287,9 @@ func (f *facts) network(n types.NetworkInspectReport) quadlet.Network {
 		set("driver", n.Driver)
 	}
 	for _, s := range n.Subnets {
+		if s.Subnet.IP == nil {
+			continue
+		}
 		subnet := s.Subnet.String()
 		set("subnet", subnet)
 		if s.Gateway != nil && s.Gateway.String() != firstAddress(subnet) {
@@ -297,6 +300,9 @@ func (f *facts) network(n types.NetworkInspectReport) quadlet.Network {
 		}
 	}
 	for _, r := range n.Routes {
+		if r.Destination.IP == nil {
+			continue
+		}
 		route := r.Destination.String() + "," + r.Gateway.String()
 		if r.Metric != nil {
 			route += "," + strconv.FormatUint(uint64(*r.Metric), 10)
@@ -311,7 +317,7 @@ func (f *facts) network(n types.NetworkInspectReport) quadlet.Network {
 	for _, s := range n.NetworkDNSServers {
 		set("dns", s)
 	}
-	if d := n.IPAMOptions["driver"]; d != "host-local" && !(d == "dhcp" && n.Driver != "bridge") {
+	if d := n.IPAMOptions["driver"]; d != "host-local" && (d != "dhcp" || n.Driver == "bridge") {
 		set("ipam-driver", d)
 	}
 	if i := n.NetworkInterface; n.Driver != "bridge" || !numbered(i) {

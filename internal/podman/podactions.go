@@ -2,6 +2,8 @@ package podman
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/containers/podman/v5/pkg/bindings/pods"
 	"github.com/containers/podman/v5/pkg/domain/entities/types"
@@ -19,17 +21,25 @@ func (c *Client) RemovePod(ctx context.Context, id string) error {
 	})
 }
 
-// StopPod stops what still runs of a pod, its infra container among it.
+// StopPod stops what still runs of a pod, its infra container among it. Podman's
+// own question for that does nothing where one container has stopped already
+// (304, "Degraded").
 func (c *Client) StopPod(ctx context.Context, id string) error {
-	return c.tell(ctx, "stop pod "+short(id), c.limit, func(ctx context.Context) error {
-		report, err := pods.Stop(ctx, id, new(pods.StopOptions).WithTimeout(10))
-		return firstOf(report, err)
+	report, err := ask(ctx, c, "inspect pod "+short(id), c.limit, func(ctx context.Context) (*types.PodInspectReport, error) {
+		return pods.Inspect(ctx, id, nil)
 	})
+	if err != nil {
+		return err
+	}
+	if report.InspectPodData == nil {
+		return c.nonsense(errors.New("a pod without anything"))
+	}
+	var all error
+	for _, member := range report.Containers {
+		all = errors.Join(all, c.Stop(ctx, member.ID, podStop))
+	}
+	return all
 }
 
-func firstOf(report *types.PodStopReport, err error) error {
-	if err == nil && report != nil && len(report.Errs) > 0 {
-		err = report.Errs[0]
-	}
-	return err
-}
+// podStop is for the infra container, which does nothing but wait.
+const podStop = 10 * time.Second

@@ -106,6 +106,9 @@ func (r *renderer) container(c Container, s Stack) {
 	if c.PullNever {
 		c.Settings = append(slices.Clone(c.Settings), Setting{"pull", "never"})
 	}
+	if c.Store {
+		c.Settings = r.patient(c.Settings)
+	}
 	if c.Pod != "" {
 		if r.host.Podman.Before(podsSince) {
 			r.note(Stop, "Pod", fmt.Sprintf("pods need Podman %s for a unit; this host has %s", podsSince, r.host.Podman), "")
@@ -429,6 +432,18 @@ const (
 	stopMargin = 15 * time.Second
 	managerEnd = 2 * time.Minute
 )
+
+// patient leaves out that a data store is to be killed at once: it is given time
+// (see stop).
+func (r *renderer) patient(list []Setting) []Setting {
+	return slices.DeleteFunc(slices.Clone(list), func(s Setting) bool {
+		if s.Flag != "stop-timeout" {
+			return false
+		}
+		r.note(Hint, "StopTimeout", "it is to be killed after "+s.Value+" s; a data store gets a minute to write what it has", "")
+		return true
+	})
+}
 
 // stop writes how long the container has to end, and the unit with it.
 func (r *renderer) stop(body, service *section, c *Container) (rest []Setting) {
