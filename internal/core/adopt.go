@@ -92,16 +92,6 @@ func (AdoptionHint) event()   {}
 func (AdoptionSeen) event()   {}
 func (AdoptionUndone) event() {}
 
-// Adoption says how an adoption of containers stands that was begun.
-type Adoption string
-
-// Nobody adopts; somebody does; somebody did, and was interrupted half-way.
-const (
-	AdoptionNone        Adoption = ""
-	AdoptionUnderway    Adoption = "underway"
-	AdoptionInterrupted Adoption = "interrupted"
-)
-
 const (
 	// containerWait gathers what a start or an end makes of hints.
 	containerWait = 300 * time.Millisecond
@@ -213,83 +203,6 @@ func (d *decider) containersSeen(e ContainersSeen) {
 // settled says that the container is old enough to be what it will be.
 func (d *decider) settled(u Unkept) bool { return d.now.Sub(u.Since).Abs() >= containerSettle }
 
-// UnkeptNow returns the containers that run without a unit, with what is known
-// of a unit for each.
-func (s State) UnkeptNow() []Unkept {
-	var list []Unkept
-	for _, u := range s.Unkept {
-		if w, ok := s.written[u.ID]; ok {
-			u.Unit, u.File = w.Unit, w.File
-		}
-		if r, ok := s.refused[u.ID]; ok {
-			u.Refused, u.Try = r.Reason, r.Try
-		}
-		if unit, ok := unitFor(s.Units, u.Name); ok {
-			if !unit.down() {
-				continue // the unit runs, whatever the cgroups say
-			}
-			u.Unit, u.File, u.Refused, u.Try = unit.Name, unit.Source, "", ""
-		}
-		list = append(list, u)
-	}
-	return list
-}
-
-// down says that nothing of the unit runs or is about to.
-func (u Unit) down() bool { return u.Active == "inactive" || u.Active == "failed" }
-
-// unitFor returns the unit whose container has that name.
-func unitFor(units map[string]Unit, container string) (Unit, bool) {
-	for _, u := range units {
-		if u.Kind == "container" && u.Container == container {
-			return u, true
-		}
-	}
-	return Unit{}, false
-}
-
-// Outside returns the units that are down while their containers run without
-// them, each with the name of the container. To start such a unit is to replace
-// what runs.
-func Outside(units map[string]Unit, unkept []Unkept) map[string]string {
-	out := map[string]string{}
-	for _, c := range unkept {
-		if u, ok := unitFor(units, c.Name); ok && u.down() {
-			out[u.Name] = c.Name
-		}
-	}
-	return out
-}
-
-// OnlyFor says whether the unit is down, and there for nothing but units that
-// are Outside: their volumes, networks and pods.
-func OnlyFor(u Unit, units map[string]Unit, outside map[string]string) bool {
-	if !u.down() || u.Kind == "container" || u.Kind == "kube" {
-		return false
-	}
-	needed := false
-	for _, other := range units {
-		if !slices.Contains(other.Needs, u.Name) || other.Kind != "container" {
-			continue
-		}
-		if _, out := outside[other.Name]; !out {
-			return false
-		}
-		needed = true
-	}
-	return needed
-}
-
-// outsideAmong returns one of the units that are Outside.
-func outsideAmong(outside map[string]string, units []string) string {
-	for _, name := range units {
-		if _, ok := outside[name]; ok {
-			return name
-		}
-	}
-	return ""
-}
-
 // propose notes, once for each, the containers that have no unit; adopt has
 // units written for them, if that is wished.
 func (d *decider) propose() {
@@ -360,13 +273,6 @@ func some(list []Unkept) string {
 // writeWait is the wait after keeper-adopt failed; it doubles, up to an hour.
 const writeWait = time.Minute
 
-// adoptBusy says that keeper-adopt is at work, by keeper's hand or a person's, or
-// about to be: it starts and stops units and containers, and nothing is to be
-// done beside it.
-func (s State) adoptBusy() bool {
-	return s.Adoption == AdoptionUnderway || s.undo == undoUnsure || s.undo == undoDue || s.undo == undoRuns
-}
-
 func (d *decider) adopt(ready []Unkept) {
 	if len(ready) == 0 || len(d.writing) > 0 || d.adoptBusy() || d.Adoption != AdoptionNone || !d.mayAct() || d.starting {
 		return
@@ -425,77 +331,4 @@ func (d *decider) unitsWritten(e UnitsWritten) {
 		}
 	}
 	d.containersAt = earlier(d.containersAt, d.now.Add(containerWait))
-}
-
-func (d *decider) lookAdoption() {
-	if !d.lookingAdoption {
-		d.lookingAdoption = true
-		d.add(LookAdoption, "look for an adoption", "one may have begun, ended or been interrupted")
-	} else {
-		d.adoptionAgain = true
-	}
-}
-
-func (d *decider) adoptionSeen(e AdoptionSeen) {
-	d.lookingAdoption, d.adoptionAt = false, time.Time{}
-	was := d.Adoption
-	d.Adoption = e.Adoption
-	if d.Adoption != AdoptionNone {
-		d.adoptionAt = d.now.Add(adoptionEvery)
-	}
-	switch {
-	case d.undo == undoUnknown && d.Adoption == AdoptionInterrupted:
-		d.undo, d.undoSince = undoUnsure, d.now
-		d.adoptionAt = d.now.Add(adoptionSure)
-	case d.undo == undoUnsure && d.Adoption == AdoptionInterrupted:
-		if d.now.Sub(d.undoSince) >= adoptionSure {
-			d.undo = undoDue
-		} else {
-			d.adoptionAt = d.undoSince.Add(adoptionSure)
-		}
-	case d.undo != undoRuns:
-		d.undo = undoOver
-	}
-	switch {
-	case d.Adoption == was:
-	case d.Adoption == AdoptionUnderway:
-		d.note("start nothing for now", "an adoption of containers is under way, and puts its units in force itself")
-	case was == AdoptionUnderway && d.Adoption == AdoptionNone:
-		d.containerHint()
-	}
-	if d.adoptionAgain {
-		d.adoptionAgain = false
-		d.lookAdoption()
-	}
-}
-
-// undoStep says how far it is with the undoing of an adoption that was
-// interrupted before this daemon: that is done once. One that is interrupted
-// later is a person's matter, who is there and may mean to go on.
-type undoStep int
-
-const (
-	undoUnknown undoStep = iota
-	undoUnsure           // one is there; whoever is at it may be about to begin or end
-	undoDue
-	undoRuns
-	undoOver
-)
-
-func (d *decider) undoAdoption() {
-	if d.undo != undoDue || len(d.writing) > 0 || !d.mayAct() || d.starting || !d.begun {
-		return
-	}
-	d.undo = undoRuns
-	d.actions = append(d.actions, Action{Kind: UndoAdoption, Limit: UndoLimit,
-		What: "end an adoption that was interrupted", Reason: "forward if all its units are there and come up, back to what was otherwise"})
-}
-
-func (d *decider) adoptionUndone(e AdoptionUndone) {
-	d.undo = undoOver
-	if e.Err != "" {
-		d.note("leave the interrupted adoption to a person", e.Err)
-	}
-	d.lookAdoption()
-	d.containerHint()
 }
