@@ -218,6 +218,34 @@ func TestUnkeptNow(t *testing.T) {
 	}
 }
 
+// Two units may have one name for their containers. The answer is the same each
+// time, and neither is started.
+func TestUnitsOfOneContainer(t *testing.T) {
+	t.Parallel()
+	unit := func(name, active string) Unit {
+		return Unit{Name: name, Kind: "container", Active: active, Container: "db"}
+	}
+	for range 50 { // maps have no order
+		s := State{Unkept: []Unkept{hand("db", "1")}, Units: map[string]Unit{}}
+		for _, u := range []Unit{unit("b.service", "inactive"), unit("a.service", "failed"), unit("c.service", "inactive")} {
+			s.Units[u.Name] = u
+		}
+		if got := s.UnkeptNow(); len(got) != 1 || got[0].Unit != "a.service" {
+			t.Fatalf("got %+v", got)
+		}
+		if got := Outside(s.Units, s.Unkept); len(got) != 3 {
+			t.Fatalf("outside are %v", got)
+		}
+		s.Units["c.service"] = unit("c.service", "active")
+		if got := s.UnkeptNow(); len(got) != 0 {
+			t.Fatalf("a unit runs, and yet: %+v", got)
+		}
+		if got := Outside(s.Units, s.Unkept); len(got) != 0 {
+			t.Fatalf("a unit runs, and outside are %v", got)
+		}
+	}
+}
+
 // A unit that is down while its container runs without it is not brought back:
 // that would replace what runs. Nor is what would pull it in.
 func TestOutsideIsNotStarted(t *testing.T) {

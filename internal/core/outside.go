@@ -27,14 +27,21 @@ func (s State) UnkeptNow() []Unkept {
 // down says that nothing of the unit runs or is about to.
 func (u Unit) down() bool { return u.Active == "inactive" || u.Active == "failed" }
 
-// unitFor returns the unit whose container has that name.
+// unitFor returns the unit whose container has that name. Where several have it,
+// that is the one that is not down, or else the first by name: the answer must
+// not be another each time.
 func unitFor(units map[string]Unit, container string) (Unit, bool) {
+	var best Unit
 	for _, u := range units {
-		if u.Kind == "container" && u.Container == container {
-			return u, true
+		if u.Kind != "container" || u.Container != container {
+			continue
+		}
+		switch {
+		case best.Name == "", best.down() && !u.down(), best.down() == u.down() && u.Name < best.Name:
+			best = u
 		}
 	}
-	return Unit{}, false
+	return best, best.Name != ""
 }
 
 // Outside returns the units that are down while their containers run without
@@ -43,8 +50,14 @@ func unitFor(units map[string]Unit, container string) (Unit, bool) {
 func Outside(units map[string]Unit, unkept []Unkept) map[string]string {
 	out := map[string]string{}
 	for _, c := range unkept {
-		if u, ok := unitFor(units, c.Name); ok && u.down() {
-			out[u.Name] = c.Name
+		if u, ok := unitFor(units, c.Name); !ok || !u.down() {
+			continue
+		}
+		// Should several have that name, none of them runs.
+		for _, u := range units {
+			if u.Kind == "container" && u.Container == c.Name {
+				out[u.Name] = c.Name
+			}
 		}
 	}
 	return out

@@ -27,8 +27,9 @@ func randomAdoption(r *rand.Rand, now time.Time, failed string) Event {
 	case 7:
 		return UnitsWritten{Written: []Written{{Container: pick(r, "a", "x")}}, Refused: []Refusal{{Container: pick(r, "x", "y")}}, Err: failed}
 	case 8:
-		return pick[Event](r, AdoptionHint{}, AdoptionUndone{Err: failed}, AdoptionSeen{}, AdoptionSeen{},
-			AdoptionSeen{Adoption: pick(r, AdoptionNone, AdoptionUnderway, AdoptionInterrupted)})
+		return pick[Event](r, AdoptionHint{}, AdoptionUndone{Err: failed}, AdoptionSeen{},
+			AdoptionSeen{Adoption: pick(r, AdoptionNone, AdoptionUnderway, AdoptionInterrupted, AdoptionInterrupted)},
+			AdoptionSeen{Adoption: pick(r, AdoptionNone, AdoptionInterrupted, AdoptionInterrupted)})
 	case 9:
 		return DriftSeen{Drift: []Drift{{Unit: "a.service"}}, Stamps: map[string]string{"/c": pick(r, "1", "2")}, Err: failed}
 	}

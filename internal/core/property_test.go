@@ -13,7 +13,7 @@ import (
 
 // runs and events of the random stories. A failure names its seed.
 const (
-	propertyRuns   = 70
+	propertyRuns   = 100
 	propertyEvents = 300
 )
 
@@ -47,7 +47,7 @@ func randomUnit(r *rand.Rand, name string) Unit {
 		Invocation: pick(r, "", "1", "1", "2"),
 		Restarts:   pick[uint32](r, 0, 5),
 		OneShot:    chance(r, 10),
-		Container:  name[:1],
+		Container:  pick(r, name[:1], name[:1], name[:1], "a"),
 		Stale:      chance(r, 5),
 	}
 	if u.Active == "failed" {
