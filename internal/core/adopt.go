@@ -31,6 +31,9 @@ type Unkept struct {
 	Since time.Time `json:"since,omitzero"`
 	// Throwaway says that Podman removes it when it ends (podman run --rm).
 	Throwaway bool `json:"throwaway,omitempty"`
+	// Terminal says that somebody may be at it: it was started with a terminal or
+	// with its input open (podman run -it, toolbox, distrobox).
+	Terminal bool `json:"terminal,omitempty"`
 	// Unit is there for it all the same, in File, and in force from the next start
 	// on: starting it now would replace the container that runs.
 	Unit string `json:"unit,omitempty"`
@@ -100,6 +103,15 @@ const (
 	// again meanwhile.
 	containerSettle = 3 * time.Second
 	containerAgain  = time.Second
+	// writeSettle is how old a container must be before a unit is written for it by
+	// itself: what ends earlier was a task, and what writes outside its volumes has
+	// mostly done so by then, which is a reason not to.
+	writeSettle = 30 * time.Second
+	// writeMost bounds how many units are asked for at a time, for they have to be
+	// done within WriteLimit; the others follow.
+	writeMost = 10
+	// writtenSure is how long after a unit was written systemd must have it.
+	writtenSure = 10 * time.Second
 	// WriteLimit is how long keeper-adopt may take to write units, UndoLimit to end
 	// an interrupted adoption, DriftLimit to compare.
 	WriteLimit = time.Minute
@@ -138,6 +150,8 @@ func (d *decider) settingsSeen(e SettingsSeen) {
 	if !first {
 		d.note("take the new settings", fmt.Sprintf("adopt is %q now, and was %q", d.Settings.Adopt, was.Adopt))
 	}
+	// Somebody is there, who may have mended what stood in the way.
+	d.refused, d.AdoptErr, d.writeFails, d.writeAfter = nil, "", 0, time.Time{}
 	if d.looks() {
 		d.containersAt = d.now
 		d.driftHint()
@@ -209,22 +223,27 @@ func (d *decider) propose() {
 	if !d.looks() || !d.standSeen || d.StandDown.InForce() || d.ShuttingDown {
 		return
 	}
+	auto := d.Settings.Adopt == AdoptAuto
 	var fresh, ready []Unkept
+	owed := false // a container is there that is to have a unit
 	for _, u := range d.UnkeptNow() {
-		if u.Throwaway || u.Unit != "" || !d.settled(u) {
-			continue
-		}
-		if u.Refused == "" {
-			ready = append(ready, u)
-		}
-		if !d.proposed[u.ID] {
+		switch age := d.now.Sub(u.Since).Abs(); {
+		case u.Throwaway || u.Unit != "" || u.Refused != "":
+		case auto && !u.Terminal:
+			if owed = true; age < writeSettle {
+				d.writeAt = earlier(d.writeAt, d.now.Add(writeSettle-age))
+			} else {
+				ready = append(ready, u)
+			}
+		case d.settled(u) && !d.proposed[u.ID]:
 			fresh = append(fresh, u)
 		}
 	}
-	if d.Settings.Adopt == AdoptAuto {
-		d.adopt(ready)
-		return
+	if !owed && len(d.writing) == 0 {
+		d.AdoptErr, d.writeFails, d.writeAfter = "", 0, time.Time{}
+		d.over("adopt")
 	}
+	d.adopt(ready)
 	if len(fresh) == 0 {
 		return
 	}
@@ -278,9 +297,10 @@ func (d *decider) adopt(ready []Unkept) {
 		return
 	}
 	if d.now.Before(d.writeAfter) {
-		d.writeAt = d.writeAfter
+		d.writeAt = earlier(d.writeAt, d.writeAfter)
 		return
 	}
+	ready = ready[:min(len(ready), writeMost)]
 	d.writing = map[string]string{}
 	var containers []string
 	for _, u := range ready {
@@ -305,13 +325,16 @@ func (d *decider) unitsWritten(e UnitsWritten) {
 	d.writeFails, d.writeAfter = 0, time.Time{}
 	d.written, d.refused = maps.Clone(d.written), maps.Clone(d.refused)
 	if d.written == nil {
-		d.written, d.refused = map[string]Written{}, map[string]Refusal{}
+		d.written = map[string]writtenUnit{}
+	}
+	if d.refused == nil {
+		d.refused = map[string]Refusal{}
 	}
 	d.forget(func(id string) { delete(d.written, id) }, slices.Collect(maps.Keys(d.written)))
 	d.forget(func(id string) { delete(d.refused, id) }, slices.Collect(maps.Keys(d.refused)))
 	for _, w := range e.Written {
 		if id, ok := asked[w.Container]; ok {
-			d.written[id] = w
+			d.written[id] = writtenUnit{w, d.now}
 		}
 	}
 	for name, id := range asked {
@@ -331,4 +354,29 @@ func (d *decider) unitsWritten(e UnitsWritten) {
 		}
 	}
 	d.containersAt = earlier(d.containersAt, d.now.Add(containerWait))
+}
+
+// writtenUnit is a unit that was written, and when.
+type writtenUnit struct {
+	Written
+	at time.Time
+}
+
+// missWritten sees which of the units that were written are not there: somebody
+// removed them, or systemd did not take them. They are not written again.
+func (d *decider) missWritten() {
+	for _, u := range d.Unkept {
+		w, ok := d.written[u.ID]
+		if _, there := d.Units[w.Unit]; !ok || there || d.starting || d.now.Sub(w.at) < writtenSure {
+			continue
+		}
+		d.written, d.refused = maps.Clone(d.written), maps.Clone(d.refused)
+		delete(d.written, u.ID)
+		if d.refused == nil {
+			d.refused = map[string]Refusal{}
+		}
+		r := Refusal{Container: u.Name, Reason: w.Unit + " was written for it, and systemd does not have it: somebody removed " + w.File + ", or it was not taken", Try: "keeper adopt " + u.Name}
+		d.refused[u.ID] = r
+		d.note("leave "+u.Name+" without a unit", r.Reason)
+	}
 }

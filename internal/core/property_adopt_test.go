@@ -20,7 +20,7 @@ func randomAdoption(r *rand.Rand, now time.Time, failed string) Event {
 		e := ContainersSeen{Err: failed}
 		for _, name := range []string{"a", "b", "c", "x", "y"} {
 			if chance(r, 40) {
-				e.Unkept = append(e.Unkept, Unkept{Name: name, ID: name + pick(r, "1", "2"), Since: now.Add(-time.Duration(r.IntN(60)) * time.Second), Throwaway: chance(r, 20)})
+				e.Unkept = append(e.Unkept, Unkept{Name: name, ID: name + pick(r, "1", "2"), Since: now.Add(-time.Duration(r.IntN(60)) * time.Second), Throwaway: chance(r, 20), Terminal: chance(r, 10)})
 			}
 		}
 		return e
