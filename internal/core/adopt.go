@@ -103,6 +103,9 @@ const (
 	// again meanwhile.
 	containerSettle = 3 * time.Second
 	containerAgain  = time.Second
+	// proposeGather is how long what is old enough to be noted waits for what is not
+	// yet: a stack that is started is one decision, and not one for each container.
+	proposeGather = 10 * time.Second
 	// writeSettle is how old a container must be before a unit is written for it by
 	// itself: what ends earlier was a task, and what writes outside its volumes has
 	// mostly done so by then, which is a reason not to.
@@ -226,6 +229,7 @@ func (d *decider) propose() {
 	auto := d.Settings.Adopt == AdoptAuto
 	var fresh, ready []Unkept
 	owed := false // a container is there that is to have a unit
+	young, oldest := false, time.Duration(0)
 	for _, u := range d.UnkeptNow() {
 		switch age := d.now.Sub(u.Since).Abs(); {
 		case u.Throwaway || u.Unit != "" || u.Refused != "":
@@ -235,8 +239,11 @@ func (d *decider) propose() {
 			} else {
 				ready = append(ready, u)
 			}
-		case d.settled(u) && !d.proposed[u.ID]:
-			fresh = append(fresh, u)
+		case d.proposed[u.ID]:
+		case d.settled(u):
+			fresh, oldest = append(fresh, u), max(oldest, age)
+		default:
+			young = true
 		}
 	}
 	if !owed && len(d.writing) == 0 {
@@ -244,6 +251,10 @@ func (d *decider) propose() {
 		d.over("adopt")
 	}
 	d.adopt(ready)
+	if len(fresh) > 0 && young && oldest < proposeGather {
+		d.writeAt = earlier(d.writeAt, d.now.Add(proposeGather-oldest))
+		return
+	}
 	if len(fresh) == 0 {
 		return
 	}
