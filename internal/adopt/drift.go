@@ -236,7 +236,7 @@ func (a *Adopter) ofCompose(ctx context.Context, d disk, host quadlet.Host, out 
 			continue
 		}
 		done[k] = true
-		again := fmt.Sprintf("keeper adopt --compose %s --diff", s.Path)
+		again := "keeper adopt --compose " + shellWord(s.Path) + " --diff"
 		project, err := compose.Load(ctx, compose.Options{Files: []string{s.Path}, Project: s.Project, Profiles: s.Profiles, Env: os.Environ()})
 		if err != nil {
 			out.Watch = append(out.Watch, s.Path)
@@ -255,6 +255,14 @@ func (a *Adopter) ofCompose(ctx context.Context, d disk, host quadlet.Host, out 
 			}
 		}
 	}
+}
+
+// shellWord makes one word of a path for a shell.
+func shellWord(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // lines tells which keys of a unit a Compose file says otherwise. Of a file that

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"keeper/internal/atomicfile"
+	"keeper/internal/paths"
 )
 
 // journal is what an adoption has done so far, and is about to do: each step is
@@ -95,8 +96,8 @@ const journalVersion = 1
 
 // Names of the journal and its lock in keeper's state directory.
 const (
-	journalName = "adoption.json"
-	lockName    = "adoption.lock"
+	journalName = paths.JournalName
+	lockName    = paths.LockName
 )
 
 // save writes the journal before the next step.

@@ -1,6 +1,7 @@
 package adopt
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -159,6 +160,7 @@ func (b *builder) take(c *podman.Container) {
 	}
 	if b.req.Untouched {
 		item.Do = Write
+		b.untouched(&item, &model)
 	} else if !c.Running {
 		item.Do, model.Manual = Write, true
 		item.Notes = append(item.Notes, quadlet.Note{
@@ -170,6 +172,42 @@ func (b *builder) take(c *podman.Container) {
 	b.stack.Containers = append(b.stack.Containers, model)
 	b.plan.Items = append(b.plan.Items, item)
 }
+
+// untouched has a unit that is written beside a running container put that aside
+// at its first start, where `podman run --replace` would remove it with all that it
+// has written outside its volumes. It is told by its id: of later containers the
+// commands do nothing.
+func (b *builder) untouched(item *Item, model *quadlet.Container) {
+	c := item.old
+	stop := func(text, try string) {
+		item.Notes = append(item.Notes, quadlet.Note{Unit: c.Unit, Level: quadlet.Stop, Text: text, Try: try})
+	}
+	for _, s := range c.Settings {
+		if s.Flag == "label" && (strings.HasPrefix(s.Value, "com.github.containers.toolbox=") || s.Value == "manager=distrobox") {
+			stop("it is a toolbox, which its own program starts", "")
+		}
+	}
+	if c.ComposeProject != "" {
+		stop("it is of the Compose project "+c.ComposeProject+", which would start it as well", "keeper adopt --compose FILE")
+	}
+	const podman = "/usr/bin/podman"
+	if c.RestartPolicy != "" && c.RestartPolicy != "no" {
+		if b.host.Podman.Before(restartChanges) {
+			stop("podman-restart.service may start it at boot, beside its unit", "keeper adopt --apply "+c.Name)
+		}
+		model.Before = append(model.Before, []string{"-" + podman, "update", "--restart=no", c.ID})
+	}
+	patience := cmp.Or(int(c.StopTimeout.Seconds()), 10)
+	if model.Store {
+		patience = max(patience, int(storeStop.Seconds()))
+	}
+	model.Before = append(model.Before,
+		[]string{podman, "stop", "--ignore", fmt.Sprintf("--time=%d", min(patience, 80)), c.ID},
+		[]string{"-" + podman, "rename", c.ID, c.Name + "-before-keeper"})
+}
+
+// restartChanges is the first Podman whose update changes restart policies.
+var restartChanges = quadlet.Version{Major: 5, Minor: 1}
 
 // legacyOf returns the unit of podman generate systemd that starts a container,
 // or nothing.
@@ -237,11 +275,16 @@ func (b *builder) unknown(name string) error {
 		}
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("there is no container %q: this account has none at all", name)
+		return unknownError(fmt.Sprintf("there is no container %q: this account has none at all", name))
 	}
 	slices.Sort(names)
-	return fmt.Errorf("there is no container or pod %q; there are: %s", name, strings.Join(names[:min(len(names), 20)], ", "))
+	return unknownError(fmt.Sprintf("there is no container or pod %q; there are: %s", name, strings.Join(names[:min(len(names), 20)], ", ")))
 }
+
+// unknownError says that there is no such container.
+type unknownError string
+
+func (e unknownError) Error() string { return string(e) }
 
 // pods adds the pods of the containers that were taken.
 func (b *builder) pods() {

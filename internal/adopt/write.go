@@ -47,7 +47,10 @@ func (a *Adopter) Write(ctx context.Context, names []string) (Outcome, error) {
 	wrote := false
 	for _, name := range names {
 		done, refused, err := a.writeOne(ctx, name)
-		switch {
+		switch unknown := unknownError(""); {
+		case err != nil && !errors.As(err, &unknown):
+			// Of Podman or the disk, not of this container: it may go better next time.
+			return out, errors.Join(err, a.reloadAfter(ctx, wrote))
 		case err != nil:
 			out.Refused = append(out.Refused, Refusal{name, err.Error(), "keeper adopt " + name})
 		case refused != nil:
@@ -57,10 +60,14 @@ func (a *Adopter) Write(ctx context.Context, names []string) (Outcome, error) {
 			out.Written = append(out.Written, done...)
 		}
 	}
+	return out, a.reloadAfter(ctx, wrote)
+}
+
+func (a *Adopter) reloadAfter(ctx context.Context, wrote bool) error {
 	if !wrote {
-		return out, nil
+		return nil
 	}
-	return out, a.Units.Reload(ctx)
+	return a.Units.Reload(ctx)
 }
 
 func (a *Adopter) writeOne(ctx context.Context, name string) ([]Done, *Refusal, error) {

@@ -76,7 +76,7 @@ func TestWriteHalf(t *testing.T) {
 	was := w.picture()
 	f := &faults{}
 	out, err := w.adopter(f).Write(t.Context(), []string{"web"})
-	if err != nil || len(out.Written) > 0 || len(out.Refused) != 1 || !strings.Contains(out.Refused[0].Reason, "cannot write "+filepath.Join(q, "web.container")) {
+	if err == nil || len(out.Written) > 0 || len(out.Refused) > 0 || !strings.Contains(err.Error(), "cannot write "+filepath.Join(q, "web.container")) {
 		t.Errorf("%+v, %v", out, err)
 	}
 	if now := w.picture(); now != was {
@@ -105,8 +105,9 @@ func TestWriteFails(t *testing.T) {
 		switch {
 		case f.hit == "reload" && err == nil:
 			t.Error("it is not said that the reload failed")
-		case f.hit != "reload" && (len(out.Refused) != 1 || !strings.Contains(out.Refused[0].Reason, errInjected.Error()) || w.picture() != was):
-			t.Errorf("%s fails: %+v", f.hit, out)
+		case f.hit != "reload" && (err == nil || len(out.Refused) > 0 || !strings.Contains(err.Error(), errInjected.Error()) || w.picture() != was):
+			// It is no refusal: it may go better next time.
+			t.Errorf("%s fails: %+v, %v", f.hit, out, err)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func runAdopt(ctx context.Context, to term.IO, f adoptFlags, names []string) err
 	case f.check:
 		return check(ctx, to, names, f.asJSON)
 	}
-	a, done, err := open(ctx, to, nil)
+	a, done, err := open(ctx, to)
 	if err != nil {
 		return err
 	}

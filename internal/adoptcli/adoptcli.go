@@ -58,20 +58,13 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// dialer connects to Podman's service.
-type dialer func(ctx context.Context, socket string) (*podman.Client, error)
-
-// open connects to all that adoption needs. Close what it returns. Without a
-// dialer, the socket of Podman's is started if need be.
-func open(ctx context.Context, to term.IO, dial dialer) (*adopt.Adopter, func(), error) {
+// open connects to all that adoption needs. Close what it returns.
+func open(ctx context.Context, to term.IO) (*adopt.Adopter, func(), error) {
 	a, closeUnits, err := openUnits(ctx, to)
 	if err != nil {
 		return nil, nil, err
 	}
-	if dial == nil {
-		dial = starting(a.Units)
-	}
-	client, err := dial(ctx, socketOf(a))
+	client, err := dial(ctx, a.Units, socketOf(a))
 	if err != nil {
 		closeUnits()
 		return nil, nil, err
@@ -80,23 +73,22 @@ func open(ctx context.Context, to term.IO, dial dialer) (*adopt.Adopter, func(),
 	return a, func() { client.Close(); closeUnits() }, nil
 }
 
-// starting starts Podman's socket where it is not there: that costs no process
-// until somebody connects.
-func starting(manager adopt.Units) dialer {
-	return func(ctx context.Context, socket string) (*podman.Client, error) {
-		client, err := podman.Dial(ctx, socket)
-		// Nobody listens at one that an earlier life left behind.
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
-			return client, err
-		}
-		if l, lerr := manager.Loaded(ctx, "podman.socket"); lerr != nil || l.State != "loaded" {
-			return nil, err // it says what to type
-		}
-		if serr := manager.StartAndWait(ctx, "podman.socket"); serr != nil {
-			return nil, errors.Join(err, serr)
-		}
-		return podman.Dial(ctx, socket)
+// dial connects to Podman's service, and starts its socket where nobody listens:
+// that costs no process until somebody connects. It is not stopped again, for
+// another keeper-adopt may be using it by then.
+func dial(ctx context.Context, manager adopt.Units, socket string) (*podman.Client, error) {
+	client, err := podman.Dial(ctx, socket)
+	// Nobody listens at one that an earlier life left behind.
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+		return client, err
 	}
+	if l, lerr := manager.Loaded(ctx, "podman.socket"); lerr != nil || l.State != "loaded" {
+		return nil, err // it says what to type
+	}
+	if serr := manager.StartAndWait(ctx, "podman.socket"); serr != nil {
+		return nil, errors.Join(err, serr)
+	}
+	return podman.Dial(ctx, socket)
 }
 
 // socketOf is the socket of podman.socket(5): below $XDG_RUNTIME_DIR, as keeper's
@@ -158,7 +150,7 @@ func writeCommand(to term.IO) *cobra.Command {
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(c *cobra.Command, names []string) error {
-		a, done, err := open(c.Context(), to, nil)
+		a, done, err := open(c.Context(), to)
 		if err != nil {
 			return err
 		}
@@ -188,7 +180,7 @@ func driftCommand(to term.IO) *cobra.Command {
 	c := &cobra.Command{Use: "drift", Short: "Say where containers and units differ (the daemon and doctor do this)", Args: cobra.NoArgs, Hidden: true}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		a, done, err := open(c.Context(), to, podman.Dial)
+		a, done, err := open(c.Context(), to)
 		if err != nil {
 			if *asJSON {
 				return printJSON(to.Out, adopt.DriftReport{Version: 1, Drift: []adopt.Drift{}, Watch: []string{}, Errors: []string{err.Error()}})
@@ -225,7 +217,7 @@ func settleCommand(to term.IO) *cobra.Command {
 }
 
 func settle(ctx context.Context, to term.IO, back bool) error {
-	a, done, err := open(ctx, to, nil)
+	a, done, err := open(ctx, to)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func TestAdoptDaemon(t *testing.T) {
 
 	t.Run("auto", func(t *testing.T) {
 		onHost(t, h, `mkdir -p .config/keeper; echo 'adopt = "auto"' >.config/keeper/keeper.toml; systemctl --user restart keeper; systemctl --user start podman.socket`)
-		run(t, "later", "")
+		run(t, "later", "--restart=always")
 		id := onHost(t, h, "podman inspect later --format '{{.Id}} {{.State.Pid}}'")
 		file := ".config/containers/systemd/later.container"
 		// It waits until it is half a minute old.
@@ -65,11 +65,16 @@ func TestAdoptDaemon(t *testing.T) {
 		if now := onHost(t, h, "podman inspect later --format '{{.Id}} {{.State.Pid}}'; systemctl --user is-active later || true"); now != id+"inactive\n" {
 			t.Errorf("the container was touched: it was %s and is %s", id, now)
 		}
+		onHost(t, h, "podman exec later sh -c 'echo precious >/srv/upload'")
 		// The next start is the founding blow's.
 		terminated(t, h)
 		await(t, 20*time.Second, "it is back, by its unit", func(context.Context) bool {
 			return strings.TrimSpace(onHost(t, h, "systemctl --user is-active later || true")) == "active"
 		})
+		// What it has written since, outside any volume, is not gone with it.
+		if out := onHost(t, h, "podman cp later-before-keeper:/srv/upload - | tar -xO; podman inspect later-before-keeper --format '{{.HostConfig.RestartPolicy.Name}}'"); out != "precious\nno\n" {
+			t.Errorf("the old container: %q", out)
+		}
 		if up := onHost(t, h, "podman ps --format '{{.Names}}' 2>/dev/null | sort"); up != "byhand\nlater\n" {
 			t.Errorf("running: %s", up)
 		}

@@ -32,6 +32,12 @@ type Paths struct {
 	Copies string
 }
 
+// JournalName and LockName are those of Journal and JournalLock in State.
+const (
+	JournalName = "adoption.json"
+	LockName    = "adoption.lock"
+)
+
 // Helper is the name of the program that does what needs Podman, and LibExec
 // where a package puts it.
 const (
@@ -68,8 +74,8 @@ func Of(uid int) (Paths, error) {
 		LingerDir:    "/var/lib/systemd/linger",
 		SiteSettings: "/etc/keeper/keeper.toml",
 		Settings:     filepath.Join(config, "keeper", "keeper.toml"),
-		Journal:      filepath.Join(state, "keeper", "adoption.json"),
-		JournalLock:  filepath.Join(state, "keeper", "adoption.lock"),
+		Journal:      filepath.Join(state, "keeper", JournalName),
+		JournalLock:  filepath.Join(state, "keeper", LockName),
 		Copies:       filepath.Join(state, "keeper", "quadlets"),
 	}, nil
 }

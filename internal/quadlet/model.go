@@ -86,6 +86,9 @@ type Container struct {
 	Manual bool
 	// PullNever says that the image is of this host alone.
 	PullNever bool
+	// Before are command lines that the unit runs before it starts the container;
+	// one that begins with a dash may fail.
+	Before [][]string
 	// Store says that it keeps data: it is given time to stop.
 	Store bool
 }

@@ -480,6 +480,9 @@ const (
 )
 
 func (r *renderer) service(unit, service *section, c Container) {
+	for _, argv := range c.Before {
+		service.set("ExecStartPre", words(argv))
+	}
 	switch {
 	case c.OneShot:
 		service.lines = append([]string{"Type=oneshot", "RemainAfterExit=yes"}, service.lines...)
