@@ -32,8 +32,8 @@ func (m *maker) program() {
 	} else if !slices.Equal(c.Cmd, command) {
 		m.out.Command = slices.Clone(c.Cmd)
 	}
-	if slices.Contains(m.out.Command, "") && m.out.Entrypoint == nil {
-		// Exec= cannot hold an empty argument, and an entrypoint can.
+	if slices.ContainsFunc(m.out.Command, quadlet.NoWord) && m.out.Entrypoint == nil {
+		// Exec= cannot hold such an argument, and an entrypoint can.
 		m.out.Entrypoint = append([]string{}, entrypoint...)
 	}
 	if c.User != user && !m.keepIDUser() {

@@ -196,10 +196,9 @@ func escapeUnit(s string) string { return strings.ReplaceAll(s, "%", "%%") }
 // command writes Entrypoint= and Exec=.
 func (r *renderer) command(body *section, c *Container) (rest []Setting) {
 	entry, cmd := c.Entrypoint, c.Command
-	if slices.Contains(cmd, "") {
-		// The generator ends Exec= at an empty argument. An entrypoint can hold one.
+	if i := slices.IndexFunc(cmd, NoWord); i >= 0 {
 		if entry == nil {
-			r.note(Stop, "Exec", "an empty argument of the command cannot be said in a unit file", "wrap it in a script, or give it an entrypoint of its own")
+			r.note(Stop, "Exec", fmt.Sprintf("the argument %q of the command cannot be said in a unit file", cmd[i]), "wrap it in a script, or give it an entrypoint of its own")
 			return nil
 		}
 		entry, cmd = append(slices.Clone(entry), cmd...), nil
