@@ -54,8 +54,8 @@ func Parse(text string) ([]Line, error) {
 
 // single says that of several values of a key the last one counts.
 func single(section, name string) bool {
-	tables := map[string][]key{"Container": containerKeys, "Pod": podKeys, "Network": networkKeys, "Volume": volumeKeys, "Build": buildKeys}
-	for _, k := range tables[section] {
+	keys, _ := table(section)
+	for _, k := range keys {
 		if k.name == name {
 			return !k.many
 		}
