@@ -153,22 +153,6 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-func TestHealthCommand(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		test []string
-		want string
-	}{
-		{[]string{"CMD-SHELL", "curl -f x || exit 1"}, "curl -f x || exit 1"},
-		{[]string{"CMD-SHELL", `["a"]`}, `["CMD-SHELL","[\"a\"]"]`},
-		{[]string{"CMD", "a b", "c"}, `["a b","c"]`},
-	} {
-		if got := healthCommand(c.test); got != c.want {
-			t.Errorf("%q becomes %s", c.test, got)
-		}
-	}
-}
-
 // Podman 4 tells an entrypoint as one string, and the signal as a number.
 func TestPodman4(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,6 @@
 package quadlet
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -232,11 +231,7 @@ func entrypoint(entry []string) string {
 	if len(entry) == 1 && !strings.HasPrefix(strings.TrimSpace(entry[0]), "[") && entry[0] != "" {
 		return entry[0]
 	}
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(entry) // of strings, into memory
-	return strings.TrimSpace(b.String())
+	return inJSON(entry)
 }
 
 func (r *renderer) networks(body *section, list []NetworkUse) (rest []Setting) {
