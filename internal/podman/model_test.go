@@ -1,6 +1,7 @@
 package podman
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/containers/podman/v5/libpod/define"
 
@@ -98,6 +100,15 @@ func TestCount(t *testing.T) {
 	slices.Reverse(many)
 	if got := count(many, nil); len(got.Paths) != 10 || got.Paths[0] != "/a" || got.Added != 16 {
 		t.Errorf("%+v", got)
+	}
+	// Looking for the children of each among all the others took minutes.
+	many = nil
+	for i := range 200_000 {
+		many = append(many, change{fmt.Sprintf("/srv/%d", i), 1})
+	}
+	begin := time.Now()
+	if got := count(many, nil); got.Added != 200_000 || time.Since(begin) > 20*time.Second {
+		t.Errorf("%d in %s", got.Added, time.Since(begin))
 	}
 }
 
