@@ -483,13 +483,17 @@ func (r *renderer) service(unit, service *section, c Container) {
 			burst = c.RestartMost + 1
 			r.note(Hint, "Restart", fmt.Sprintf("systemd counts restarts within a time: %d within %d s, not %d in all", c.RestartMost, limitInterval, c.RestartMost), "")
 		}
-		unit.set("StartLimitIntervalSec", strconv.Itoa(limitInterval))
-		unit.set("StartLimitBurst", strconv.Itoa(burst))
-		service.lines = append([]string{"Restart=" + c.Restart, "RestartSec=" + strconv.Itoa(restartPause)}, service.lines...)
+		restarts(unit, service, c.Restart, burst)
 	}
 	if c.NotifyHealthy && !r.host.Podman.Before(healthySince) {
 		service.set("TimeoutStartSec", seconds(healthyWithin(c.Health)))
 	}
+}
+
+func restarts(unit, service *section, word string, burst int) {
+	unit.set("StartLimitIntervalSec", strconv.Itoa(limitInterval))
+	unit.set("StartLimitBurst", strconv.Itoa(burst))
+	service.lines = append([]string{"Restart=" + word, "RestartSec=" + strconv.Itoa(restartPause)}, service.lines...)
 }
 
 // healthyWithin is how long it may take until a health check passes: the start

@@ -201,3 +201,18 @@ func TestUnsayable(t *testing.T) {
 		}
 	}
 }
+
+// The containers of a pod are bound to it: it must come back as they do.
+func TestPodRestarts(t *testing.T) {
+	t.Parallel()
+	for restart, want := range map[string][]string{
+		"always": {"StartLimitIntervalSec=300\nStartLimitBurst=60", "Restart=always\nRestartSec=1"},
+		"":       {"!Restart", "!StartLimit"},
+	} {
+		files, _ := Render(Stack{Pods: []Pod{{Unit: "p", Name: "p", Restart: restart}}}, Host{Version{5, 4}})
+		if len(files) != 1 {
+			t.Fatalf("%+v", files)
+		}
+		has(t, body(files[0].Content), want...)
+	}
+}
