@@ -72,6 +72,7 @@ var containerKeys = []key{
 	{flag: "health-max-log-count", name: "HealthMaxLogCount", since: since(5, 3)},
 	{flag: "health-max-log-size", name: "HealthMaxLogSize", since: since(5, 3)},
 	{flag: "stop-signal", name: "StopSignal", since: since(5, 2)},
+	{flag: "stop-timeout", name: "StopTimeout", since: stopTimeoutSince}, // 0 alone: see stop
 	{flag: "memory", name: "Memory", since: since(5, 5)},
 	{flag: "pids-limit", name: "PidsLimit"},
 	{flag: "shm-size", name: "ShmSize"},
@@ -185,7 +186,7 @@ var otherKeys = map[string]map[string]Version{
 		"Image": Oldest, "ContainerName": Oldest, "Exec": Oldest, "Network": Oldest, "Volume": Oldest, "Notify": Oldest, "Group": Oldest,
 		"PodmanArgs": Oldest, "GlobalArgs": Oldest, "ContainersConfModule": Oldest, "AutoUpdate": Oldest, "Rootfs": Oldest, "VolatileTmp": Oldest,
 		"Mask": Oldest, "Unmask": Oldest, "RemapUsers": Oldest, "RemapUid": Oldest, "RemapGid": Oldest, "RemapUidSize": Oldest,
-		"Entrypoint": entrypointSince, "Pod": podsSince, "StopTimeout": stopTimeoutSince, "ServiceName": since(5, 3), "StartWithPod": since(5, 3),
+		"Entrypoint": entrypointSince, "Pod": podsSince, "ServiceName": since(5, 3), "StartWithPod": since(5, 3),
 		"ReloadCmd": since(5, 5), "ReloadSignal": since(5, 5), "Retry": since(5, 5), "RetryDelay": since(5, 5),
 	},
 	"Pod": {

@@ -95,6 +95,7 @@ func TestGates(t *testing.T) {
 		{Setting{"hostname", "h"}, "HostName=h", "", Oldest},
 		{Setting{"group-add", "g"}, "GroupAdd=g", "--group-add=g", Version{5, 1}},
 		{Setting{"stop-signal", "INT"}, "StopSignal=INT", "--stop-signal=INT", Version{5, 2}},
+		{Setting{"stop-timeout", "0"}, "StopTimeout=0", "--stop-timeout=0", Version{5, 0}},
 		{Setting{"network-alias", "a"}, "NetworkAlias=a", "--network-alias=a", Version{5, 2}},
 		{Setting{"log-opt", "max-size=1m"}, "LogOpt=max-size=1m", "--log-opt=max-size=1m", Version{5, 2}},
 		{Setting{"add-host", "h:1.2.3.4"}, "AddHost=h:1.2.3.4", "--add-host=h:1.2.3.4", Version{5, 3}},
