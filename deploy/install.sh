@@ -24,7 +24,8 @@ usage: install.sh [--user NAME [--system [--no-armor] [--shutdown-delay SECONDS]
   --binary FILE   the keeper program (default: bin/keeper beside deploy/);
                   keeper-adopt, which goes with it, is taken from beside it
   --replace       replace files that keeper did not put there or that were edited;
-                  with --uninstall: remove those that were edited as well
+                  with --uninstall: remove those that were edited as well, and
+                  the journal of an adoption that is not finished
   --uninstall     stop keeper and remove everything it installed and kept
   --keep-linger   with --uninstall: leave linger on even if this script set it
 END
@@ -287,6 +288,9 @@ install_account() {
 
 uninstall_account() {
 	[ -f "$manifest" ] || die "there is nothing here that this script installed ($manifest is missing)"
+	# Its journal alone knows where the data of the containers is.
+	[ ! -e "$state/adoption.json" ] || [ -n "$replace" ] ||
+		die "an adoption of containers is under way or was interrupted: first type: keeper adopt --undo; or run this again with --replace, and what it did stays as it is"
 	if systemctl --user show-environment >/dev/null 2>&1; then
 		systemctl --user disable --quiet --now keeper.service keeper-session.service ||
 			die "keeper could not be stopped; see: systemctl --user status keeper"

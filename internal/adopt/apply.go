@@ -256,6 +256,9 @@ func (r *run) volumes(ctx context.Context) error {
 			return err
 		}
 		r.j.Unsure = nil
+		if err := r.j.save(); err != nil {
+			return err
+		}
 		if err := r.Podman.PrimeVolume(ctx, r.idOf(m.Container), m.To, m.Target); err != nil {
 			return err
 		}

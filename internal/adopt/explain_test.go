@@ -229,7 +229,7 @@ func TestNearest(t *testing.T) {
 	t.Parallel()
 	words := quadlet.KnownKeys("Container")
 	for word, want := range map[string]string{
-		"Imgae": "Image", "environment": "Environment", "publish-port": "PublishPort", "HealthCommand": "HealthCmd", "Enviroment": "Environment", "Volumes": "Volume", "xyzzyxyzzy": "",
+		"Imgae": "Image", "environment": "Environment", "publish-port": "PublishPort", "HealthCommand": "HealthCmd", "Environmnt": "Environment", "Volumes": "Volume", "xyzzyxyzzy": "",
 	} {
 		if got := nearest(word, words); got != want {
 			t.Errorf("%s is said to be %q, want %q", word, got, want)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -207,6 +208,7 @@ func (p fakePodman) PrimeVolume(ctx context.Context, _, volume, _ string) error 
 		if p.w.volumes[volume] == nil {
 			return none("volume " + volume)
 		}
+		p.w.put(filepath.Join(p.w.volumes[volume].Mountpoint, "FROM-IMAGE"), "")
 		return nil
 	})
 }

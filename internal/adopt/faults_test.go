@@ -17,7 +17,7 @@ type faults struct {
 	mu sync.Mutex
 	// at says what happens at which call.
 	at map[int]fault
-	// every, if set, is asked at each call, by what it does.
+	// every, if set, is asked at each call, by what it does; one at a time.
 	every func(call string) error
 	// choose, if set, is asked in place of at.
 	choose func(call string) fault
@@ -73,12 +73,13 @@ func (f *faults) call(ctx context.Context, name string, do func() error) error {
 	if kind == crashed || kind == crashedLate {
 		f.died = true
 	}
-	every := f.every
+	var err error
+	if f.every != nil {
+		err = f.every(name)
+	}
 	f.mu.Unlock()
-	if every != nil {
-		if err := every(name); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	failed := fmt.Errorf("cannot %s: %w", name, errInjected)
 	switch kind {
@@ -102,7 +103,7 @@ func (f *faults) call(ctx context.Context, name string, do func() error) error {
 		return err
 	}
 	f.w.mu.Lock()
-	err := do()
+	err = do()
 	f.w.mu.Unlock()
 	switch kind {
 	case after:

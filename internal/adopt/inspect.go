@@ -81,7 +81,17 @@ func size(bytes int64) string {
 // wayBack says where the old container cannot be kept until the new one has
 // proved itself.
 func (b *builder) wayBack(item *Item) {
-	if item.old == nil || !item.old.AutoRemove || item.Do != Adopt || item.legacy != "" {
+	if item.old == nil || !item.old.AutoRemove || item.Do != Adopt {
+		return
+	}
+	if item.legacy != "" {
+		if len(item.old.Anonymous) > 0 {
+			item.Notes = append(item.Notes, quadlet.Note{
+				Unit: item.Unit, Field: "rm", Level: quadlet.Stop, Accept: "rm",
+				Text: fmt.Sprintf("%s throws away what is in its anonymous volume at each stop: should the new unit fail, the old one comes back without it (the data stays, in the volume that is named above)", filepath.Base(item.legacy)),
+				Try:  "go on all the same: --accept rm",
+			})
+		}
 		return
 	}
 	if len(item.old.CreateCommand) > 1 {

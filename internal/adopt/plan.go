@@ -311,4 +311,3 @@ func besides(p quadlet.Pod) quadlet.Pod {
 	}
 	return p
 }
-

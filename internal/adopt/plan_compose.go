@@ -99,4 +99,3 @@ func (b *builder) ofService(project compose.Project, model quadlet.Container) It
 	}
 	return item
 }
-

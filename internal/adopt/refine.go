@@ -34,7 +34,25 @@ func (b *builder) anonymous() {
 		}
 		for _, v := range item.old.Anonymous {
 			b.anonymousVolume(item, c, v)
+			b.alone(item, v)
 		}
+	}
+}
+
+// alone makes sure that nobody who stays has the anonymous volume as well
+// (--volumes-from): its data would leave under that container.
+func (b *builder) alone(item *Item, v podman.Anonymous) {
+	volume, _ := b.existing(v.Volume)
+	for _, name := range volume.UsedBy {
+		taken := slices.ContainsFunc(b.plan.Items, func(i Item) bool { return i.old != nil && i.old.Name == name && !i.untouched() })
+		if taken {
+			continue
+		}
+		item.Notes = append(item.Notes, quadlet.Note{
+			Unit: item.Unit, Field: "Volume", Level: quadlet.Stop,
+			Text: fmt.Sprintf("its anonymous volume at %s is that of %s as well, which is not adopted along with it", v.Target, name),
+			Try:  fmt.Sprintf("keeper adopt %s %s", item.Container, name),
+		})
 	}
 }
 

@@ -23,11 +23,11 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			panic(err)
 		}
-		defer os.RemoveAll(dir) //nolint:errcheck // a test's
+		defer os.RemoveAll(dir)
 		if err := os.WriteFile(filepath.Join(dir, "podman"), []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
 			panic(err)
 		}
-		os.Setenv("PATH", dir+":"+os.Getenv("PATH")) //nolint:errcheck // it has no NUL
+		os.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 		return m.Run()
 	}())
 }

@@ -31,7 +31,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("refused: %+v", out.Refused)
 	}
 	for _, c := range f.calls {
-		if !slices.ContainsFunc([]string{"survey", "list units", "diff ", "reload"}, func(p string) bool { return strings.HasPrefix(c, p) }) {
+		if !slices.ContainsFunc([]string{"survey", "list units", "list processes", "diff ", "reload"}, func(p string) bool { return strings.HasPrefix(c, p) }) {
 			t.Errorf("it does %s", c)
 		}
 	}

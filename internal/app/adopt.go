@@ -276,7 +276,7 @@ func unkept(v containers.View, processes []containers.Process) []core.Unkept {
 	var list []core.Unkept
 	for _, c := range v.Running(processes) {
 		if c.Unit == "" {
-			list = append(list, core.Unkept{Name: c.Name, ID: c.ID, Since: c.Since, Throwaway: c.Throwaway})
+			list = append(list, core.Unkept{Name: c.Name, ID: c.ID, Since: c.Since, Throwaway: c.Throwaway, Terminal: c.Terminal})
 		}
 	}
 	return list

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,9 @@ needs no daemon and changes nothing. It exits with 3 if something is to be mende
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		patience := time.AfterFunc(time.Second, func() { fmt.Fprintln(io.Err, "looking at the stack …") })
 		health, err := app.Examine(c.Context())
+		patience.Stop()
 		if err != nil {
 			return err
 		}

@@ -34,11 +34,13 @@ func (r renderer) unkept(b *strings.Builder, list []core.Unkept) {
 func what(u core.Unkept) string {
 	switch {
 	case u.Unit != "":
-		return "unit written, in force from the next start; to take it over now: keeper adopt --apply " + u.Name
+		return "its unit is in force from the next start; to restart it into that now: keeper adopt --apply " + u.Name
 	case u.Throwaway:
 		return "it is thrown away when it ends (--rm); to keep it: keeper adopt " + u.Name
 	case u.Refused != "":
 		return "no unit was written: " + u.Refused + after("; type: ", u.Try)
+	case u.Terminal:
+		return "somebody may be at it (-t, -i), so no unit is written by itself; type: keeper adopt " + u.Name
 	}
 	return "type: keeper adopt " + u.Name
 }

@@ -18,6 +18,9 @@ import (
 // maxSize bounds what is read of a file.
 const maxSize = 1 << 20
 
+// maxMistakes bounds how many are told of one file.
+const maxMistakes = 20
+
 // Mistake is one thing that is wrong in a file of settings.
 type Mistake struct {
 	File string
@@ -81,7 +84,11 @@ func Read(files ...string) (core.Settings, Mistakes) {
 			all = append(all, Mistake{File: file, Rule: err.Error()})
 			continue
 		}
-		all = append(all, parse(file, data, &s)...)
+		mistakes := parse(file, data, &s)
+		if n := len(mistakes) - maxMistakes; n > 0 {
+			mistakes = append(mistakes[:maxMistakes], Mistake{File: file, Rule: fmt.Sprintf("has %d more mistakes", n)})
+		}
+		all = append(all, mistakes...)
 	}
 	if len(all) > 0 {
 		return Defaults(), all

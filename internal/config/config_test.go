@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,6 +68,9 @@ func TestMistakes(t *testing.T) {
 		"no TOML":            {"foo = 1\nadopt = \n", []string{`:1: foo: there is`, `:2: is no TOML: `}},
 		"no TOML in between": {"adopt = auto", []string{`:1: is no TOML: `}},
 		"control characters": {"\"a\\u001b[2Jb\" = 1", []string{`:1: a?[2Jb: there is no such key`}},
+		"a bare one":         {"\x1b = 1", []string{`:1: is no TOML: `}},
+		"in what is unknown": {"[x]\n\"\\u001b[2J\" = 1\n\"\\u001b[2J\" = 2", []string{`:1: [x]: there is`, `:3: ?[2J: is no TOML: `}},
+		"an endless key":     {strings.Repeat("x", 500) + " = 1", []string{`…: there is no such key`}},
 		"an endless value":   {"adopt = '" + strings.Repeat("x", 500) + "'", []string{`…: must be one of`}},
 	} {
 		file := write(t, "keeper.toml", tt.text)
@@ -83,10 +87,26 @@ func TestMistakes(t *testing.T) {
 			if rest, ok := strings.CutPrefix(line, file); !ok || !strings.Contains(rest, tt.want[i]) {
 				t.Errorf("%s: got %q, want %q", name, line, tt.want[i])
 			}
+			if strings.ContainsAny(line, "\x1b\n") {
+				t.Errorf("%s: %q would move a cursor", name, line)
+			}
 			if len(line) > len(file)+200 {
 				t.Errorf("%s: the mistake is %d bytes long", name, len(line))
 			}
 		}
+	}
+}
+
+// Whatever the file is, somebody can read what is said of it.
+func TestMistakesWithoutEnd(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&b, "x%d = 1\n", i)
+	}
+	_, mistakes := Read(write(t, "keeper.toml", b.String()))
+	if n := len(mistakes); n != maxMistakes+1 || !strings.HasSuffix(mistakes[n-1].Error(), ": has 980 more mistakes") {
+		t.Errorf("got %d: %v", n, mistakes[n-1])
 	}
 }
 

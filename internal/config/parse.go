@@ -67,14 +67,20 @@ func parse(file string, data []byte, s *core.Settings) Mistakes {
 	if err := toml.Unmarshal(data, &whole); errors.As(err, &de) {
 		line, _ := de.Position()
 		if !slices.ContainsFunc(r.mistakes, func(m Mistake) bool { return m.Line == line }) {
-			r.mistakes = append(r.mistakes, Mistake{File: file, Line: line, Key: strings.Join(de.Key(), "."),
-				Rule: "is no TOML: " + strings.TrimPrefix(de.Error(), "toml: ")})
+			r.wrong(line, strings.Join(de.Key(), "."), "", noTOML(de))
 		}
 	} else if err != nil {
-		r.mistakes = append(r.mistakes, Mistake{File: file, Rule: "is no TOML: " + strings.TrimPrefix(err.Error(), "toml: ")})
+		r.wrong(0, "", "", noTOML(err))
 	}
 	slices.SortStableFunc(r.mistakes, func(a, b Mistake) int { return a.Line - b.Line })
 	return r.mistakes
+}
+
+// noTOML is what the library says, which may quote the file as it is.
+func noTOML(err error) string {
+	const most = 200
+	r := []rune("is no TOML: " + printable(strings.TrimPrefix(err.Error(), "toml: ")))
+	return string(r[:min(len(r), most)])
 }
 
 // reader walks through one file.
@@ -94,7 +100,7 @@ type reader struct {
 func (r *reader) line(at *unstable.Node) int { return r.p.Shape(at.Raw).Start.Line }
 
 func (r *reader) wrong(line int, key, value, rule string) {
-	r.mistakes = append(r.mistakes, Mistake{File: r.file, Line: line, Key: key, Value: value, Rule: rule})
+	r.mistakes = append(r.mistakes, Mistake{File: r.file, Line: line, Key: short(printable(key)), Value: value, Rule: rule})
 }
 
 // header opens a table.

@@ -21,6 +21,8 @@ type Container struct {
 	Unit string
 	// Throwaway says that Podman removes it when it ends (podman run --rm).
 	Throwaway bool
+	// Terminal says that it has a terminal, or its input open (podman run -t, -i).
+	Terminal bool
 	// Since is when its monitor began.
 	Since time.Time
 }
@@ -83,11 +85,15 @@ func (v View) container(p Process) (Container, bool) {
 	if id != after(args, "-u") || !containerID.MatchString(id) || !containerName.MatchString(name) || len(name) > 255 {
 		return Container{}, false
 	}
-	c := Container{Name: name, ID: id, Conmon: p.PID, Unit: owner(p.CGroup)}
-	// `podman container cleanup … --rm ID` is what conmon runs at the end.
-	for i := 0; i+1 < len(args); i++ {
-		if args[i] == "--exit-command-arg" && args[i+1] == "--rm" {
-			c.Throwaway = true
+	c := Container{Name: name, ID: id, Conmon: p.PID, Unit: v.owner(p.CGroup)}
+	for i := 1; i < len(args); i++ {
+		switch before := args[i-1]; {
+		case before == "--exit-command-arg":
+			// `podman container cleanup … --rm ID` is what conmon runs at the end.
+			c.Throwaway = c.Throwaway || args[i] == "--rm"
+		case before == "--runtime-arg", before == "--log-opt", before == "--log-tag":
+		case args[i] == "-t", args[i] == "-i":
+			c.Terminal = true
 		}
 	}
 	return c, true
@@ -110,15 +116,16 @@ func after(args []string, flag string) string {
 }
 
 // passing are services in which somebody's containers run, and which do not
-// bring these back: Podman's API and its helpers, what runs other people's
-// commands, and transient services (systemd-run).
-var passing = regexp.MustCompile(`^((podman|podman-restart|podman-auto-update|keeper|keeper-.*|cron|crond|anacron|atd|ssh|sshd)|(ssh|sshd|getty|serial-getty|container-getty|container-shell)@.*|run-[rup][0-9a-f]+(-i[0-9]+)?)\.service$`)
+// bring these back: Podman's API and its helpers, what keeper runs, what runs
+// other people's commands, and transient services (systemd-run).
+var passing = regexp.MustCompile(`^((podman|podman-restart|podman-auto-update|keeper|keeper-session|keeper-network-reload|keeper-adopt-.*|cron|crond|anacron|atd|ssh|sshd)|(ssh|sshd|getty|serial-getty|container-getty|container-shell)@.*|run-[rup][0-9a-f]+(-i[0-9]+)?)\.service$`)
 
 // owner returns the service that keeps what is in the cgroup: one of the user
 // manager's, or, where an administrator has one run as the account, the system's.
-func owner(cgroup string) string {
+func (v View) owner(cgroup string) string {
 	unit := unitOf(cgroup)
-	if unit == "" && strings.HasPrefix(cgroup, "/system.slice/") {
+	system := unit == "" && strings.HasPrefix(cgroup, "/system.slice/")
+	if system {
 		for part := range strings.SplitSeq(cgroup, "/") {
 			if strings.HasSuffix(part, ".service") {
 				unit = part
@@ -126,7 +133,16 @@ func owner(cgroup string) string {
 			}
 		}
 	}
-	if passing.MatchString(unit) {
+	if unit == "" || passing.MatchString(unit) {
+		return ""
+	}
+	// systemd-run --unit=NAME: the manager keeps the file of what is gone with it
+	// at the next start (systemd.unit(5), "unit search path").
+	dir := filepath.Join(v.Runtime, "systemd", "transient")
+	if system {
+		dir = "/run/systemd/transient"
+	}
+	if _, err := os.Lstat(filepath.Join(dir, unit)); err == nil {
 		return ""
 	}
 	return unit

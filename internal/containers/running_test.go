@@ -37,6 +37,9 @@ func (h *host) running() string {
 		if c.Throwaway {
 			word += " rm"
 		}
+		if c.Terminal {
+			word += " tty"
+		}
 		words = append(words, word)
 	}
 	return strings.Join(words, ", ")
@@ -59,7 +62,19 @@ func TestRunning(t *testing.T) {
 			h.monitor(11, "/user.slice/user-1000.slice/session-3.scope", id("b"), id("b"), "web")
 		}, "db, web"},
 		"to be thrown away": {func(h *host) { h.monitor(10, byHand, id("a"), id("a"), "once", "--exit-command-arg", "--rm") }, "once rm"},
-		"of a Quadlet":      {func(h *host) { h.monitor(10, manager+"/app.slice/db.service/runtime", id("a"), id("a"), "systemd-db") }, "systemd-db db.service"},
+		"with a terminal":   {func(h *host) { h.monitor(10, byHand, id("a"), id("a"), "shell", "-t") }, "shell tty"},
+		"with its input":    {func(h *host) { h.monitor(10, byHand, id("a"), id("a"), "shell", "-i") }, "shell tty"},
+		"of other flags": {func(h *host) {
+			h.monitor(10, byHand, id("a"), id("a"), "db", "--runtime-arg", "-t", "--log-tag", "-i", "--exit-command-arg", "-t")
+		}, "db"},
+		"of systemd-run --unit": {func(h *host) {
+			h.monitor(10, manager+"/app.slice/mine.service", id("a"), id("a"), "db")
+			h.run("systemd/transient/mine.service", "")
+		}, "db"},
+		"of a service that is called like keeper": {func(h *host) {
+			h.monitor(10, manager+"/app.slice/keeper-web.service", id("a"), id("a"), "web")
+		}, "web keeper-web.service"},
+		"of a Quadlet": {func(h *host) { h.monitor(10, manager+"/app.slice/db.service/runtime", id("a"), id("a"), "systemd-db") }, "systemd-db db.service"},
 		"of podman generate systemd": {func(h *host) {
 			h.monitor(10, manager+"/app.slice/container-db.service", id("a"), id("a"), "db")
 		}, "db container-db.service"},

@@ -63,7 +63,12 @@ func Problems(s Status) []Problem {
 		case u.Result != "" && u.Result != "success":
 			what += ": " + u.Result
 		}
-		add(what, tryUnit(u))
+		try := tryUnit(u)
+		if s.Adoption == core.AdoptionUnderway {
+			// To start anything beside it is not what anybody should type.
+			what, try = what+"; an adoption of containers is under way, and starts its units itself", ""
+		}
+		add(what, try)
 	}
 	return list
 }

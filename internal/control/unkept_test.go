@@ -41,8 +41,12 @@ func TestProblemsOfContainers(t *testing.T) {
 			[]string{"db.service is inactive|systemctl --user start db", "data-volume.service is inactive|systemctl --user start data-volume"}},
 		"an adoption that was interrupted": {func(s *Status) { s.Adoption = core.AdoptionInterrupted }, []string{"an adoption of containers was interrupted half-way|keeper adopt --undo"}},
 		"an adoption that goes on":         {func(s *Status) { s.Adoption = core.AdoptionUnderway }, nil},
-		"settings":                         {func(s *Status) { s.Settings.Errors = []string{"/f:1: x: y"} }, []string{"the settings are not taken: /f:1: x: y|mend the file; keeper reads it again by itself"}},
-		"drift is none":                    {func(s *Status) { s.Drift, s.DriftErrors = []core.Drift{{Unit: "db.service"}}, []string{"no socket"} }, nil},
+		"a unit that is down meanwhile": {func(s *Status) {
+			s.Adoption, s.Units[0].Active, s.Units[0].Sub = core.AdoptionUnderway, "inactive", "dead"
+		},
+			[]string{"db.service is inactive; an adoption of containers is under way, and starts its units itself|"}},
+		"settings":      {func(s *Status) { s.Settings.Errors = []string{"/f:1: x: y"} }, []string{"the settings are not taken: /f:1: x: y|mend the file; keeper reads it again by itself"}},
+		"drift is none": {func(s *Status) { s.Drift, s.DriftErrors = []core.Drift{{Unit: "db.service"}}, []string{"no socket"} }, nil},
 	} {
 		s := well()
 		tt.change(&s)

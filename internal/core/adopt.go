@@ -31,6 +31,9 @@ type Unkept struct {
 	Since time.Time `json:"since,omitzero"`
 	// Throwaway says that Podman removes it when it ends (podman run --rm).
 	Throwaway bool `json:"throwaway,omitempty"`
+	// Terminal says that somebody may be at it: it was started with a terminal or
+	// with its input open (podman run -it, toolbox, distrobox).
+	Terminal bool `json:"terminal,omitempty"`
 	// Unit is there for it all the same, in File, and in force from the next start
 	// on: starting it now would replace the container that runs.
 	Unit string `json:"unit,omitempty"`
@@ -92,16 +95,6 @@ func (AdoptionHint) event()   {}
 func (AdoptionSeen) event()   {}
 func (AdoptionUndone) event() {}
 
-// Adoption says how an adoption of containers stands that was begun.
-type Adoption string
-
-// Nobody adopts; somebody does; somebody did, and was interrupted half-way.
-const (
-	AdoptionNone        Adoption = ""
-	AdoptionUnderway    Adoption = "underway"
-	AdoptionInterrupted Adoption = "interrupted"
-)
-
 const (
 	// containerWait gathers what a start or an end makes of hints.
 	containerWait = 300 * time.Millisecond
@@ -110,6 +103,18 @@ const (
 	// again meanwhile.
 	containerSettle = 3 * time.Second
 	containerAgain  = time.Second
+	// proposeGather is how long what is old enough to be noted waits for what is not
+	// yet: a stack that is started is one decision, and not one for each container.
+	proposeGather = 10 * time.Second
+	// writeSettle is how old a container must be before a unit is written for it by
+	// itself: what ends earlier was a task, and what writes outside its volumes has
+	// mostly done so by then, which is a reason not to.
+	writeSettle = 30 * time.Second
+	// writeMost bounds how many units are asked for at a time, for they have to be
+	// done within WriteLimit; the others follow.
+	writeMost = 10
+	// writtenSure is how long after a unit was written systemd must have it.
+	writtenSure = 10 * time.Second
 	// WriteLimit is how long keeper-adopt may take to write units, UndoLimit to end
 	// an interrupted adoption, DriftLimit to compare.
 	WriteLimit = time.Minute
@@ -148,6 +153,8 @@ func (d *decider) settingsSeen(e SettingsSeen) {
 	if !first {
 		d.note("take the new settings", fmt.Sprintf("adopt is %q now, and was %q", d.Settings.Adopt, was.Adopt))
 	}
+	// Somebody is there, who may have mended what stood in the way.
+	d.refused, d.AdoptErr, d.writeFails, d.writeAfter = nil, "", 0, time.Time{}
 	if d.looks() {
 		d.containersAt = d.now
 		d.driftHint()
@@ -213,103 +220,39 @@ func (d *decider) containersSeen(e ContainersSeen) {
 // settled says that the container is old enough to be what it will be.
 func (d *decider) settled(u Unkept) bool { return d.now.Sub(u.Since).Abs() >= containerSettle }
 
-// UnkeptNow returns the containers that run without a unit, with what is known
-// of a unit for each.
-func (s State) UnkeptNow() []Unkept {
-	var list []Unkept
-	for _, u := range s.Unkept {
-		if w, ok := s.written[u.ID]; ok {
-			u.Unit, u.File = w.Unit, w.File
-		}
-		if r, ok := s.refused[u.ID]; ok {
-			u.Refused, u.Try = r.Reason, r.Try
-		}
-		if unit, ok := unitFor(s.Units, u.Name); ok {
-			if !unit.down() {
-				continue // the unit runs, whatever the cgroups say
-			}
-			u.Unit, u.File, u.Refused, u.Try = unit.Name, unit.Source, "", ""
-		}
-		list = append(list, u)
-	}
-	return list
-}
-
-// down says that nothing of the unit runs or is about to.
-func (u Unit) down() bool { return u.Active == "inactive" || u.Active == "failed" }
-
-// unitFor returns the unit whose container has that name.
-func unitFor(units map[string]Unit, container string) (Unit, bool) {
-	for _, u := range units {
-		if u.Kind == "container" && u.Container == container {
-			return u, true
-		}
-	}
-	return Unit{}, false
-}
-
-// Outside returns the units that are down while their containers run without
-// them, each with the name of the container. To start such a unit is to replace
-// what runs.
-func Outside(units map[string]Unit, unkept []Unkept) map[string]string {
-	out := map[string]string{}
-	for _, c := range unkept {
-		if u, ok := unitFor(units, c.Name); ok && u.down() {
-			out[u.Name] = c.Name
-		}
-	}
-	return out
-}
-
-// OnlyFor says whether the unit is down, and there for nothing but units that
-// are Outside: their volumes, networks and pods.
-func OnlyFor(u Unit, units map[string]Unit, outside map[string]string) bool {
-	if !u.down() || u.Kind == "container" || u.Kind == "kube" {
-		return false
-	}
-	needed := false
-	for _, other := range units {
-		if !slices.Contains(other.Needs, u.Name) || other.Kind != "container" {
-			continue
-		}
-		if _, out := outside[other.Name]; !out {
-			return false
-		}
-		needed = true
-	}
-	return needed
-}
-
-// outsideAmong returns one of the units that are Outside.
-func outsideAmong(outside map[string]string, units []string) string {
-	for _, name := range units {
-		if _, ok := outside[name]; ok {
-			return name
-		}
-	}
-	return ""
-}
-
 // propose notes, once for each, the containers that have no unit; adopt has
 // units written for them, if that is wished.
 func (d *decider) propose() {
 	if !d.looks() || !d.standSeen || d.StandDown.InForce() || d.ShuttingDown {
 		return
 	}
+	auto := d.Settings.Adopt == AdoptAuto
 	var fresh, ready []Unkept
+	owed := false // a container is there that is to have a unit
+	young, oldest := false, time.Duration(0)
 	for _, u := range d.UnkeptNow() {
-		if u.Throwaway || u.Unit != "" || !d.settled(u) {
-			continue
-		}
-		if u.Refused == "" {
-			ready = append(ready, u)
-		}
-		if !d.proposed[u.ID] {
-			fresh = append(fresh, u)
+		switch age := d.now.Sub(u.Since).Abs(); {
+		case u.Throwaway || u.Unit != "" || u.Refused != "":
+		case auto && !u.Terminal:
+			if owed = true; age < writeSettle {
+				d.writeAt = earlier(d.writeAt, d.now.Add(writeSettle-age))
+			} else {
+				ready = append(ready, u)
+			}
+		case d.proposed[u.ID]:
+		case d.settled(u):
+			fresh, oldest = append(fresh, u), max(oldest, age)
+		default:
+			young = true
 		}
 	}
-	if d.Settings.Adopt == AdoptAuto {
-		d.adopt(ready)
+	if !owed && len(d.writing) == 0 {
+		d.AdoptErr, d.writeFails, d.writeAfter = "", 0, time.Time{}
+		d.over("adopt")
+	}
+	d.adopt(ready)
+	if len(fresh) > 0 && young && oldest < proposeGather {
+		d.writeAt = earlier(d.writeAt, d.now.Add(proposeGather-oldest))
 		return
 	}
 	if len(fresh) == 0 {
@@ -360,21 +303,15 @@ func some(list []Unkept) string {
 // writeWait is the wait after keeper-adopt failed; it doubles, up to an hour.
 const writeWait = time.Minute
 
-// adoptBusy says that keeper-adopt is at work, by keeper's hand or a person's, or
-// about to be: it starts and stops units and containers, and nothing is to be
-// done beside it.
-func (s State) adoptBusy() bool {
-	return s.Adoption == AdoptionUnderway || s.undo == undoUnsure || s.undo == undoDue || s.undo == undoRuns
-}
-
 func (d *decider) adopt(ready []Unkept) {
 	if len(ready) == 0 || len(d.writing) > 0 || d.adoptBusy() || d.Adoption != AdoptionNone || !d.mayAct() || d.starting {
 		return
 	}
 	if d.now.Before(d.writeAfter) {
-		d.writeAt = d.writeAfter
+		d.writeAt = earlier(d.writeAt, d.writeAfter)
 		return
 	}
+	ready = ready[:min(len(ready), writeMost)]
 	d.writing = map[string]string{}
 	var containers []string
 	for _, u := range ready {
@@ -399,13 +336,16 @@ func (d *decider) unitsWritten(e UnitsWritten) {
 	d.writeFails, d.writeAfter = 0, time.Time{}
 	d.written, d.refused = maps.Clone(d.written), maps.Clone(d.refused)
 	if d.written == nil {
-		d.written, d.refused = map[string]Written{}, map[string]Refusal{}
+		d.written = map[string]writtenUnit{}
+	}
+	if d.refused == nil {
+		d.refused = map[string]Refusal{}
 	}
 	d.forget(func(id string) { delete(d.written, id) }, slices.Collect(maps.Keys(d.written)))
 	d.forget(func(id string) { delete(d.refused, id) }, slices.Collect(maps.Keys(d.refused)))
 	for _, w := range e.Written {
 		if id, ok := asked[w.Container]; ok {
-			d.written[id] = w
+			d.written[id] = writtenUnit{w, d.now}
 		}
 	}
 	for name, id := range asked {
@@ -427,75 +367,27 @@ func (d *decider) unitsWritten(e UnitsWritten) {
 	d.containersAt = earlier(d.containersAt, d.now.Add(containerWait))
 }
 
-func (d *decider) lookAdoption() {
-	if !d.lookingAdoption {
-		d.lookingAdoption = true
-		d.add(LookAdoption, "look for an adoption", "one may have begun, ended or been interrupted")
-	} else {
-		d.adoptionAgain = true
-	}
+// writtenUnit is a unit that was written, and when.
+type writtenUnit struct {
+	Written
+	at time.Time
 }
 
-func (d *decider) adoptionSeen(e AdoptionSeen) {
-	d.lookingAdoption, d.adoptionAt = false, time.Time{}
-	was := d.Adoption
-	d.Adoption = e.Adoption
-	if d.Adoption != AdoptionNone {
-		d.adoptionAt = d.now.Add(adoptionEvery)
-	}
-	switch {
-	case d.undo == undoUnknown && d.Adoption == AdoptionInterrupted:
-		d.undo, d.undoSince = undoUnsure, d.now
-		d.adoptionAt = d.now.Add(adoptionSure)
-	case d.undo == undoUnsure && d.Adoption == AdoptionInterrupted:
-		if d.now.Sub(d.undoSince) >= adoptionSure {
-			d.undo = undoDue
-		} else {
-			d.adoptionAt = d.undoSince.Add(adoptionSure)
+// missWritten sees which of the units that were written are not there: somebody
+// removed them, or systemd did not take them. They are not written again.
+func (d *decider) missWritten() {
+	for _, u := range d.Unkept {
+		w, ok := d.written[u.ID]
+		if _, there := d.Units[w.Unit]; !ok || there || d.starting || d.now.Sub(w.at) < writtenSure {
+			continue
 		}
-	case d.undo != undoRuns:
-		d.undo = undoOver
+		d.written, d.refused = maps.Clone(d.written), maps.Clone(d.refused)
+		delete(d.written, u.ID)
+		if d.refused == nil {
+			d.refused = map[string]Refusal{}
+		}
+		r := Refusal{Container: u.Name, Reason: w.Unit + " was written for it, and systemd does not have it: somebody removed " + w.File + ", or it was not taken", Try: "keeper adopt " + u.Name}
+		d.refused[u.ID] = r
+		d.note("leave "+u.Name+" without a unit", r.Reason)
 	}
-	switch {
-	case d.Adoption == was:
-	case d.Adoption == AdoptionUnderway:
-		d.note("start nothing for now", "an adoption of containers is under way, and puts its units in force itself")
-	case was == AdoptionUnderway && d.Adoption == AdoptionNone:
-		d.containerHint()
-	}
-	if d.adoptionAgain {
-		d.adoptionAgain = false
-		d.lookAdoption()
-	}
-}
-
-// undoStep says how far it is with the undoing of an adoption that was
-// interrupted before this daemon: that is done once. One that is interrupted
-// later is a person's matter, who is there and may mean to go on.
-type undoStep int
-
-const (
-	undoUnknown undoStep = iota
-	undoUnsure           // one is there; whoever is at it may be about to begin or end
-	undoDue
-	undoRuns
-	undoOver
-)
-
-func (d *decider) undoAdoption() {
-	if d.undo != undoDue || len(d.writing) > 0 || !d.mayAct() || d.starting || !d.begun {
-		return
-	}
-	d.undo = undoRuns
-	d.actions = append(d.actions, Action{Kind: UndoAdoption, Limit: UndoLimit,
-		What: "end an adoption that was interrupted", Reason: "forward if all its units are there and come up, back to what was otherwise"})
-}
-
-func (d *decider) adoptionUndone(e AdoptionUndone) {
-	d.undo = undoOver
-	if e.Err != "" {
-		d.note("leave the interrupted adoption to a person", e.Err)
-	}
-	d.lookAdoption()
-	d.containerHint()
 }

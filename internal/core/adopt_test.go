@@ -59,6 +59,14 @@ func TestPropose(t *testing.T) {
 			step{after: time.Minute, e: sees(hand("a", "1"), hand("b", "2"), hand("c", "3"), hand("d", "4"), hand("e", "5"), hand("f", "6")),
 				want: "note:a, b, c, d, e and 1 more run without a unit", reason: "keeper adopt --all"},
 		)},
+		"one after the other": {steps: append(adopting(AdoptPropose),
+			step{after: 4 * time.Second, e: sees(hand("a", "1"), Unkept{Name: "b", ID: "2", Since: noon.Add(2 * time.Second)})},
+			step{after: 2 * time.Second, e: Wake{}, want: "note:a, b run without a unit | look-containers"},
+		)},
+		"one that starts again and again holds nobody up": {steps: append(adopting(AdoptPropose),
+			step{after: 4 * time.Second, e: sees(hand("a", "1"), Unkept{Name: "b", ID: "2", Since: noon.Add(3 * time.Second)})},
+			step{after: proposeGather - 4*time.Second, e: sees(hand("a", "1"), Unkept{Name: "b", ID: "2", Since: noon.Add(9 * time.Second)}), want: "note:a runs without a unit | look-containers"},
+		)},
 		"what is thrown away is nobody's matter": {steps: append(adopting(AdoptPropose), step{after: time.Minute, e: sees(throwaway)})},
 		"not while keeper stands down": {steps: append(adopting(AdoptPropose),
 			step{e: StandDownSeen{paused}, want: "note:stand down"},
@@ -73,6 +81,8 @@ func TestPropose(t *testing.T) {
 			step{e: PrepareForShutdown{Active: true}, want: "note:leave everything as it is | release-delay"},
 			step{e: ContainerHint{}},
 			step{after: time.Second, e: Wake{}},
+			step{e: PrepareForShutdown{}, want: "note:look again | take-delay"},
+			step{after: time.Second, e: Wake{}, want: "look-containers"},
 		)},
 		"off": {steps: append(adopting(AdoptOff),
 			step{e: ContainerHint{}},
@@ -146,7 +156,8 @@ func TestWritesUnits(t *testing.T) {
 		"once it is there to stay": {steps: append(adopting(AdoptAuto),
 			step{e: sees(hand("db", "1"), throwaway)},
 			step{after: time.Second, e: Wake{}, want: "look-containers"},
-			step{after: 2 * time.Second, e: sees(hand("db", "1"), throwaway), want: writesDB, reason: "adopt ="},
+			step{after: 3 * time.Second, e: sees(hand("db", "1"), throwaway)},
+			step{after: 26 * time.Second, e: Wake{}, want: "look-manager | " + writesDB, reason: "adopt ="},
 			step{e: sees(hand("db", "1"), hand("web", "3"))},
 			step{e: written, want: writesDB}, // and now web
 			step{e: UnitsWritten{Refused: []Refusal{{Container: "web", Reason: "it is written to"}}}, want: "note:leave web without a unit", reason: "written to"},
@@ -156,7 +167,7 @@ func TestWritesUnits(t *testing.T) {
 			step{after: time.Second, e: sees(hand("db", "1"), hand("web", "4")), want: writesDB},
 		)},
 		"later and later where that fails": {steps: append(adopting(AdoptAuto),
-			step{after: 3 * time.Second, e: sees(hand("db", "1")), want: writesDB},
+			step{after: writeSettle, e: sees(hand("db", "1")), want: writesDB},
 			step{e: UnitsWritten{Err: "no such program"}, want: "note:try to write units again later", reason: "no such program"},
 			step{e: sees(hand("db", "1"))},
 			step{after: time.Minute, e: Wake{}, want: "look-manager | " + writesDB},
@@ -191,6 +202,127 @@ func TestWritesUnits(t *testing.T) {
 	})
 }
 
+// Somebody may be at it, and would find it replaced.
+func TestTerminalsAreProposed(t *testing.T) {
+	shell := hand("shell", "1")
+	shell.Terminal = true
+	tell(t, map[string]tale{"proposed once": {steps: append(adopting(AdoptAuto),
+		step{after: time.Minute, e: sees(shell), want: "note:shell runs without a unit"},
+		step{e: sees(shell)},
+		step{e: sees(shell, hand("db", "2")), want: writesDB},
+	)}})
+}
+
+// The timer is set for the moment at which a container is old enough.
+func TestWritesInTime(t *testing.T) {
+	t.Parallel()
+	y := newStory(t)
+	y.play(adopting(AdoptAuto)...)
+	y.play(step{e: sees(hand("db", "1"))}, step{after: 5 * time.Second, e: Wake{}, want: "look-containers"}, step{e: sees(hand("db", "1"))})
+	y.doze(noon.Add(writeSettle))
+}
+
+// A hundred at once would not be done within the time there is.
+func TestWritesSomeAtATime(t *testing.T) {
+	t.Parallel()
+	y := newStory(t)
+	y.play(adopting(AdoptAuto)...)
+	var list []Unkept
+	for i := range 25 {
+		list = append(list, hand(fmt.Sprintf("c%02d", i), fmt.Sprint(i)))
+	}
+	y.now = y.now.Add(time.Minute)
+	var e Event = sees(list...)
+	asked := map[string]int{}
+	for range 3 {
+		var actions []Action
+		y.s, actions = Decide(y.s, e, y.now)
+		if len(actions) != 1 || actions[0].Kind != WriteUnits || len(actions[0].Units) > writeMost {
+			t.Fatalf("got %+v", actions)
+		}
+		var done UnitsWritten
+		for _, name := range actions[0].Units {
+			asked[name]++
+			done.Written = append(done.Written, Written{name, name + ".service", "/q/" + name})
+		}
+		e = done
+	}
+	y.play(step{e: e})
+	for name, n := range asked {
+		if n != 1 {
+			t.Errorf("%s was asked for %d times", name, n)
+		}
+	}
+	if len(asked) != len(list) {
+		t.Errorf("%d were asked for", len(asked))
+	}
+}
+
+// What was written and is not there is told, and not written over and over.
+func TestWrittenUnitIsGone(t *testing.T) {
+	t.Parallel()
+	down := UnitsSeen{Armed: true, Units: []Unit{{Name: "db.service", Kind: "container", Active: "inactive", Container: "db"}}}
+	begin := append(adopting(AdoptAuto), step{after: time.Minute, e: sees(hand("db", "1")), want: writesDB},
+		step{e: UnitsWritten{Written: []Written{{"db", "db.service", "/q/db.container"}}}},
+		step{e: UnitsSeen{Armed: true}}, // a look that began before
+		step{after: time.Second, e: Wake{}, want: "look-manager | look-containers"}, step{e: sees(hand("db", "1"))})
+	then := func(steps ...step) State {
+		y := newStory(t)
+		y.play(append(append([]step{}, begin...), steps...)...)
+		return y.s
+	}
+	gone := step{after: writtenSure, e: UnitsSeen{Armed: true}, want: "note:leave db without a unit", reason: "somebody removed /q/db.container"}
+	for name, tt := range map[string]struct {
+		s    State
+		want string
+	}{
+		"at first":          {then(), ""},
+		"while it is there": {then(step{after: writtenSure, e: down, want: "look-drift"}), ""},
+		"never taken":       {then(gone), "systemd does not have it"},
+		"removed":           {then(step{e: down}, gone, step{after: time.Minute, e: UnitsSeen{Armed: true}}), "systemd does not have it"},
+		"while it starts":   {then(step{after: writtenSure, e: UnitsSeen{Armed: true, Starting: true}}), ""},
+	} {
+		u := tt.s.UnkeptNow()[0]
+		if (u.Refused != "") != (tt.want != "") || !strings.Contains(u.Refused, tt.want) || (u.Unit == "") != (tt.want != "") {
+			t.Errorf("%s: got %+v", name, u)
+		}
+	}
+}
+
+// What could not be written is no trouble any more once nothing is to be.
+func TestAdoptErrEnds(t *testing.T) {
+	t.Parallel()
+	for name, e := range map[string]Event{
+		"the container ended":  sees(),
+		"it is another's task": SettingsSeen{Settings: Settings{Adopt: AdoptPropose}},
+		"off":                  SettingsSeen{Settings: Settings{Adopt: AdoptOff}},
+		"a unit came":          UnitsSeen{Armed: true, Units: []Unit{{Name: "db.service", Kind: "container", Active: "active", Container: "db"}}},
+	} {
+		y := newStory(t)
+		y.play(adopting(AdoptAuto)...)
+		y.play(step{after: time.Minute, e: sees(hand("db", "1")), want: writesDB},
+			step{e: UnitsWritten{Err: "no such program"}, want: "note:try to write units again later"},
+			step{e: sees(hand("db", "1"))})
+		if y.s.AdoptErr == "" {
+			t.Fatal("no error")
+		}
+		if y.s, _ = Decide(y.s, e, y.now); y.s.AdoptErr != "" {
+			t.Errorf("%s, and yet: %s", name, y.s.AdoptErr)
+		}
+	}
+}
+
+// Whoever changes the settings may have mended what stood in the way.
+func TestSettingsForgetRefusals(t *testing.T) {
+	t.Parallel()
+	y := newStory(t)
+	y.play(adopting(AdoptAuto)...)
+	y.play(step{after: time.Minute, e: sees(hand("db", "1")), want: writesDB},
+		step{e: UnitsWritten{Refused: []Refusal{{"db", "the disk is full", ""}}}, want: "note:leave db without a unit"},
+		step{e: SettingsSeen{Settings: Settings{Adopt: AdoptPropose}}, want: "note:take the new settings | " + dbRuns + " | look-containers"},
+		step{e: SettingsSeen{Settings: Settings{Adopt: AdoptAuto}}, want: "note:take the new settings | " + writesDB})
+}
+
 func TestUnkeptNow(t *testing.T) {
 	t.Parallel()
 	y := newStory(t)
@@ -215,6 +347,34 @@ func TestUnkeptNow(t *testing.T) {
 	y.play(step{e: SettingsSeen{Settings: Settings{Adopt: AdoptOff}}, want: "note:take the new settings"})
 	if got := y.s.UnkeptNow(); len(got) != 0 {
 		t.Errorf("off, and yet: %+v", got)
+	}
+}
+
+// Two units may have one name for their containers. The answer is the same each
+// time, and neither is started.
+func TestUnitsOfOneContainer(t *testing.T) {
+	t.Parallel()
+	unit := func(name, active string) Unit {
+		return Unit{Name: name, Kind: "container", Active: active, Container: "db"}
+	}
+	for range 50 { // maps have no order
+		s := State{Unkept: []Unkept{hand("db", "1")}, Units: map[string]Unit{}}
+		for _, u := range []Unit{unit("b.service", "inactive"), unit("a.service", "failed"), unit("c.service", "inactive")} {
+			s.Units[u.Name] = u
+		}
+		if got := s.UnkeptNow(); len(got) != 1 || got[0].Unit != "a.service" {
+			t.Fatalf("got %+v", got)
+		}
+		if got := Outside(s.Units, s.Unkept); len(got) != 3 {
+			t.Fatalf("outside are %v", got)
+		}
+		s.Units["c.service"] = unit("c.service", "active")
+		if got := s.UnkeptNow(); len(got) != 0 {
+			t.Fatalf("a unit runs, and yet: %+v", got)
+		}
+		if got := Outside(s.Units, s.Unkept); len(got) != 0 {
+			t.Fatalf("a unit runs, and outside are %v", got)
+		}
 	}
 }
 

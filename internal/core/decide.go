@@ -380,6 +380,7 @@ func (d *decider) unitsSeen(e UnitsSeen) {
 		units[u.Name] = d.seeUnit(u)
 	}
 	d.Units = units
+	d.missWritten()
 	d.account()
 }
 

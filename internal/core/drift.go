@@ -126,14 +126,17 @@ func (d *decider) driftSeen(e DriftSeen) {
 }
 
 // lookSources looks whether the files changed that the last comparison rests on.
+// One look at a time: they may be on a file system that hangs.
 func (d *decider) lookSources() {
-	if len(d.stamps) > 0 && !d.ShuttingDown {
+	if len(d.stamps) > 0 && !d.ShuttingDown && !d.lookingSources {
+		d.lookingSources = true
 		d.actions = append(d.actions, Action{Kind: LookSources, Files: d.stamps,
 			What: "look at the files that units came from", Reason: "now and then, for nothing tells of a change"})
 	}
 }
 
 func (d *decider) sourcesSeen(e SourcesSeen) {
+	d.lookingSources = false
 	if d.looks() && len(d.stamps) > 0 && !maps.Equal(e.Stamps, d.stamps) {
 		d.driftHint()
 	}

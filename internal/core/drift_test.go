@@ -30,6 +30,20 @@ func TestDrift(t *testing.T) {
 			step{e: StandDownSeen{}, want: "note:stand up"},
 			step{after: driftSettle, e: Wake{}, want: "look-containers | look-drift"},
 		),
+		"not while the machine goes down": then(
+			step{e: PrepareForShutdown{Active: true}, want: "note:leave everything as it is | release-delay"},
+			step{after: driftSettle, e: Wake{}},
+			step{e: PrepareForShutdown{}, want: "note:look again | take-delay"},
+			step{after: driftSettle, e: Wake{}, want: "look-containers | look-drift"},
+		),
+		// They may be on a file system that hangs.
+		"one look at the files at a time": then(
+			step{after: driftSettle, e: Wake{}, want: "look-drift"},
+			step{e: found},
+			step{after: LookEvery, e: Wake{}, want: "look-units | look-adoption | look-sources | look-manager | look-containers"},
+			step{e: AdoptionSeen{}}, step{e: sees()},
+			step{after: LookEvery, e: Wake{}, want: "look-units | look-adoption | look-helpers | look-manager | look-containers"},
+		),
 		"not while the user manager starts up": then(
 			step{e: UnitsSeen{Armed: true, Starting: true, Units: []Unit{db("1").Unit}}},
 			step{after: driftSettle, e: Wake{}},

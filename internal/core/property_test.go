@@ -13,7 +13,7 @@ import (
 
 // runs and events of the random stories. A failure names its seed.
 const (
-	propertyRuns   = 70
+	propertyRuns   = 100
 	propertyEvents = 300
 )
 
@@ -47,7 +47,7 @@ func randomUnit(r *rand.Rand, name string) Unit {
 		Invocation: pick(r, "", "1", "1", "2"),
 		Restarts:   pick[uint32](r, 0, 5),
 		OneShot:    chance(r, 10),
-		Container:  name[:1],
+		Container:  pick(r, name[:1], name[:1], name[:1], "a"),
 		Stale:      chance(r, 5),
 	}
 	if u.Active == "failed" {
@@ -219,6 +219,8 @@ func (l *ledger) event(e Event) {
 		l.running[WriteUnits] = 0
 	case DriftSeen:
 		l.running[LookDrift] = 0
+	case SourcesSeen:
+		l.running[LookSources] = 0
 	case AdoptionSeen:
 		if l.running[LookAdoption] = 0; !l.looked || e.Adoption != AdoptionInterrupted && !l.undone {
 			l.looked, l.before = true, e.Adoption == AdoptionInterrupted && !l.looked
@@ -370,7 +372,7 @@ func (l *ledger) action(a Action, now time.Time) string {
 		}
 		for _, name := range a.Units {
 			i := slices.IndexFunc(l.unkept, func(u Unkept) bool { return u.Name == name })
-			if i < 0 || l.unkept[i].Throwaway {
+			if i < 0 || l.unkept[i].Throwaway || l.unkept[i].Terminal || now.Sub(l.unkept[i].Since) < writeSettle-containerSettle {
 				return "it is not for " + name
 			}
 		}
@@ -406,7 +408,7 @@ func (l *ledger) action(a Action, now time.Time) string {
 		}
 	}
 	switch a.Kind {
-	case StartUnits, MendNetwork, LookAnswers, LookContainers, WriteUnits, LookAdoption, UndoAdoption, LookDrift:
+	case StartUnits, MendNetwork, LookAnswers, LookContainers, WriteUnits, LookAdoption, UndoAdoption, LookDrift, LookSources:
 		if l.running[a.Kind]++; l.running[a.Kind] > 1 {
 			return "it is the second under way"
 		}
@@ -522,7 +524,7 @@ func (w *world) do(actions []Action) {
 			w.answers = append(w.answers, UnitsStarted{Units: a.Units})
 			for _, name := range a.Units {
 				u := w.units[name]
-				u.Active, u.Sub, u.Entered = "active", "running", time.Hour
+				u.Active, u.Sub, u.Entered, u.Invocation = "active", "running", time.Hour, "anew"
 				w.units[name] = u
 				w.answers = append(w.answers, UnitSeen{u})
 			}
@@ -550,6 +552,8 @@ func (w *world) do(actions []Action) {
 			w.answers = append(w.answers, AdoptionUndone{})
 		case LookDrift:
 			w.answers = append(w.answers, DriftSeen{})
+		case LookSources:
+			w.answers = append(w.answers, SourcesSeen{})
 		}
 	}
 }
@@ -580,7 +584,7 @@ func TestDecideRecovers(t *testing.T) {
 		}
 		// What was under way when the story ended is answered, at last.
 		w.answers = []Event{PrepareForShutdown{}, LogindUp{}, LingerSet{Err: "late"}, LingerSeen{Err: "late"},
-			UnitsStarted{Err: "late"}, NetworkMended{Err: "late"}, Answered{},
+			UnitsStarted{Err: "late"}, UnitsStopped{Units: randomNames, Err: "late"}, NetworkMended{Err: "late"}, Answered{},
 			ContainersSeen{Err: "late"}, UnitsWritten{Err: "late"}, AdoptionSeen{}, AdoptionUndone{Err: "late"}, DriftSeen{Err: "late"}}
 		wakes := 0
 		for end := now.Add(LookEvery + setWindow + time.Second); now.Before(end); {

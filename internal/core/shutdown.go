@@ -39,6 +39,8 @@ func (d *decider) shutdown(active bool) {
 		d.stoppedFirst = nil
 		d.add(TakeDelay, "delay shutdowns again", "the last one was called off")
 		d.see()
+		d.containerHint()
+		d.driftHint()
 		return
 	}
 	first := d.stopFirst()

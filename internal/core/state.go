@@ -97,7 +97,7 @@ type State struct {
 	lookingContainers, seenContainers bool
 	proposed                          map[string]bool   // by the id of the container
 	writing                           map[string]string // names and ids that a WriteUnits is under way for
-	written                           map[string]Written
+	written                           map[string]writtenUnit
 	refused                           map[string]Refusal
 	writeFails                        int
 	writeAfter, writeAt               time.Time
@@ -109,4 +109,5 @@ type State struct {
 	driftGap                          time.Duration
 	comparing                         bool              // a LookDrift is under way
 	stamps                            map[string]string // of the files that the last one rests on
+	lookingSources                    bool
 }

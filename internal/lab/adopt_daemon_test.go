@@ -48,13 +48,14 @@ func TestAdoptDaemon(t *testing.T) {
 		run(t, "later", "")
 		id := onHost(t, h, "podman inspect later --format '{{.Id}} {{.State.Pid}}'")
 		file := ".config/containers/systemd/later.container"
-		await(t, 20*time.Second, "its unit is written", func(ctx context.Context) bool {
+		// It waits until it is half a minute old.
+		await(t, time.Minute, "its unit is written", func(ctx context.Context) bool {
 			_, err := h.UserOutput(ctx, "test", "-s", file)
 			return err == nil
 		})
 		// What would need more than a file is refused.
 		run(t, "holds", "--volume /data")
-		await(t, 20*time.Second, "the status tells why there is no unit", func(ctx context.Context) bool {
+		await(t, time.Minute, "the status tells why there is no unit", func(ctx context.Context) bool {
 			out, _ := keeper(ctx, h, "status")
 			return strings.Contains(out, "anonymous volume")
 		})

@@ -70,7 +70,8 @@ func TestAdoptKinds(t *testing.T) {
 			podman generate systemd --new --name fresh >.config/systemd/user/container-fresh.service 2>/dev/null
 			podman rm fresh >/dev/null
 			systemctl --user daemon-reload; systemctl --user enable --now container-old container-fresh 2>/dev/null`)
-		apply(t, "old", "fresh")
+		refused(t, "--accept rm", "fresh", "--apply")
+		apply(t, "old", "fresh", "--accept", "rm")
 		out := onHost(t, h, `systemctl --user is-active old fresh; systemctl --user is-enabled container-old container-fresh || true; systemctl --user is-active container-old container-fresh || true; podman exec fresh cat /data/x`)
 		if want := "active\nactive\ndisabled\ndisabled\ninactive\ninactive\nkept\nkept\n"; out != want {
 			t.Errorf("got\n%swant\n%s", out, want)

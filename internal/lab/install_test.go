@@ -75,6 +75,7 @@ func TestInstall(t *testing.T) {
 			if !c.root {
 				survivesInterruption(ctx, t, h)
 				needsBoth(ctx, t, h)
+				keepsJournal(ctx, t, h, how)
 			}
 
 			out, err := h.Uninstall(ctx, how)
@@ -89,6 +90,22 @@ func TestInstall(t *testing.T) {
 			}
 		})
 	}
+}
+
+// keepsJournal takes nothing out while a journal says where data is.
+func keepsJournal(ctx context.Context, t *testing.T, h *Host, how InstallOptions) {
+	t.Helper()
+	sh := func(command string) {
+		t.Helper()
+		if out, err := h.UserOutput(ctx, "sh", "-ec", command); err != nil {
+			t.Fatalf("%s: %v: %s", command, err, out)
+		}
+	}
+	sh("echo '{}' >.local/state/keeper/adoption.json")
+	if out, err := h.Uninstall(ctx, how); err == nil || !strings.Contains(out+err.Error(), "keeper adopt --undo") {
+		t.Errorf("it was taken out in the middle of an adoption: %s %v", out, err)
+	}
+	sh("test -x .local/bin/keeper; systemctl --user is-active keeper; test -s .local/state/keeper/adoption.json; rm .local/state/keeper/adoption.json")
 }
 
 // survivesInterruption upgrades, with a cp that fails half-way, and again.
