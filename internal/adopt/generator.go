@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"keeper/internal/podman/compile"
+	"keeper/internal/quadlet"
 )
 
 // Generators are where distributions have Podman's generator.
@@ -77,6 +78,20 @@ func (a *Adopter) generator(ctx context.Context, files []compile.File) (dryRun, 
 	}
 	out.read(stdout.String(), stderr.String(), dir)
 	return out, nil
+}
+
+// GeneratorVersion asks the host's generator for its version, which is Podman's.
+func (a *Adopter) GeneratorVersion(ctx context.Context) (quadlet.Version, error) {
+	if a.Places.Generator == "" {
+		return quadlet.Version{}, errors.New("this host's Quadlet generator was not found")
+	}
+	ctx, cancel := context.WithTimeout(ctx, generatorLimit)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, a.Places.Generator, "-version").Output()
+	if err != nil {
+		return quadlet.Version{}, fmt.Errorf("cannot ask %s for its version: %w", a.Places.Generator, err)
+	}
+	return quadlet.ParseVersion(string(out))
 }
 
 // read takes the output apart: ---NAME--- and a unit, again and again.

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"keeper/internal/adopt"
 	"keeper/internal/compose"
-	"keeper/internal/podman"
 	"keeper/internal/quadlet"
 	"keeper/internal/term"
 )
@@ -171,6 +171,10 @@ type planOut struct {
 }
 
 func planJSON(p adopt.Plan, r *adopt.Result) planOut {
+	p.Files = slices.Clone(p.Files)
+	for i := range p.Files {
+		p.Files[i].Content, p.Files[i].Old = quadlet.Masked(p.Files[i].Content), quadlet.Masked(p.Files[i].Old)
+	}
 	out := planOut{Version: planVersion, Plan: p, Changed: p.Changed(), Stops: p.Stops(), Result: r}
 	if r != nil {
 		out.AwayMS = map[string]int64{}
@@ -181,19 +185,16 @@ func planJSON(p adopt.Plan, r *adopt.Result) planOut {
 	return out
 }
 
-// check explains the unit files on disk. Podman's service is asked for its
-// version only, and may be away.
+// check explains the unit files on disk, without Podman's service.
 func check(ctx context.Context, to term.IO, names []string, asJSON bool) error {
 	a, done, err := openUnits(ctx, to)
 	if err != nil {
 		return err
 	}
 	defer done()
-	var version quadlet.Version
-	if client, err := podman.Dial(ctx, socketOf(a)); err == nil {
-		version = client.Version()
-		client.Close()
-	}
+	// What counts is what reads the files. Where it does not say, nothing is said
+	// of keys that came later.
+	version, _ := a.GeneratorVersion(ctx)
 	list, err := a.Explain(ctx, names, version)
 	if err != nil {
 		return err

@@ -162,7 +162,7 @@ func printDiff(w io.Writer, p adopt.Plan) error {
 		if f.State == adopt.New {
 			old = "/dev/null"
 		}
-		if _, err := w.Write(diff.Diff(old, []byte(f.Old), f.Path, []byte(f.Content))); err != nil {
+		if _, err := w.Write(diff.Diff(old, []byte(quadlet.Masked(f.Old)), f.Path, []byte(quadlet.Masked(f.Content)))); err != nil {
 			return err
 		}
 	}

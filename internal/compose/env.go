@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"keeper/internal/quadlet"
 )
 
 // environment sets variables and files of them. Podman and Compose agree on the
@@ -91,17 +93,10 @@ func plain(data []byte) bool {
 	return true
 }
 
-var (
-	secretKey = regexp.MustCompile(`(?i)(passw|passphrase|secret|token|credential|api_?key|access_?key|private_?key|encryption_?key|signing_?key|(^|_)(pass|pwd|pw|dsn|salt|jwt)(_|$))`)
-	secretURL = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^/@\s:]*:[^/@\s]+@`)
-	notSecret = regexp.MustCompile(`(?i)(_file|_path|_ttl|_expiry|_expires?|_lifetime|_length|_min|_max|_enabled|_policy|_timeout|_name|_url|_uri|_host|_id|_type)$`)
-)
-
 // pointOut says where a password seems to be in the environment, and never
 // which.
 func (s *service) pointOut(key, value, where string) {
-	byName := secretKey.MatchString(key) && (!notSecret.MatchString(key) || strings.HasSuffix(strings.ToUpper(key), "ACCESS_KEY_ID"))
-	if value == "" || !byName && !secretURL.MatchString(value) {
+	if !quadlet.LooksSecret(key, value) {
 		return
 	}
 	s.hint("env."+key, fmt.Sprintf("%s of the service %s looks like a secret%s, and podman inspect shows it to anybody of the account", key, s.in.Name, where), "keeper adopt --secrets")

@@ -1,10 +1,8 @@
 package compose
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -41,7 +39,7 @@ func (s *service) health() {
 		}
 		return
 	case len(h.Test) > 1:
-		s.set("health-cmd", healthCommand(h.Test))
+		s.set("health-cmd", quadlet.HealthCommand(h.Test))
 		s.healthTimes(h)
 		s.c.NotifyHealthy = awaited
 		if awaited && s.c.OneShot {
@@ -85,39 +83,4 @@ func (s *service) healthTimes(h *types.HealthCheckConfig) {
 			s.set("health-retries", strconv.Itoa(s.c.Health.Retries))
 		}
 	}
-}
-
-// healthCommand writes a test as podman run --health-cmd reads it
-// (MakeHealthCheckFromCli): a list in JSON is run as it is, but not with CMD in
-// front, nor with one word; CMD and words are split at spaces and run; all else
-// is given to a shell, which an image may not have.
-func healthCommand(test []string) string {
-	if test[0] == "CMD-SHELL" {
-		line := strings.Join(test[1:], " ")
-		first, _, _ := strings.Cut(line, " ")
-		first = strings.ToUpper(first)
-		var parsed []string
-		if first != "CMD" && first != "CMD-SHELL" && first != "NONE" && json.Unmarshal([]byte(line), &parsed) != nil {
-			return line
-		}
-		return inJSON([]string{"CMD-SHELL", line})
-	}
-	words := test[1:]
-	if len(words) > 1 {
-		return inJSON(words)
-	}
-	if len(strings.Fields(words[0])) == 1 && strings.TrimSpace(words[0]) == words[0] {
-		return "CMD " + words[0]
-	}
-	return inJSON([]string{"CMD-SHELL", "exec '" + strings.ReplaceAll(words[0], "'", `'\''`) + "'"})
-}
-
-func inJSON(words []string) string {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // && stays readable
-	if err := e.Encode(words); err != nil {
-		return ""
-	}
-	return strings.TrimSuffix(b.String(), "\n")
 }

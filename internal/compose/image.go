@@ -86,6 +86,9 @@ func (s *service) build() error {
 		unit.Settings = append(unit.Settings, quadlet.Setting{Flag: flag, Value: value})
 	}
 	remote := strings.Contains(b.Context, "://") || strings.HasPrefix(b.Context, "git@")
+	if strings.HasPrefix(b.Context, "git@") || strings.HasPrefix(b.Context, "ssh://") {
+		s.halt("build.context", "", "a .build unit takes a repository by https:// or git:// only", "clone it, and name the directory")
+	}
 	if b.DockerfileInline != "" {
 		s.halt("build.dockerfile_inline", "", "a .build unit takes its Containerfile from a file", "write the lines to a file beside the Compose file, and say dockerfile: FILE")
 	} else if b.Dockerfile != "" {

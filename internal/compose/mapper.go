@@ -429,6 +429,11 @@ func (s *service) restart() {
 	default: // always, unless-stopped
 		s.c.Restart = "always"
 	}
+	if s.c.OneShot && s.c.Restart == "on-failure" {
+		// systemd tells those that wait of the first failure, whatever it tries afterwards.
+		s.c.Restart, s.c.RestartMost = "no", 0
+		s.lose("restart", fmt.Sprintf("others wait until %s has completed, and fail with its first failure: it is not tried again", s.in.Name), "what it needs to succeed: depends_on, or a loop in its command")
+	}
 	if s.c.OneShot && s.c.Restart == "always" {
 		s.c.Restart = "no"
 		s.hint("restart", fmt.Sprintf("others wait until %s has completed, so it is not started again once it has", s.in.Name), "")

@@ -4,7 +4,7 @@ import "testing"
 
 func TestOf(t *testing.T) {
 	of := func(state, data, config, runtime string) Paths {
-		return Paths{State: state, Journal: state + "/adoption.json", JournalLock: state + "/adoption.lock",
+		return Paths{State: state, Journal: state + "/adoption.json", JournalLock: state + "/adoption.lock", Copies: state + "/quadlets",
 			Runtime: runtime, Socket: runtime + "/keeper/keeper.sock", Storage: data + "/containers/storage",
 			SiteSettings: "/etc/keeper/keeper.toml", Settings: config + "/keeper/keeper.toml",
 			Marks: "/etc/keeper/stand-down", LingerDir: "/var/lib/systemd/linger"}

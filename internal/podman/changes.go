@@ -64,12 +64,16 @@ func (c *Client) Changes(ctx context.Context, id string) (Changes, error) {
 func count(list []change, mounted []string) Changes {
 	var out Changes
 	slices.SortFunc(list, func(a, b change) int { return cmp.Compare(a.path, b.path) })
-	for i, c := range list {
+	// A container may have written a million files.
+	parents := map[string]bool{}
+	for _, c := range list {
+		for dir := path.Dir(path.Clean("/" + c.path)); !parents[dir]; dir = path.Dir(dir) {
+			parents[dir] = true
+		}
+	}
+	for _, c := range list {
 		c.path = path.Clean("/" + c.path)
-		// The list is sorted: what is below a directory follows it, though a name
-		// such as a.b may come before a/b.
-		parent := slices.ContainsFunc(list[i+1:], func(o change) bool { return strings.HasPrefix(path.Clean("/"+o.path), c.path+"/") })
-		if noise(c.path, mounted) || c.kind == 0 && parent || parentOfNoise(c.path, mounted) {
+		if noise(c.path, mounted) || c.kind == 0 && parents[c.path] || parentOfNoise(c.path, mounted) {
 			continue
 		}
 		switch c.kind {

@@ -196,7 +196,8 @@ func (m *maker) rest() {
 		m.set("interactive", "true")
 	}
 	m.setIf("tz", c.Timezone)
-	if c.Umask != "" && c.Umask != "0022" && c.Umask != "0000" {
+	// Inspecting tells none as 0000.
+	if _, given := m.cmd.last("umask"); c.Umask != "" && c.Umask != "0022" && (c.Umask != "0000" || given) {
 		m.set("umask", c.Umask)
 	}
 	m.setAll("group-add", h.GroupAdd)

@@ -1,7 +1,6 @@
 package podman
 
 import (
-	"encoding/json"
 	"strconv"
 	"time"
 
@@ -53,7 +52,7 @@ func (m *maker) health() {
 		}
 		return
 	case !have.same(image):
-		m.set("health-cmd", healthCommand(have.test))
+		m.set("health-cmd", quadlet.HealthCommand(have.test))
 		switch have.interval {
 		case 0:
 			m.set("health-interval", "disable") // nothing but a person runs it
@@ -98,7 +97,7 @@ func (m *maker) startup() {
 	if s == nil || len(s.Test) == 0 {
 		return
 	}
-	m.set("health-startup-cmd", healthCommand(s.Test))
+	m.set("health-startup-cmd", quadlet.HealthCommand(s.Test))
 	if s.Interval != 0 && s.Interval != healthInterval {
 		m.set("health-startup-interval", s.Interval.String())
 	}
@@ -124,20 +123,4 @@ func (c check) same(other check) bool {
 	}
 	a, b := c.filled(), other.filled()
 	return a.startPeriod == b.startPeriod && a.interval == b.interval && a.timeout == b.timeout && a.retries == b.retries
-}
-
-// healthCommand is what --health-cmd takes: a line for the shell, or words as a
-// JSON array.
-func healthCommand(test []string) string {
-	if len(test) == 2 && test[0] == "CMD-SHELL" && !json.Valid([]byte(test[1])) {
-		return test[1]
-	}
-	if len(test) > 1 && test[0] == "CMD" {
-		test = test[1:]
-	}
-	words, err := json.Marshal(test)
-	if err != nil {
-		return ""
-	}
-	return string(words)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,8 +31,8 @@ func (m *maker) program() {
 	} else if !slices.Equal(c.Cmd, command) {
 		m.out.Command = slices.Clone(c.Cmd)
 	}
-	if slices.Contains(m.out.Command, "") && m.out.Entrypoint == nil {
-		// Exec= cannot hold an empty argument, and an entrypoint can.
+	if slices.ContainsFunc(m.out.Command, quadlet.NoWord) && m.out.Entrypoint == nil {
+		// Exec= cannot hold such an argument, and an entrypoint can.
 		m.out.Entrypoint = append([]string{}, entrypoint...)
 	}
 	if c.User != user && !m.keepIDUser() {
@@ -145,7 +144,7 @@ func (m *maker) environment() {
 			continue
 		}
 		m.set("env", key+"="+value)
-		if looksSecret(key, value) {
+		if quadlet.LooksSecret(key, value) {
 			m.hint("env."+key, "keeper adopt --secrets", "%s looks like a secret: it would stand in the unit, readable for all who can read that file and in podman inspect", key)
 		}
 	}
@@ -178,30 +177,6 @@ func (m *maker) podmansVariable(key, value string, image map[string]string) bool
 // hidden says that this is a secret's name in place of a variable's: inspecting
 // a container that was started once shows SECRET=******* for VARIABLE=value.
 func hidden(value string) bool { return value == "*******" }
-
-// looksSecret goes by the name, and by passwords in URLs.
-func looksSecret(key, value string) bool {
-	upper := strings.ToUpper(key)
-	// The file of a secret is none.
-	if value == "" || strings.HasSuffix(upper, "_FILE") {
-		return false
-	}
-	for _, word := range []string{"PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY"} {
-		if strings.Contains(upper, word) {
-			return true
-		}
-	}
-	if !strings.Contains(value, "://") || !strings.Contains(value, "@") {
-		return false
-	}
-	u, err := url.Parse(value)
-	if err != nil {
-		// What cannot be taken apart may well hold a password with a % in it.
-		return true
-	}
-	_, has := u.User.Password()
-	return has
-}
 
 // secrets are those mounted, as inspecting tells them, and those in variables,
 // of which it tells the name alone.

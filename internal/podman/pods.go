@@ -23,12 +23,10 @@ func (f *facts) pod(p *define.InspectPodData, byID map[string]*define.InspectCon
 		}
 	}
 	slices.Sort(out.Containers)
-	switch {
-	case p.RestartPolicy == "always" || p.RestartPolicy == "unless-stopped":
-		out.Restart = "always"
-	case strings.HasPrefix(p.RestartPolicy, "on-failure"):
-		out.Restart = "on-failure"
-	}
+	// The policy of a pod is that of its containers, whose units have their own.
+	// The pod must come back in any case: its containers are bound to it
+	// (BindsTo=), and its unit ends successfully whatever ended it.
+	out.Restart = "always"
 	set := func(flag, value string) {
 		if value != "" {
 			out.Settings = append(out.Settings, quadlet.Setting{Flag: flag, Value: value})
@@ -40,10 +38,17 @@ func (f *facts) pod(p *define.InspectPodData, byID map[string]*define.InspectCon
 		}
 	}
 	if !p.CreateInfra {
-		set("infra", "false")
+		out.Notes = append(out.Notes, quadlet.Note{
+			Unit: out.Unit, Level: quadlet.Stop, Field: "infra",
+			Text: "the pod has no infra container, and a unit follows that one's process: Podman's generator cannot start such a pod",
+			Try:  "make the pod anew, without --infra=false",
+		})
 	}
-	// A pod is created with --exit-policy=continue, and Quadlet's with stop: a unit
-	// whose containers have all ended is to end as well. The latter it stays.
+	// Podman's default is to continue, and Quadlet's to stop: there, a crash of the
+	// only container ends the pod, and the pod takes the container's restart along.
+	if p.ExitPolicy != "stop" {
+		set("exit-policy", "continue")
+	}
 	set("hostname", p.Hostname)
 	set("share", shares(p.SharedNamespaces))
 	if p.CPUQuota > 0 && p.CPUPeriod > 0 {
@@ -78,7 +83,7 @@ func (f *facts) infra(d *define.InspectContainerData, byID map[string]*define.In
 	m.namespaces()
 	m.limits()
 	m.security()
-	out.Networks, out.Volumes, out.Notes = c.Networks, c.Volumes, c.Notes
+	out.Networks, out.Volumes, out.Notes = c.Networks, c.Volumes, append(out.Notes, c.Notes...)
 	for _, s := range c.Settings {
 		switch s.Flag {
 		case "hostname", "expose", "cap-add", "cap-drop", "ulimit", "cpus", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus", "cpuset-mems", "memory", "memory-swap", "blkio-weight":
@@ -88,7 +93,11 @@ func (f *facts) infra(d *define.InspectContainerData, byID map[string]*define.In
 		}
 	}
 	if d.Name != short(p.ID)+"-infra" {
-		set("infra-name", d.Name)
+		// The old pod is there until the new one has proved itself, and so is the name.
+		out.Notes = append(out.Notes, quadlet.Note{
+			Unit: out.Unit, Level: quadlet.Lost, Field: "infra-name",
+			Text: "its infra container is called " + d.Name + ", and the unit's gets the name that Podman makes up",
+		})
 	}
 }
 

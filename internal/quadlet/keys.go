@@ -1,6 +1,10 @@
 package quadlet
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // key is a key of podman-systemd.unit(5) that says what an option does.
 type key struct {
@@ -68,6 +72,7 @@ var containerKeys = []key{
 	{flag: "health-max-log-count", name: "HealthMaxLogCount", since: since(5, 3)},
 	{flag: "health-max-log-size", name: "HealthMaxLogSize", since: since(5, 3)},
 	{flag: "stop-signal", name: "StopSignal", since: since(5, 2)},
+	{flag: "stop-timeout", name: "StopTimeout", since: stopTimeoutSince}, // 0 alone: see stop
 	{flag: "memory", name: "Memory", since: since(5, 5)},
 	{flag: "pids-limit", name: "PidsLimit"},
 	{flag: "shm-size", name: "ShmSize"},
@@ -174,33 +179,70 @@ var (
 	dropinsSince     = since(5, 0)
 )
 
+// otherKeys are those that stand for no single option: keeper writes some, and
+// must know the rest to tell a key of a newer Podman from a misspelt one.
+var otherKeys = map[string]map[string]Version{
+	"Container": {
+		"Image": Oldest, "ContainerName": Oldest, "Exec": Oldest, "Network": Oldest, "Volume": Oldest, "Notify": Oldest, "Group": Oldest,
+		"PodmanArgs": Oldest, "GlobalArgs": Oldest, "ContainersConfModule": Oldest, "AutoUpdate": Oldest, "Rootfs": Oldest, "VolatileTmp": Oldest,
+		"Mask": Oldest, "Unmask": Oldest, "RemapUsers": Oldest, "RemapUid": Oldest, "RemapGid": Oldest, "RemapUidSize": Oldest,
+		"Entrypoint": entrypointSince, "Pod": podsSince, "ServiceName": since(5, 3), "StartWithPod": since(5, 3),
+		"ReloadCmd": since(5, 5), "ReloadSignal": since(5, 5), "Retry": since(5, 5), "RetryDelay": since(5, 5),
+	},
+	"Pod": {
+		"PodName": podsSince, "Network": podsSince, "Volume": podsSince, "PodmanArgs": podsSince, "GlobalArgs": podsSince, "ContainersConfModule": podsSince,
+		"RemapUsers": since(5, 3), "RemapUid": since(5, 3), "RemapGid": since(5, 3), "RemapUidSize": since(5, 3), "ServiceName": since(5, 3), "StopTimeout": since(5, 7),
+	},
+	"Network": {
+		"NetworkName": Oldest, "PodmanArgs": Oldest, "GlobalArgs": Oldest, "ContainersConfModule": Oldest,
+		"ServiceName": since(5, 3), "NetworkDeleteOnStop": since(5, 5),
+	},
+	"Volume": {
+		"VolumeName": Oldest, "Copy": Oldest, "User": Oldest, "Group": Oldest, "Image": Oldest,
+		"PodmanArgs": Oldest, "GlobalArgs": Oldest, "ContainersConfModule": Oldest, "ServiceName": since(5, 3),
+	},
+	"Build": {
+		"ImageTag": buildsSince, "SetWorkingDirectory": buildsSince, "GroupAdd": buildsSince, "Volume": buildsSince,
+		"PodmanArgs": buildsSince, "GlobalArgs": buildsSince, "ContainersConfModule": buildsSince,
+		"ServiceName": since(5, 3), "Retry": since(5, 5), "RetryDelay": since(5, 5), "IgnoreFile": since(5, 7),
+	},
+}
+
+// table is the table of a section, and the version that brought the section.
+func table(section string) (keys []key, from Version) {
+	switch section {
+	case "Container":
+		return containerKeys, Oldest
+	case "Pod":
+		return podKeys, podsSince
+	case "Network":
+		return networkKeys, Oldest
+	case "Volume":
+		return volumeKeys, Oldest
+	case "Build":
+		return buildKeys, buildsSince
+	}
+	return nil, Oldest
+}
+
 // KeySince says which version of Podman brought the key of the section; known is
 // false for one that keeper does not know.
 func KeySince(section, name string) (v Version, known bool) {
-	tables := map[string][]key{"Container": containerKeys, "Pod": podKeys, "Network": networkKeys, "Volume": volumeKeys, "Build": buildKeys}
-	for _, k := range tables[section] {
+	keys, from := table(section)
+	for _, k := range keys {
 		if k.name == name {
-			return k.atLeast(), true
+			return max2(k.since, from), true
 		}
 	}
 	if section == "Container" {
 		for _, k := range securityKeys {
 			if k.name == name {
-				return max2(k.since, Oldest), true
+				return max2(k.since, from), true
 			}
 		}
-		switch name {
-		case "Entrypoint":
-			return entrypointSince, true
-		case "StopTimeout":
-			return stopTimeoutSince, true
-		case "Pod":
-			return podsSince, true
-		case "Memory":
-			return since(5, 5), true
-		}
 	}
-	return Version{}, false
+	v, known = otherKeys[section][name]
+	return v, known
 }
 
 func max2(a, b Version) Version {
@@ -210,24 +252,12 @@ func max2(a, b Version) Version {
 	return a
 }
 
-func (k key) atLeast() Version { return max2(k.since, Oldest) }
-
 // KnownKeys returns the keys of a section that keeper knows of, for telling what
 // a misspelt one may have meant.
 func KnownKeys(section string) []string {
-	tables := map[string][]key{"Container": containerKeys, "Pod": podKeys, "Network": networkKeys, "Volume": volumeKeys, "Build": buildKeys}
-	fixed := map[string][]string{
-		"Container": {
-			"Image", "ContainerName", "Entrypoint", "Exec", "Pod", "Network", "Volume", "Notify", "StopTimeout", "Group",
-			"PodmanArgs", "GlobalArgs", "AutoUpdate", "Rootfs", "ServiceName", "StartWithPod", "VolatileTmp", "Mask", "Unmask",
-		},
-		"Pod":     {"PodName", "Network", "Volume", "PodmanArgs", "GlobalArgs", "ServiceName", "StopTimeout"},
-		"Network": {"NetworkName", "NetworkDeleteOnStop", "PodmanArgs", "GlobalArgs", "ServiceName"},
-		"Volume":  {"VolumeName", "Copy", "User", "Group", "Image", "PodmanArgs", "GlobalArgs", "ServiceName"},
-		"Build":   {"ImageTag", "SetWorkingDirectory", "GroupAdd", "Volume", "PodmanArgs", "GlobalArgs", "ServiceName", "Retry", "RetryDelay"},
-	}
-	list := fixed[section]
-	for _, k := range tables[section] {
+	list := slices.Sorted(maps.Keys(otherKeys[section]))
+	keys, _ := table(section)
+	for _, k := range keys {
 		list = append(list, k.name)
 	}
 	if section == "Container" {

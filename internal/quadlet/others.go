@@ -19,8 +19,8 @@ func (r *renderer) pod(p Pod) {
 	rest = append(rest, r.volumes(body, p.Volumes)...)
 	rest = append(rest, r.settings(body, podKeys, p.Settings)...)
 	r.podmanArgs(body, rest)
-	if p.Restart != "" && p.Restart != "on-failure" { // on-failure is Quadlet's own
-		service.set("Restart", p.Restart)
+	if p.Restart != "" && p.Restart != "no" {
+		restarts(unit, service, p.Restart, limitBurst)
 	}
 	if !p.Manual {
 		install.set("WantedBy", "default.target")

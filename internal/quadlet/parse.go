@@ -54,8 +54,8 @@ func Parse(text string) ([]Line, error) {
 
 // single says that of several values of a key the last one counts.
 func single(section, name string) bool {
-	tables := map[string][]key{"Container": containerKeys, "Pod": podKeys, "Network": networkKeys, "Volume": volumeKeys, "Build": buildKeys}
-	for _, k := range tables[section] {
+	keys, _ := table(section)
+	for _, k := range keys {
 		if k.name == name {
 			return !k.many
 		}
@@ -70,15 +70,18 @@ func single(section, name string) bool {
 // subject is what a value is about: two lines of the same subject contradict
 // each other, whatever they say.
 func subject(l Line) string {
-	v := strings.Trim(l.Value, `"`)
+	key, v := l.Key, strings.Trim(l.Value, `"`)
 	switch l.Key {
 	case "Environment", "Label", "Annotation", "Sysctl", "BuildArg", "Options":
 		v, _, _ = strings.Cut(v, "=")
+	case "Tmpfs": // at one place there can be one mount
+		key = "Volume"
+		v, _, _ = strings.Cut(v, ":")
 	case "Ulimit", "AddHost":
 		v, _, _ = strings.Cut(v, ":")
 		v, _, _ = strings.Cut(v, "=")
-	case "Volume":
-		if f := strings.Split(v, ":"); len(f) > 1 {
+	case "Volume", "AddDevice":
+		if f := strings.Split(v, ":"); len(f) > 1 && strings.HasPrefix(f[1], "/") {
 			v = f[1]
 		}
 	case "Network":
@@ -91,7 +94,7 @@ func subject(l Line) string {
 		v, _, _ = strings.Cut(v, "=")
 		v, _, _ = strings.Cut(v, " ")
 	}
-	return l.Section + "\n" + l.Key + "\n" + v
+	return l.Section + "\n" + key + "\n" + v
 }
 
 // apart takes a line apart that says several things, as a person may write it:

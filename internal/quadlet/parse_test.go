@@ -47,7 +47,7 @@ func TestParse(t *testing.T) {
 
 func TestAdditions(t *testing.T) {
 	t.Parallel()
-	const want = "[Unit]\nDescription=ours\nRequires=db.service\n[Container]\nImage=x:1\nContainerName=x\nEnvironment=A=1\nEnvironment=B=2\nVolume=data.volume:/data:Z\nNetwork=in.network\nPublishPort=8080:80\nSecret=s,type=env,target=P\nAddHost=h:1.2.3.4\nPodmanArgs=--cpus=1\nShmSize=64m\n[Install]\nWantedBy=default.target\n"
+	const want = "[Unit]\nDescription=ours\nRequires=db.service\n[Container]\nImage=x:1\nContainerName=x\nEnvironment=A=1\nEnvironment=B=2\nVolume=data.volume:/data:Z\nNetwork=in.network\nPublishPort=8080:80\nSecret=s,type=env,target=P\nAddHost=h:1.2.3.4\nPodmanArgs=--cpus=1\nShmSize=64m\nTmpfs=/t:size=1m\nAddDevice=/dev/a:/dev/b\n[Install]\nWantedBy=default.target\n"
 	for name, tt := range map[string]struct{ have, adds, others string }{
 		"the same":              {want, "", ""},
 		"nothing":               {"", strings.Replace(want, "Description=ours\n", "", 1), ""},
@@ -65,6 +65,9 @@ func TestAdditions(t *testing.T) {
 		"other arguments":       {strings.Replace(want, "--cpus=1", "--cpus=2", 1), "", "PodmanArgs"},
 		"several on a line":     {strings.Replace(want, "Environment=A=1\nEnvironment=B=2", `Environment=C=1 'B=3 4' "A=5"`, 1), "", "Environment Environment"},
 		"arguments on a line":   {strings.Replace(want, "--cpus=1", "--memory 1g --cpus 2", 1), "", "PodmanArgs"},
+		"another size":          {strings.Replace(want, "/t:size=1m", "/t", 1), "", "Tmpfs"},
+		"a volume in its place": {strings.Replace(want, "Tmpfs=/t:size=1m", "Volume=t.volume:/t:Z", 1), "", "Tmpfs"},
+		"another device":        {strings.Replace(want, "/dev/a:/dev/b", "/dev/c:/dev/b:r", 1), "", "AddDevice"},
 		"in another section":    {strings.Replace(want, "[Install]\nWantedBy", "[Unit]\nWantedBy", 1), "[Install]\nWantedBy=default.target\n", ""},
 		"in another order":      {"[Install]\nWantedBy=default.target\n" + strings.Replace(want, "[Install]\nWantedBy=default.target\n", "", 1), "", ""},
 	} {

@@ -31,7 +31,7 @@ func expand(s string) string {
 // say writes a value in the style of its key; ok is false if it cannot be said
 // so. It is expected to be expanded.
 func say(value string, s style) (text string, ok bool) {
-	if value == "" || !plain(value) && s != args {
+	if NoWord(value) || !plain(value) && s != args {
 		return "", false
 	}
 	switch s {
@@ -52,6 +52,12 @@ func say(value string, s style) (text string, ok bool) {
 	}
 	return word(value), true
 }
+
+// NoWord says that a value cannot be a word of its own: the generator ends Exec=
+// at an empty one, and takes the quotes off a semicolon, which alone separates
+// commands (systemd.service(5)). As part of a longer word, such as an entrypoint
+// in JSON, both can be said.
+func NoWord(value string) bool { return value == "" || value == ";" }
 
 // plain says that the value has nothing that would end a line or be trimmed.
 func plain(value string) bool {

@@ -1,12 +1,10 @@
 package quadlet
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Render writes the files of a stack for a host, sorted by name, and says what
@@ -102,7 +100,7 @@ func (r *renderer) container(c Container, s Stack) {
 	title(unit, or(oneLine(c.Description), describe(c.Name, c.Source)))
 	needs(unit, c.Needs, ".service")
 	r.put(body, "ContainerName", c.Name)
-	r.image(body, c, s)
+	r.image(unit, body, c, s)
 	if c.PullNever {
 		c.Settings = append(slices.Clone(c.Settings), Setting{"pull", "never"})
 	}
@@ -154,24 +152,23 @@ func describe(name string, s Source) string {
 	return oneLine("Container " + name)
 }
 
-// image writes Image=. A build that the host's Podman knows no unit for is
-// replaced by the name of what it builds.
-func (r *renderer) image(body *section, c Container, s Stack) {
-	if c.Build == "" {
+// image writes Image=. An image that a unit builds is referred to by its tag, and
+// the build is wanted and not required: where it fails, for want of its context or
+// of the network, what was built before still serves.
+func (r *renderer) image(unit, body *section, c Container, s Stack) {
+	i := slices.IndexFunc(s.Builds, func(b Build) bool { return b.Unit == c.Build })
+	if c.Build == "" || i < 0 {
 		r.put(body, "Image", c.Image)
 		return
 	}
-	if !r.host.Podman.Before(buildsSince) {
-		r.put(body, "Image", c.Build+".build")
+	b := s.Builds[i]
+	r.put(body, "Image", b.Image)
+	if r.host.Podman.Before(buildsSince) {
+		r.note(Lost, "Image", fmt.Sprintf("building it by a unit needs Podman %s; this host has %s", buildsSince, r.host.Podman),
+			fmt.Sprintf("podman build -t %s %s", b.Image, b.Context))
 		return
 	}
-	for _, b := range s.Builds {
-		if b.Unit == c.Build {
-			r.note(Lost, "Image", fmt.Sprintf("building it by a unit needs Podman %s; this host has %s", buildsSince, r.host.Podman),
-				fmt.Sprintf("podman build -t %s %s", b.Image, b.Context))
-			r.put(body, "Image", b.Image)
-		}
-	}
+	needs(unit, []Need{{Unit: c.Build, Weak: true}}, "-build.service")
 }
 
 // needs writes what a unit needs: strong ones first.
@@ -196,10 +193,9 @@ func escapeUnit(s string) string { return strings.ReplaceAll(s, "%", "%%") }
 // command writes Entrypoint= and Exec=.
 func (r *renderer) command(body *section, c *Container) (rest []Setting) {
 	entry, cmd := c.Entrypoint, c.Command
-	if slices.Contains(cmd, "") {
-		// The generator ends Exec= at an empty argument. An entrypoint can hold one.
+	if i := slices.IndexFunc(cmd, NoWord); i >= 0 {
 		if entry == nil {
-			r.note(Stop, "Exec", "an empty argument of the command cannot be said in a unit file", "wrap it in a script, or give it an entrypoint of its own")
+			r.note(Stop, "Exec", fmt.Sprintf("the argument %q of the command cannot be said in a unit file", cmd[i]), "wrap it in a script, or give it an entrypoint of its own")
 			return nil
 		}
 		entry, cmd = append(slices.Clone(entry), cmd...), nil
@@ -233,11 +229,7 @@ func entrypoint(entry []string) string {
 	if len(entry) == 1 && !strings.HasPrefix(strings.TrimSpace(entry[0]), "[") && entry[0] != "" {
 		return entry[0]
 	}
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(entry) // of strings, into memory
-	return strings.TrimSpace(b.String())
+	return inJSON(entry)
 }
 
 func (r *renderer) networks(body *section, list []NetworkUse) (rest []Setting) {
@@ -422,99 +414,3 @@ func (r *renderer) podmanArgs(body *section, rest []Setting) {
 
 // standsAlone are options that people write without =true.
 var standsAlone = map[string]bool{"privileged": true, "tty": true, "interactive": true, "init": true, "no-hosts": true, "no-healthcheck": true, "publish-all": true, "oom-kill-disable": true}
-
-// Times of a unit. A data store gets the time for a checkpoint, and all of them
-// end before the user manager does after 2 minutes (TimeoutStopSec= of
-// user@.service).
-const (
-	podmanStop = 10 * time.Second
-	storeStop  = 60 * time.Second
-	stopMargin = 15 * time.Second
-	managerEnd = 2 * time.Minute
-)
-
-// patient leaves out that a data store is to be killed at once: it is given time
-// (see stop).
-func (r *renderer) patient(list []Setting) []Setting {
-	return slices.DeleteFunc(slices.Clone(list), func(s Setting) bool {
-		if s.Flag != "stop-timeout" {
-			return false
-		}
-		r.note(Hint, "StopTimeout", "it is to be killed after "+s.Value+" s; a data store gets a minute to write what it has", "")
-		return true
-	})
-}
-
-// stop writes how long the container has to end, and the unit with it.
-func (r *renderer) stop(body, service *section, c *Container) (rest []Setting) {
-	t := c.StopTimeout
-	if c.Store && t < storeStop {
-		t = storeStop
-	}
-	if t == 0 || t == podmanStop {
-		return nil
-	}
-	if t+stopMargin > managerEnd {
-		r.note(Hint, "StopTimeout", fmt.Sprintf("it may take %s to stop, and the user manager ends after 2 minutes whatever still runs", t),
-			"as root: TimeoutStopSec= in a drop-in of user@.service")
-	}
-	if r.host.Podman.Before(stopTimeoutSince) {
-		rest = append(rest, Setting{"stop-timeout", seconds(t)})
-	} else {
-		body.set("StopTimeout", seconds(t))
-	}
-	service.set("TimeoutStopSec", seconds(t+stopMargin))
-	return rest
-}
-
-func seconds(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
-}
-
-// Start limits: by systemd's own, 5 starts in 10 s, a database that is slow to
-// find its disk is given up before anybody has noticed.
-const (
-	limitInterval = 300
-	limitBurst    = 60
-	restartPause  = 1
-)
-
-func (r *renderer) service(unit, service *section, c Container) {
-	for _, argv := range c.Before {
-		service.set("ExecStartPre", words(argv))
-	}
-	switch {
-	case c.OneShot:
-		service.lines = append([]string{"Type=oneshot", "RemainAfterExit=yes"}, service.lines...)
-	case c.Restart != "" && c.Restart != "no":
-		burst := limitBurst
-		if c.RestartMost > 0 {
-			burst = c.RestartMost + 1
-			r.note(Hint, "Restart", fmt.Sprintf("systemd counts restarts within a time: %d within %d s, not %d in all", c.RestartMost, limitInterval, c.RestartMost), "")
-		}
-		unit.set("StartLimitIntervalSec", strconv.Itoa(limitInterval))
-		unit.set("StartLimitBurst", strconv.Itoa(burst))
-		service.lines = append([]string{"Restart=" + c.Restart, "RestartSec=" + strconv.Itoa(restartPause)}, service.lines...)
-	}
-	if c.NotifyHealthy && !r.host.Podman.Before(healthySince) {
-		service.set("TimeoutStartSec", seconds(healthyWithin(c.Health)))
-	}
-}
-
-// healthyWithin is how long it may take until a health check passes: the start
-// period, all the tries, and the time to create the container.
-func healthyWithin(h Health) time.Duration {
-	interval, timeout, retries := h.Interval, h.Timeout, h.Retries
-	if interval == 0 {
-		interval = 30 * time.Second // podman-run(1)
-	}
-	if timeout == 0 {
-		timeout = 30 * time.Second
-	}
-	if retries == 0 {
-		retries = 3
-	}
-	const most = time.Hour
-	t := min(h.StartPeriod, most) + time.Duration(min(retries, 100))*min(interval+timeout, most) + 30*time.Second
-	return min(max(t, 90*time.Second), most).Round(time.Second)
-}

@@ -95,6 +95,7 @@ func TestGates(t *testing.T) {
 		{Setting{"hostname", "h"}, "HostName=h", "", Oldest},
 		{Setting{"group-add", "g"}, "GroupAdd=g", "--group-add=g", Version{5, 1}},
 		{Setting{"stop-signal", "INT"}, "StopSignal=INT", "--stop-signal=INT", Version{5, 2}},
+		{Setting{"stop-timeout", "0"}, "StopTimeout=0", "--stop-timeout=0", Version{5, 0}},
 		{Setting{"network-alias", "a"}, "NetworkAlias=a", "--network-alias=a", Version{5, 2}},
 		{Setting{"log-opt", "max-size=1m"}, "LogOpt=max-size=1m", "--log-opt=max-size=1m", Version{5, 2}},
 		{Setting{"add-host", "h:1.2.3.4"}, "AddHost=h:1.2.3.4", "--add-host=h:1.2.3.4", Version{5, 3}},
@@ -199,5 +200,20 @@ func TestUnsayable(t *testing.T) {
 		if len(notes) != 1 || notes[0].Level != Stop || notes[0].Field != tt.field || strings.Contains(fmt.Sprint(notes, text), "hunter2") || len(notes[0].Text) > 300 {
 			t.Errorf("%s: %+v", name, notes)
 		}
+	}
+}
+
+// The containers of a pod are bound to it: it must come back as they do.
+func TestPodRestarts(t *testing.T) {
+	t.Parallel()
+	for restart, want := range map[string][]string{
+		"always": {"StartLimitIntervalSec=300\nStartLimitBurst=60", "Restart=always\nRestartSec=1"},
+		"":       {"!Restart", "!StartLimit"},
+	} {
+		files, _ := Render(Stack{Pods: []Pod{{Unit: "p", Name: "p", Restart: restart}}}, Host{Version{5, 4}})
+		if len(files) != 1 {
+			t.Fatalf("%+v", files)
+		}
+		has(t, body(files[0].Content), want...)
 	}
 }

@@ -34,6 +34,9 @@ func read(t *testing.T, unit string) command {
 	if err != nil || !ok || len(words) < 3 || words[1] != "run" {
 		t.Fatalf("no podman run in the unit: %v %q\n%s", err, words, unit)
 	}
+	if i := slices.Index(words, ";"); i > 0 {
+		t.Fatalf("systemd begins another command at word %d of %q", i, words)
+	}
 	for i, w := range words {
 		if strings.Contains(w, "%") || strings.Contains(w, "$") {
 			w = strings.ReplaceAll(strings.ReplaceAll(w, "%%", "%"), "$$", "$")
@@ -149,13 +152,26 @@ func TestUnsayable(t *testing.T) {
 	}
 }
 
-// An entrypoint can hold the empty argument that Exec= cannot.
-func TestEmptyArgument(t *testing.T) {
+// An entrypoint can hold the arguments that Exec= cannot: an empty one, and a
+// semicolon, at which systemd would begin another command.
+func TestArgumentsThatAreNoWords(t *testing.T) {
 	t.Parallel()
-	c := quadlet.Container{Unit: "web", Name: "web", Image: "i", Entrypoint: []string{"/e"}, Command: []string{"a", "", "b"}}
-	got, ok := roundTrip(t, c, quadlet.Version{Major: 5, Minor: 4})
-	if !ok || len(got.args) != 0 || got.options["entrypoint"][0] != `["/e","a","","b"]` {
-		t.Errorf("got %v %+v", ok, got)
+	for _, odd := range []string{"", ";"} {
+		c := quadlet.Container{
+			Unit: "web", Name: "web", Image: "i", Entrypoint: []string{"/e"}, Command: []string{"a", odd, "b"},
+			Settings: []quadlet.Setting{{Flag: "health-cmd", Value: ";"}},
+		}
+		got, ok := roundTrip(t, c, quadlet.Version{Major: 5, Minor: 4})
+		if want := fmt.Sprintf(`["/e","a",%q,"b"]`, odd); !ok || len(got.args) != 0 || got.options["entrypoint"][0] != want {
+			t.Errorf("%q: got %v %+v", odd, ok, got)
+		}
+		if h := got.options["health-cmd"]; !slices.Equal(h, []string{";"}) {
+			t.Errorf("--health-cmd is %q", h)
+		}
+		c.Entrypoint = nil
+		if got, ok := roundTrip(t, c, quadlet.Version{Major: 5, Minor: 4}); ok {
+			t.Errorf("%q: no note, and the command line %+v", odd, got)
+		}
 	}
 }
 
