@@ -154,7 +154,7 @@ func TestKinds(t *testing.T) {
 	}{
 		{Version{4, 9}, 3, 2, []string{"Image=localhost/img", `PodmanArgs="--entrypoint=[\"/a\",\"b c\"]"`}},
 		{Version{5, 0}, 4, 0, []string{"Image=localhost/img", `Entrypoint=["/a","b c"]`, "Pod=p.pod"}},
-		{Version{5, 2}, 5, 0, []string{"Image=img.build"}},
+		{Version{5, 2}, 5, 0, []string{"Wants=img-build.service"}},
 	} {
 		files, notes := Render(s, Host{tt.v})
 		stops := 0
