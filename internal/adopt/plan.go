@@ -202,7 +202,10 @@ func (b *builder) untouched(item *Item, model *quadlet.Container) {
 		patience = max(patience, int(storeStop.Seconds()))
 	}
 	model.Before = append(model.Before,
-		[]string{podman, "stop", "--ignore", fmt.Sprintf("--time=%d", min(patience, 80)), c.ID},
+		[]string{"-" + podman, "stop", "--ignore", fmt.Sprintf("--time=%d", min(patience, 80)), c.ID},
+		// Podman may be unable to stop what a crash left in its books. What counts is
+		// that it does not run: two must not have one volume.
+		[]string{"/bin/sh", "-c", `test -z "$(` + podman + ` ps -q --filter id=` + c.ID + `)"`},
 		[]string{"-" + podman, "rename", c.ID, c.Name + "-before-keeper"})
 }
 

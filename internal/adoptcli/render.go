@@ -136,6 +136,9 @@ func writeNotes(b *strings.Builder, p adopt.Plan, paint bool) {
 			if n.Try != "" {
 				fmt.Fprintf(b, "    %s\n", n.Try)
 			}
+			if n.Accept != "" && !strings.Contains(n.Try, "--accept") {
+				fmt.Fprintf(b, "    to go on all the same: --accept %s\n", n.Accept)
+			}
 		}
 	}
 }

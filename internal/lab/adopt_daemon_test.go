@@ -95,6 +95,13 @@ func TestAdoptDaemon(t *testing.T) {
 		if out := onHost(t, h, ".local/bin/keeper-adopt drift"); !strings.Contains(out, "linked.service, label: the unit says team=a, the container nothing") {
 			t.Errorf("drift: %s", out)
 		}
+		// The daemon looks by itself, once all is up.
+		onHost(t, h, "systemctl --user restart keeper")
+		took := await(t, 90*time.Second, "the status tells", func(ctx context.Context) bool {
+			out, _ := keeper(ctx, h, "status")
+			return strings.Contains(out, "team=a")
+		})
+		t.Logf("in the status after %s", took.Round(time.Second))
 	})
 
 	t.Run("off", func(t *testing.T) {
