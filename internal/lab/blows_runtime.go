@@ -39,7 +39,7 @@ func runtimeBlows() []Blow {
 		},
 		{
 			ID: "pause-kill", Group: g, Name: "Podman's pause process killed",
-			Strike: kill("KILL", "-u", User, "-x", "podman pause"),
+			Strike: asRoot("sh", "-ec", fmt.Sprintf("kill -KILL $(cat /run/user/%d/libpod/tmp/pause.pid)", UID)),
 			Linger: Stays, User: Stays, Root: Stays,
 		},
 		{

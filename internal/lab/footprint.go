@@ -40,7 +40,7 @@ var thingsOf = map[string]string{
 		END { for (p in name) if (p != me && parent[p] != me && !(name[p] ~ /^ *(postgres|gunicorn)$/ && name[p] == name[parent[p]])) print name[p] }'`,
 	// Those of the host and of Podman's own mount namespace. The others, of which
 	// there must not be more, begin as copies of it, with what was there just then.
-	"mount": `pause=$(pgrep -x "podman pause") || exit 0; for p in self $pause; do awk '{ print $5, $(NF-2) }' /proc/$p/mountinfo; done
+	"mount": `pause=$(cat /run/user/1000/libpod/tmp/pause.pid) || exit 0; for p in self $pause; do awk '{ print $5, $(NF-2) }' /proc/$p/mountinfo; done
 		readlink /proc/[0-9]*/ns/mnt | sort -u | sed 's/.*/namespace/'`,
 	// Sessions, users, inhibitors and transient units have files there, too.
 	"/run":          "find /run -xdev",
