@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -72,12 +73,18 @@ func nearest(w *fsnotify.Watcher, dir string) (string, error) {
 			}
 			_ = w.Remove(at)
 			at = down
-		case !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at):
+		case !notThere(err) || at == filepath.Dir(at):
 			return "", fmt.Errorf("cannot watch %s: %w", at, err)
 		default:
 			at = filepath.Dir(at)
 		}
 	}
+}
+
+// notThere also holds where a file is in the way: once that is gone, the
+// directory may come.
+func notThere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // below is the directory that follows at on the way to dir.

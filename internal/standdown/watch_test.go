@@ -108,11 +108,40 @@ func TestWatchMarkDirectoryComesAndGoes(t *testing.T) {
 func TestWatchFileInTheWay(t *testing.T) {
 	t.Parallel()
 	m := marks(t, healthy())
-	put(t, m.MarkDir, "")
-	w := watch(t, m)
-	w.after("removed", func() error { return os.Remove(m.MarkDir) }, "")
-	w.after("mkdir", func() error { return os.Mkdir(m.MarkDir, 0o755) }, "")
-	w.after("mark", func() error { return os.WriteFile(m.MarkPath(), nil, 0o600) }, core.CauseMark)
+	for _, dir := range []string{m.MarkDir, filepath.Dir(m.MarkDir)} {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		put(t, dir, "")
+		w := watch(t, m)
+		w.after("removed", func() error { return os.Remove(dir) }, "")
+		w.after("mkdir", func() error { return os.MkdirAll(m.MarkDir, 0o755) }, "")
+		w.after("mark", func() error { return os.WriteFile(m.MarkPath(), nil, 0o600) }, core.CauseMark)
+	}
+}
+
+// Whoever keeps the watch up calls it again, and that makes the directory.
+func TestWatchEndsWithTheStateDirectory(t *testing.T) {
+	t.Parallel()
+	m := marks(t, healthy())
+	first, ended := make(chan struct{}, 100), make(chan error, 1)
+	go func() { ended <- m.Watch(t.Context(), func() { first <- struct{}{} }) }()
+	<-first
+	if err := os.Remove(m.StateDir); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if err == nil || errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v, want an error that says so", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it goes on without the directory")
+	}
+	watch(t, m)
+	if _, err := os.Stat(m.StateDir); err != nil {
+		t.Error(err)
+	}
 }
 
 // Another account's mark, and keeper's own files, call nobody.
@@ -125,7 +154,7 @@ func TestWatchIgnoresOthers(t *testing.T) {
 	w := watch(t, m)
 	put(t, m.MarkPath()+"1", "")
 	put(t, filepath.Join(m.StateDir, "state.json"), "{}")
-	// Events come in their order: this is the one call.
+	// The others came before: this is the one call.
 	w.after("pause", func() error { _, err := m.Pause(noon, 0, ""); return err }, core.CausePaused)
 	select {
 	case <-w.changed:
