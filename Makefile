@@ -129,6 +129,8 @@ killmatrix: setup build ## Strike the whole kill table and write docs/reference/
 
 LINT = $(TOOLS)/golangci-lint-$(GOLANGCI)-$(shell $(GO) env GOVERSION)
 
+# Its cache knows files by their content, and then reports them by the path that
+# they had in another checkout, which may be gone: each checkout has its own.
 .PHONY: lint
 lint: ## Run golangci-lint (built once, kept outside the repository)
 	@if [ ! -x "$(LINT)" ]; then \
@@ -138,7 +140,7 @@ lint: ## Run golangci-lint (built once, kept outside the repository)
 			github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI); \
 		mv "$$tmp/golangci-lint" "$(LINT)"; \
 	fi
-	$(LINT) run
+	GOLANGCI_LINT_CACHE="$(CURDIR)/bin/lint-cache" $(LINT) run
 
 .PHONY: fmt
 fmt: ## Format the Go code
