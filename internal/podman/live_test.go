@@ -1,3 +1,5 @@
+//go:build live
+
 package podman
 
 import (
@@ -13,14 +15,14 @@ import (
 	"github.com/containers/podman/v5/pkg/specgen"
 )
 
-// live connects to a real Podman, if KEEPER_PODMAN_SOCKET names one: that of a
-// lab host with the images of the demo stack, such as
-// /proc/LEADER/root/run/user/1000/podman/podman.sock.
+// live connects to the Podman that KEEPER_PODMAN_SOCKET names: that of a lab host
+// with the images of the demo stack. TestPodmanLive of internal/lab runs these
+// tests there.
 func live(t *testing.T) *Client {
 	t.Helper()
 	path := os.Getenv("KEEPER_PODMAN_SOCKET")
 	if path == "" {
-		t.Skip("KEEPER_PODMAN_SOCKET names no socket")
+		t.Fatal("KEEPER_PODMAN_SOCKET names no socket")
 	}
 	c, err := Dial(t.Context(), path)
 	if err != nil {
