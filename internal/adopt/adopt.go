@@ -25,7 +25,6 @@ type Podman interface {
 	Survey(ctx context.Context) (podman.Survey, error)
 	Changes(ctx context.Context, id string) (podman.Changes, error)
 	State(ctx context.Context, id string) (podman.State, error)
-	Image(ctx context.Context, ref string) (id string, ok bool, err error)
 	Stop(ctx context.Context, id string, timeout time.Duration) error
 	Start(ctx context.Context, id string) error
 	Rename(ctx context.Context, id, name string) error
@@ -39,7 +38,6 @@ type Podman interface {
 	PrimeVolume(ctx context.Context, containerID, volume, target string) error
 	CreateSecret(ctx context.Context, name string, value io.Reader) error
 	RemoveSecret(ctx context.Context, name string) error
-	Env(ctx context.Context, id, key string) (string, bool, error)
 }
 
 // Units is what it asks of the user manager.

@@ -41,9 +41,7 @@ func (a *Adopter) Plan(ctx context.Context, req Request) (Plan, error) {
 	if req.Secrets {
 		b.secrets()
 	}
-	if err := b.images(ctx); err != nil {
-		return Plan{}, err
-	}
+	b.images()
 	b.render()
 	if err := a.inspect(ctx, b); err != nil {
 		return Plan{}, err

@@ -1,7 +1,6 @@
 package adopt
 
 import (
-	"context"
 	"fmt"
 	"path"
 	"slices"
@@ -336,7 +335,7 @@ func (b *builder) secretValues(name, value string) {
 
 // images notes what is not on the host: a unit would have to pull it, and a
 // first start is no time to find out that it cannot.
-func (b *builder) images(_ context.Context) error {
+func (b *builder) images() {
 	for i := range b.plan.Items {
 		item := &b.plan.Items[i]
 		c := b.model(item)
@@ -354,5 +353,4 @@ func (b *builder) images(_ context.Context) error {
 			Text: fmt.Sprintf("the image %s is not on this host", c.Image), Try: "podman pull " + c.Image,
 		})
 	}
-	return nil
 }

@@ -401,10 +401,11 @@ func (a *Adopter) Settle(ctx context.Context, back bool) (forward bool, err erro
 		return true, r.finish(ctx) // some of the old containers may be gone
 	}
 	if j.Complete && !back {
-		if err := r.resume(ctx); err == nil {
+		err := r.resume(ctx)
+		if err == nil {
 			return true, r.finish(ctx)
 		}
-		a.Say("the units did not come up")
+		a.Say("the units did not come up: %v", err)
 	}
 	ctx, done := context.WithTimeout(ctx, undoLimit)
 	defer done()

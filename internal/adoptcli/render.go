@@ -190,6 +190,9 @@ func printResult(w io.Writer, p adopt.Plan, r adopt.Result) error {
 	for _, k := range r.Kept {
 		fmt.Fprintf(&b, "the old container is kept as %s; to remove it: podman rm %s\n", k, k)
 	}
+	if len(r.Kept) > 0 && len(p.Moves) > 0 {
+		b.WriteString("what was in anonymous volumes is in the named ones now: do not start an old container, it would begin with nothing\n")
+	}
 	for _, i := range p.Items {
 		if i.Source.Kind == quadlet.FromSystemd && i.Do != adopt.Keep {
 			fmt.Fprintf(&b, "%s is disabled and of no use any more: rm %s\n", filepath.Base(i.Source.Path), i.Source.Path)
