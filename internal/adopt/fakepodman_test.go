@@ -82,11 +82,6 @@ func (p fakePodman) State(ctx context.Context, id string) (s podman.State, err e
 	return s, err
 }
 
-func (p fakePodman) Image(ctx context.Context, ref string) (id string, ok bool, err error) {
-	err = p.f.call(ctx, "image "+ref, func() error { id, ok = p.w.survey.Images[ref]; return nil })
-	return id, ok, err
-}
-
 func (p fakePodman) Stop(ctx context.Context, id string, _ time.Duration) error {
 	run := 0
 	if b, err := p.w.find(id); err == nil {
@@ -232,16 +227,4 @@ func (p fakePodman) RemoveSecret(ctx context.Context, name string) error {
 		delete(p.w.secrets, name)
 		return nil
 	})
-}
-
-func (p fakePodman) Env(ctx context.Context, id, key string) (value string, ok bool, err error) {
-	err = p.about(ctx, "env", id, func(b *box) error {
-		for _, s := range b.Settings {
-			if v, found := strings.CutPrefix(s.Value, key+"="); found && s.Flag == "env" {
-				value, ok = v, true
-			}
-		}
-		return nil
-	})
-	return value, ok, err
 }

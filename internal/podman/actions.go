@@ -129,20 +129,6 @@ func (c *Client) SetRestart(ctx context.Context, id, policy string) error {
 	return nil
 }
 
-// Env finds the value of a variable in a container's environment.
-func (c *Client) Env(ctx context.Context, id, key string) (string, bool, error) {
-	d, err := c.inspect(ctx, id, false)
-	if err != nil {
-		return "", false, err
-	}
-	for _, e := range d.Config.Env {
-		if value, ok := strings.CutPrefix(e, key+"="); ok {
-			return value, true, nil
-		}
-	}
-	return "", false, nil
-}
-
 // CreateVolume makes a volume that is not there yet.
 func (c *Client) CreateVolume(ctx context.Context, name string, labels map[string]string) error {
 	return c.tell(ctx, "create volume "+name, c.limit, func(ctx context.Context) error {
