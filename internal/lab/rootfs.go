@@ -34,7 +34,8 @@ type release struct {
 // Podman 5.4. Debian 12 has the systemd of Oracle Linux 9, 252, and Podman 4.3,
 // which is older than Quadlet.
 var releases = []release{
-	{suite: "trixie", artifact: "rootfs", packages: hostPackages, options: noDocs, files: hostFiles, setup: hostSetup},
+	{suite: "trixie", artifact: "rootfs", packages: append(slices.Clone(hostPackages), rivals...), options: noDocs, files: hostFiles,
+		setup: append(slices.Clone(hostSetup), rivalsSetup...)},
 	{suite: "bookworm", artifact: "bookworm", plain: true,
 		packages: append(slices.Clone(hostPackages), plainPackages...),
 		options:  append(slices.Clone(noDocs), plainOptions...),
@@ -60,6 +61,12 @@ var hostPackages = []string{
 	"podman", "crun", "passt", "uidmap", "fuse-overlayfs", "aardvark-dns", "netavark", "nftables",
 	"catatonit", "iproute2", "procps", "ca-certificates", "sudo", "curl", "login", "passwd", "util-linux",
 }
+
+// rivals are what keeper's supervision is measured against. They do nothing
+// until a test starts them.
+var rivals = []string{"monit"}
+
+var rivalsSetup = []string{"systemctl disable monit.service"}
 
 // imagePackages is the Debian layer that the images of the stack share.
 var imagePackages = []string{"ca-certificates", "netbase", "tzdata"}
