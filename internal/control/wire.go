@@ -32,6 +32,8 @@ type Status struct {
 	Rearm     Rearm           `json:"rearm"`
 	StandDown *core.StandDown `json:"stand_down,omitempty"`
 	Units     []core.Unit     `json:"units"`
+	// Services are the units that are to run on, as they are supervised.
+	Services []core.Service `json:"services,omitempty"`
 	// Root is what is in force of root's part.
 	Root core.Root `json:"root"`
 	// Delay is the delay inhibitor.
@@ -118,7 +120,7 @@ type Survival struct {
 	Clean    bool          `json:"clean"`
 	Cause    string        `json:"cause"`
 	OutageMS int64         `json:"outage_ms"`
-	Services []Outage      `json:"services"`
+	Services []Outage      `json:"services,omitempty"`
 }
 
 // Outage is how long one service was away.

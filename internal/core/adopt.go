@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,20 @@ const (
 // Settings are what keeper.toml says.
 type Settings struct {
 	Adopt Adopt `json:"adopt,omitempty"`
+	// Defaults are for every service, Services for one each, by the name of its
+	// unit without .service.
+	Defaults Supervision            `json:"defaults,omitzero"`
+	Services map[string]Supervision `json:"services,omitempty"`
+	Metrics  Metrics                `json:"metrics,omitzero"`
+	// From says where each of the other keys was set, as FILE:LINE.
+	From map[string]string `json:"from,omitempty"`
+}
+
+// Metrics says where the metrics are to be had beside the socket.
+type Metrics struct {
+	// Listen is a loopback address and port, Textfile a file for node_exporter.
+	Listen   string `json:"listen,omitempty"`
+	Textfile string `json:"textfile,omitempty"`
 }
 
 // Unkept is a container that runs without a unit: it does not come back after
@@ -147,11 +162,15 @@ func (d *decider) settingsSeen(e SettingsSeen) {
 	if len(e.Errs) == 0 || first {
 		d.Settings = e.Settings
 	}
-	if d.Settings == was {
+	if reflect.DeepEqual(d.Settings, was) {
 		return
 	}
 	if !first {
-		d.note("take the new settings", fmt.Sprintf("adopt is %q now, and was %q", d.Settings.Adopt, was.Adopt))
+		why := "keeper.toml changed"
+		if d.Settings.Adopt != was.Adopt {
+			why = fmt.Sprintf("adopt is %q now, and was %q", d.Settings.Adopt, was.Adopt)
+		}
+		d.note("take the new settings", why)
 	}
 	// Somebody is there, who may have mended what stood in the way.
 	d.refused, d.AdoptErr, d.writeFails, d.writeAfter = nil, "", 0, time.Time{}

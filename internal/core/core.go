@@ -72,8 +72,11 @@ type Unit struct {
 	// Needs are those that it cannot start without, or starts along (Requires,
 	// BindsTo, Wants), itself or by way of others.
 	Needs []string `json:"needs,omitempty"`
-	// BoundTo are those that systemd stops it with (BindsTo).
-	BoundTo []string `json:"-"`
+	// BoundTo are those that systemd stops it with when they die (BindsTo), StopsWith
+	// those that it is stopped with when somebody stops them (Requires, Requisite,
+	// BindsTo, PartOf), itself or by way of others.
+	BoundTo   []string `json:"-"`
+	StopsWith []string `json:"-"`
 	// OneShot says that it runs to its end and is then inactive, as a backup does.
 	OneShot bool `json:"one_shot,omitempty"`
 	// StopLimit is TimeoutStopUSec.
@@ -83,8 +86,13 @@ type Unit struct {
 	// Container is the name that its container or pod has.
 	Container string   `json:"container,omitempty"`
 	Ports     []string `json:"ports,omitempty"` // addresses of this host, as net.Dial takes them; TCP
+	Inside    []uint16 `json:"-"`               // the port in the container of each of them
 	Networks  []string `json:"networks,omitempty"`
 	Mounts    []Mount  `json:"-"`
+	// HealthCheck says that Podman checks its health (--health-cmd).
+	HealthCheck bool `json:"-"`
+	// MainPID is the container's conmon.
+	MainPID int `json:"-"`
 }
 
 // Mount is what a container has mounted: a volume by its name or a path of the
@@ -146,7 +154,13 @@ const (
 	UndoAdoption   Kind = "undo-adoption"
 	LookDrift      Kind = "look-drift"
 	LookSources    Kind = "look-sources"
-	Note           Kind = "note"
+
+	SetProbes    Kind = "set-probes"
+	Examine      Kind = "examine"
+	RestartUnits Kind = "restart-units"
+	ContinueUnit Kind = "continue-unit"
+	ThawUnit     Kind = "thaw-unit"
+	Note         Kind = "note"
 )
 
 // Action is something for an edge to do, or a decision to keep.
@@ -164,6 +178,8 @@ type Action struct {
 	Units []string
 	Ports map[string][]string
 	Files map[string]string
+	// Targets are all that is to be probed from now on (SetProbes).
+	Targets []Target
 	// Limit is how long the action may take; 0 means the engine's own limit.
 	Limit time.Duration
 }
@@ -174,7 +190,8 @@ func (a Action) Decided() bool {
 	switch a.Kind {
 	case Note:
 		return true
-	case SetLinger, StartUnits, StopUnits, MendNetwork, RenewRuntime, WakeManager, WriteUnits, UndoAdoption:
+	case SetLinger, StartUnits, StopUnits, MendNetwork, RenewRuntime, WakeManager, WriteUnits, UndoAdoption,
+		RestartUnits, ContinueUnit, ThawUnit:
 		return !a.Retry
 	}
 	return false

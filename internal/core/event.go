@@ -57,7 +57,12 @@ type (
 		First bool
 		// Lost are the Quadlet files that went missing.
 		Lost []LostFile
-		Err  string
+		// Sections are what the [X-Keeper] of the Quadlet files say, by unit, and
+		// SectionErrs what is wrong with them, by unit too: then nothing of that
+		// section counts.
+		Sections    map[string]Supervision
+		SectionErrs map[string][]string
+		Err         string
 	}
 	// UnitSeen is the new state of one of them.
 	UnitSeen struct{ Unit Unit }
@@ -69,6 +74,9 @@ type (
 	StopAsked struct {
 		Name     string
 		Isolated bool
+		// Job is its id; those of one transaction count up from the unit that was
+		// asked for.
+		Job uint32
 	}
 	// StopUndone says that a stop job for the unit was canceled before it ran: this
 	// life of the unit goes on.

@@ -121,11 +121,14 @@ var stores = []string{
 }
 
 // IsStore says whether an image is that of a data store, judged by its name.
-func IsStore(image string) bool {
+func IsStore(image string) bool { return slices.Contains(stores, imageName(image)) }
+
+// imageName is the last part of an image's name, without tag or digest.
+func imageName(image string) string {
 	name := image[strings.LastIndexByte(image, '/')+1:]
 	name, _, _ = strings.Cut(name, "@")
 	name, _, _ = strings.Cut(name, ":")
-	return slices.Contains(stores, name)
+	return name
 }
 
 // ShutdownNeed is how long what keeper stops first may take: as long as the
