@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -115,7 +116,7 @@ func TestMistakeInOne(t *testing.T) {
 	t.Parallel()
 	site, user := write(t, "site.toml", "adopt = 'nonsense'"), write(t, "user.toml", "adopt = 'auto'\nx = 1")
 	got, mistakes := Read(site, user)
-	if got != Defaults() || len(mistakes) != 2 || mistakes[0].File != site || mistakes[1].File != user {
+	if !reflect.DeepEqual(got, Defaults()) || len(mistakes) != 2 || mistakes[0].File != site || mistakes[1].File != user {
 		t.Errorf("got %+v, %v", got, mistakes)
 	}
 }
