@@ -24,8 +24,8 @@ thaw = "2s"
 // notHelped is how long a control is watched to stay ill: longer than keeper needs.
 const notHelped = 10 * time.Second
 
-// asAccount are functions for the scripts that strike, as root.
-var asAccount = fmt.Sprintf(`account() { runuser -u %[1]s -- env XDG_RUNTIME_DIR=/run/user/%[2]d "$@"; }
+// shellHelp has functions for the scripts that strike, as root.
+var shellHelp = fmt.Sprintf(`account() { runuser -u %[1]s -- env XDG_RUNTIME_DIR=/run/user/%[2]d "$@"; }
 server() { pgrep -o -P "$(account systemctl --user show --property=MainPID --value "$1")"; }
 home=/home/%[1]s
 `, User, UID)
@@ -33,12 +33,12 @@ home=/home/%[1]s
 // struck runs a script as root that has to succeed.
 func struck(t *testing.T, h *Host, script string) string {
 	t.Helper()
-	return sh(t, h, asAccount+script)
+	return sh(t, h, shellHelp+script)
 }
 
 // holds says whether a script succeeds.
 func holds(ctx context.Context, h *Host, script string) bool {
-	_, err := h.Output(ctx, "sh", "-ec", asAccount+script)
+	_, err := h.Output(ctx, "sh", "-ec", shellHelp+script)
 	return err == nil
 }
 
@@ -68,10 +68,10 @@ func configure(t *testing.T, h *Host, settings string) {
 // service is how keeper has the service.
 func service(t *testing.T, h *Host, name string) core.Service {
 	t.Helper()
-	return serviceOf(status(t, h), name)
+	return named(status(t, h), name)
 }
 
-func serviceOf(st control.Status, name string) core.Service {
+func named(st control.Status, name string) core.Service {
 	i := slices.IndexFunc(st.Services, func(s core.Service) bool { return s.Name == name+".service" })
 	if i < 0 {
 		return core.Service{}
