@@ -217,24 +217,11 @@ var testPorts = map[string]int{"deaf": 7001, "mute": 7002}
 
 func testPort(name string) string { return fmt.Sprint(testPorts[name]) }
 
-// runTestService starts a web server in a container that hangs once there is a
-// file hang beside its program: it takes connections, and answers none. A restart
-// helps if there is a file once, too.
+// runTestService starts a server that can be made to hang.
 func runTestService(t *testing.T, h *Host, name, section string) {
 	t.Helper()
 	files := map[string]string{
-		name + "/server.pl": `use strict; use IO::Socket::INET;
-my $s = IO::Socket::INET->new(LocalPort => 7000, Listen => 64, ReuseAddr => 1) or die $!;
-$SIG{TERM} = sub { exit 0 };
-if (-e "/srv/once") { unlink "/srv/once", "/srv/hang" }
-while (1) {
-	sleep 1 while -e "/srv/hang";
-	my $c = $s->accept or next;
-	while (my $l = <$c>) { last if $l =~ /^\r?$/ }
-	print $c "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
-	close $c;
-}
-`,
+		name + "/server.pl": hangServer,
 		".config/containers/systemd/" + name + ".container": `[Unit]
 Description=A server that can be made to hang
 [Container]
@@ -243,7 +230,7 @@ Image=docker.io/library/debian:trixie-slim
 Pull=never
 PublishPort=127.0.0.1:` + testPort(name) + `:7000
 Volume=%h/` + name + `:/srv
-Exec=perl /srv/server.pl
+Exec=perl /srv/server.pl 7000
 StopTimeout=2
 [Service]
 Restart=always
