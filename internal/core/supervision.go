@@ -189,7 +189,7 @@ func infer(u Unit, said Supervision) Supervision {
 			s.Restart = RestartNever
 			set("restart", fromHealth)
 		}
-	case len(u.Ports) > 0:
+	case len(u.Ports) > 0 && len(u.Inside) == len(u.Ports):
 		s.Probe, port = ProbeTCP, u.Inside[0]
 		if i := slices.IndexFunc(u.Inside, func(p uint16) bool { return slices.Contains(webPorts, p) }); i >= 0 {
 			s.Probe, port = ProbeHTTP, u.Inside[i]
