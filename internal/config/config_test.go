@@ -76,7 +76,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		file := write(t, "keeper.toml", tt.text)
 		got, mistakes := Read(file)
-		if got != Defaults() {
+		if !reflect.DeepEqual(got, Defaults()) {
 			t.Errorf("%s: the settings are %+v", name, got)
 		}
 		lines := mistakes.Lines()
