@@ -57,7 +57,7 @@ func clashes(said, all core.Supervision, name func(setting) string) []clash {
 	}
 	probe := fmt.Sprintf("and the probe is %s (%s)", all.Probe, all.From["probe"])
 	for _, key := range slices.Sorted(maps.Keys(said.From)) {
-		if kinds, is := onlyFor[key]; is && !slices.Contains(kinds, all.Probe) {
+		if kinds, is := onlyFor[key]; is && !slices.Contains(kinds, all.Probe) && (key != "tls" || said.TLS) {
 			words := make([]string, 0, len(kinds))
 			for _, kind := range kinds {
 				words = append(words, string(kind))
@@ -79,7 +79,7 @@ func clashesIn(said, all core.Settings) Mistakes {
 	var list Mistakes
 	tell := func(s core.Supervision, table string, found []clash) {
 		for _, c := range found {
-			list = append(list, mistakeAt(s.From[c.key], table+"."+c.key, c.rule))
+			list = append(list, At(s.From[c.key], table+"."+c.key, c.rule))
 		}
 	}
 	tell(said.Defaults, defaultsTable, clashes(said.Defaults, all.Defaults, tomlName))
@@ -90,8 +90,8 @@ func clashesIn(said, all core.Settings) Mistakes {
 	return list
 }
 
-// mistakeAt is a mistake where a value came from.
-func mistakeAt(where, key, rule string) Mistake {
+// At is a mistake where a value came from.
+func At(where, key, rule string) Mistake {
 	i := strings.LastIndexByte(where, ':')
 	line, err := strconv.Atoi(where[i+1:])
 	if i < 0 || err != nil {

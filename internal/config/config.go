@@ -25,13 +25,14 @@ const maxMistakes = 20
 
 // Mistake is one thing that is wrong in a file of settings.
 type Mistake struct {
-	File string
+	File string `json:"file"`
 	// Line is 0 where the mistake is the file itself.
-	Line int
+	Line int `json:"line,omitempty"`
 	// Key and Value are as the file has them; empty where there is none.
-	Key, Value string
+	Key   string `json:"key,omitempty"`
+	Value string `json:"value,omitempty"`
 	// Rule is what is broken.
-	Rule string
+	Rule string `json:"rule"`
 }
 
 // Error is the mistake as a person reads it: file, line, key, value, rule.

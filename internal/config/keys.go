@@ -77,7 +77,7 @@ var settings = named([]setting{
 		means: "the file with the password (postgres, redis), readable by the account; not together with `credential`"},
 	{toml: "credential", rule: "must be the bare name of a systemd credential of keeper.service, without a slash", put: text(func(s *core.Supervision) *string { return &s.Credential }, isCredential), secret: true,
 		means: "the systemd credential of keeper.service with the password (postgres, redis)"},
-	between("interval", time.Second, time.Hour, "oftener is a load, more seldom is no watch", false, func(s *core.Supervision) *time.Duration { return &s.Interval },
+	between("interval", time.Second, time.Hour, "more often is a load, less often no watch", false, func(s *core.Supervision) *time.Duration { return &s.Interval },
 		"10s", "how often it is asked"),
 	between("timeout", 100*time.Millisecond, time.Minute, "and no longer than the interval", false, func(s *core.Supervision) *time.Duration { return &s.Timeout },
 		"3s, cut to the interval", "how long an answer may take"),

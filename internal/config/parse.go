@@ -383,6 +383,17 @@ func settingNames(which func(setting) bool, of func(setting) string) []string {
 	return list
 }
 
+// Guess is meant, for names that are no keys: what a person may have meant, to
+// be put behind what is wrong.
+func Guess(name string, names []string) string {
+	const few = 12
+	guess := meant(name, names)
+	if len(names) > few && !strings.HasSuffix(guess, "?") {
+		return ""
+	}
+	return guess
+}
+
 // meant guesses which of the names somebody meant.
 func meant(name string, names []string) string {
 	best, least := "", 3 // two slips at the most
@@ -390,7 +401,11 @@ func meant(name string, names []string) string {
 		if sameLetters(n, name) {
 			return "; did you mean " + n + "?"
 		}
-		if d := distance(name, n); d < least && d < len(n) {
+		d := distance(name, n)
+		if d == 2 && anagram(name, n) {
+			d = 1 // two letters changed places
+		}
+		if d < least && d < len(n) {
 			best, least = n, d
 		}
 	}
@@ -408,6 +423,13 @@ func meant(name string, names []string) string {
 func sameLetters(a, b string) bool {
 	bare := func(s string) string { return strings.NewReplacer("_", "", "-", "").Replace(s) }
 	return len(b) < 100 && strings.EqualFold(bare(a), bare(b))
+}
+
+func anagram(a, b string) bool {
+	x, y := []byte(a), []byte(b)
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(x, y)
 }
 
 // distance is how many letters differ (Levenshtein).

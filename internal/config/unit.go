@@ -90,7 +90,7 @@ func ReadUnit(files ...string) (core.Supervision, Mistakes) {
 	}
 	// All of them are one section, as for systemd.
 	for _, c := range clashes(s, s, unitName) {
-		r.all = append(r.all, mistakeAt(s.From[c.key], find(c.key, tomlName).unit, c.rule))
+		r.all = append(r.all, At(s.From[c.key], find(c.key, tomlName).unit, c.rule))
 	}
 	if len(r.all) > 0 {
 		return core.Supervision{}, r.all
