@@ -182,7 +182,7 @@ func ofService(s Status, v core.Service, u core.Unit) Problem {
 		return refuses(v)
 	}
 	if v.State == core.ServiceNotReady {
-		return say("answers, but is not ready,", "; keeper does not restart it for that", look)
+		return say("is not ready", "; keeper does not restart it for that", look)
 	}
 	return say("is "+string(v.State), "", look)
 }
