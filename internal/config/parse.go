@@ -121,7 +121,11 @@ func (r *reader) header(e *unstable.Node) {
 	name := strings.Join(names, ".")
 	switch {
 	case names[0] != serviceTable && name != defaultsTable && name != metricsTable:
-		r.wrong(line, "["+name+"]", "", "there is no such table"+r.meant(name, []string{defaultsTable, metricsTable, serviceTable + ".NAME"}))
+		guess := r.meant(name, []string{defaultsTable, metricsTable, serviceTable + ".NAME"})
+		if distance(names[0], serviceTable) <= 2 {
+			guess = "; did you mean " + serviceTable + ".NAME?"
+		}
+		r.wrong(line, "["+name+"]", "", "there is no such table"+guess)
 	case e.Kind == unstable.ArrayTable:
 		r.wrong(line, "["+name+"]", "", "is one table, and not one of a list: write it in single brackets")
 	case names[0] == serviceTable && len(names) > 1:
