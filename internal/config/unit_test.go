@@ -109,7 +109,7 @@ func TestUnitMistakes(t *testing.T) {
 		"Interval=1.2.3":               {`must be a time`},
 		"Interval=s":                   {`must be a time`},
 		"Interval=99999999999999years": {`must be a time`},
-		"Thaw=2d":                      {`must be a time from 0s to 24h: or never`},
+		"Thaw=2d":                      {`must be a time from 0s to 24h, or never`},
 		"Command='a":                   {`:2: Command: must be a command and its arguments; written as pg_isready -q`},
 		`Command=a \q`:                 {`:2: Command: must be`},
 		`Command="" b`:                 {`:2: Command: must be`},
