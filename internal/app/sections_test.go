@@ -1,10 +1,13 @@
 package app
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -128,5 +131,45 @@ func BenchmarkSections(b *testing.B) {
 		if got := s.fill(seen); len(got.Sections) != 400 {
 			b.Fatal(len(got.Sections))
 		}
+	}
+}
+
+// However the units are seen, what is said of them comes along.
+func TestUnitsComeWithTheirSections(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	source := filepath.Join(dir, "db.container")
+	place(t, source, "[X-Keeper]\nPort=7\n")
+	m := startManager(t, filepath.Join(dir, "run"))
+	m.with(func() { m.state = "running" })
+	m.container("db.service", "active", "podman run postgres", map[string]any{"SourcePath": source})
+	l := &unitsLink{runtime: m.runtime, read: &sections{}, log: slog.New(slog.DiscardHandler)}
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	seen := make(chan core.UnitsSeen, 1)
+	var running sync.WaitGroup
+	running.Go(func() {
+		l.run(ctx, func(ev core.Event) {
+			if e, is := ev.(core.UnitsSeen); is && e.Err == "" {
+				select {
+				case seen <- e:
+				default:
+				}
+			}
+		})
+	})
+	defer running.Wait()
+	defer cancel()
+	select {
+	case e := <-seen:
+		if e.Sections["db.service"].Port != 7 {
+			t.Errorf("watched: got %+v of %+v", e.Sections, e.Units)
+		}
+	case <-ctx.Done():
+		t.Fatal("no units were seen")
+	}
+	if e := l.Look(ctx); e.Err != "" || e.Sections["db.service"].Port != 7 {
+		t.Errorf("looked at: got %+v, %s", e.Sections, e.Err)
 	}
 }

@@ -159,8 +159,8 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, mistakes := parse("f", data)
-		for _, m := range mistakes {
+		said, mistakes := parse("f", data)
+		for _, m := range append(mistakes, clashesIn(said, over(said, Defaults()))...) {
 			if m.Rule == "" || strings.ContainsAny(m.Error(), "\x1b\n") {
 				t.Errorf("mistake %q", m.Error())
 			}

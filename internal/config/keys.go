@@ -77,11 +77,11 @@ var settings = named([]setting{
 		means: "the file with the password (postgres, redis), readable by the account; not together with `credential`"},
 	{toml: "credential", rule: "must be the bare name of a systemd credential of keeper.service, without a slash", put: text(func(s *core.Supervision) *string { return &s.Credential }, isCredential), secret: true,
 		means: "the systemd credential of keeper.service with the password (postgres, redis)"},
-	between("interval", time.Second, time.Hour, "more often is a load, less often no watch", false, func(s *core.Supervision) *time.Duration { return &s.Interval },
+	between("interval", time.Second, time.Hour, ": more often is a load, less often no watch", false, func(s *core.Supervision) *time.Duration { return &s.Interval },
 		"10s", "how often it is asked"),
-	between("timeout", 100*time.Millisecond, time.Minute, "and no longer than the interval", false, func(s *core.Supervision) *time.Duration { return &s.Timeout },
+	between("timeout", 100*time.Millisecond, time.Minute, ", and no longer than the interval", false, func(s *core.Supervision) *time.Duration { return &s.Timeout },
 		"3s, cut to the interval", "how long an answer may take"),
-	between("grace", 0, time.Hour, "after that a start is no longer one", false, func(s *core.Supervision) *time.Duration { return &s.Grace },
+	between("grace", 0, time.Hour, ": after that a start is no longer one", false, func(s *core.Supervision) *time.Duration { return &s.Grace },
 		"1m; data stores 5m", "how long after a start failures do not count, unless it has answered once"),
 	count("failures", 1, 100, func(s *core.Supervision) *int { return &s.Failures }, "3", "how many failures in a row make it ill"),
 	count("successes", 1, 100, func(s *core.Supervision) *int { return &s.Successes }, "2", "how many answers in a row make it well again"),
@@ -89,7 +89,7 @@ var settings = named([]setting{
 		put:     choice(func(s *core.Supervision) *core.RestartRule { return &s.Restart }, core.RestartIll, core.RestartNever),
 		initial: "ill; never for a data store asked by its own health check", means: "`ill`: restart it when it is; `never`: say so and leave it"},
 	count("restarts", 0, 100, func(s *core.Supervision) *int { return &s.Restarts }, "5", "how often keeper restarts it within the window, before it gives up and says so"),
-	between("window", time.Minute, 24*time.Hour, "a budget of less is none, and of more is never given back", false, func(s *core.Supervision) *time.Duration { return &s.Window },
+	between("window", time.Minute, 24*time.Hour, ": a budget of less is none, and of more is never given back", false, func(s *core.Supervision) *time.Duration { return &s.Window },
 		"1h", "the time that `restarts` are counted in"),
 	{toml: "depends_on", form: names, rule: "must be names of services, with or without .service", put: func(s *core.Supervision, v any) bool {
 		s.DependsOn = nil
@@ -102,7 +102,7 @@ var settings = named([]setting{
 		}
 		return true
 	}, initial: "what its unit needs", means: "services, besides those that its unit needs, without which it cannot be well"},
-	between("thaw", 0, 24*time.Hour, "or never", true, func(s *core.Supervision) *time.Duration { return &s.Thaw },
+	between("thaw", 0, 24*time.Hour, ", or never", true, func(s *core.Supervision) *time.Duration { return &s.Thaw },
 		"1m", "how long it may be frozen (`podman pause`) or stopped by a signal until keeper has it go on; `never` (in a Quadlet also `infinity`) leaves that to you"),
 })
 
@@ -122,7 +122,7 @@ func named(list []setting) []setting {
 func between(name string, least, most time.Duration, why string, never bool, field func(*core.Supervision) *time.Duration, initial, means string) setting {
 	return setting{
 		toml: name, form: span, shared: true, initial: initial, means: means,
-		rule: fmt.Sprintf("must be a time from %s to %s: %s", core.Span(least), core.Span(most), why),
+		rule: fmt.Sprintf("must be a time from %s to %s%s", core.Span(least), core.Span(most), why),
 		put: func(s *core.Supervision, v any) bool {
 			d := v.(time.Duration)
 			*field(s) = d

@@ -21,6 +21,8 @@ type key struct {
 	// rule says what the value must be, and put takes it if it is that.
 	rule string
 	put  func(s *core.Settings, text string) bool
+	// initial and means are for docs/settings.md.
+	initial, means string
 }
 
 // keys are all there are. Their values are strings.
@@ -28,15 +30,15 @@ var keys = []key{
 	{"adopt", "must be one of " + quoted(adoptWords), func(s *core.Settings, text string) bool {
 		s.Adopt = core.Adopt(text)
 		return slices.Contains(adoptWords, s.Adopt)
-	}},
+	}, "propose", "what is done about containers without a unit: say so, write the unit, or not even look"},
 	{"metrics.listen", `must be a loopback address and a port, such as "127.0.0.1:9742": nobody is asked who he is there`, func(s *core.Settings, text string) bool {
 		s.Metrics.Listen = text
 		return isLoopback(text)
-	}},
+	}, "", "where the metrics are to be had beside keeper's socket"},
 	{"metrics.textfile", `must be an absolute path that ends in .prom: node_exporter reads no other file`, func(s *core.Settings, text string) bool {
 		s.Metrics.Textfile = text
 		return isTextfile(text)
-	}},
+	}, "", "a file that the metrics are written to for node_exporter"},
 }
 
 var adoptWords = []core.Adopt{core.AdoptPropose, core.AdoptAuto, core.AdoptOff}
@@ -121,7 +123,11 @@ func (r *reader) header(e *unstable.Node) {
 	name := strings.Join(names, ".")
 	switch {
 	case names[0] != serviceTable && name != defaultsTable && name != metricsTable:
-		r.wrong(line, "["+name+"]", "", "there is no such table"+r.meant(name, []string{defaultsTable, metricsTable, serviceTable + ".NAME"}))
+		guess := r.meant(name, []string{defaultsTable, metricsTable, serviceTable + ".NAME"})
+		if distance(names[0], serviceTable) <= 2 {
+			guess = "; did you mean " + serviceTable + ".NAME?"
+		}
+		r.wrong(line, "["+name+"]", "", "there is no such table"+guess)
 	case e.Kind == unstable.ArrayTable:
 		r.wrong(line, "["+name+"]", "", "is one table, and not one of a list: write it in single brackets")
 	case names[0] == serviceTable && len(names) > 1:
