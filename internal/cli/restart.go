@@ -131,7 +131,7 @@ func (r *restarts) follow(ctx context.Context) error {
 	defer r.tell.end()
 	err := follow(ctx, func(s seen) error {
 		r.gone = s.err
-		if s.err != nil {
+		if s.status.Stale {
 			r.tell.say("the daemon does not answer; waiting for it")
 			return nil
 		}
