@@ -216,7 +216,16 @@ func TestStatusWatchSignals(t *testing.T) {
 			if err := keeper.Process.Signal(syscall.SIGTSTP); err != nil {
 				t.Fatal(err)
 			}
-			w.until(t, leaveScreen)
+			for stat := ""; !strings.Contains(stat, ") T "); time.Sleep(time.Millisecond) {
+				data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", keeper.Process.Pid))
+				if err != nil {
+					t.Fatal(err)
+				}
+				stat = string(data)
+			}
+			if seen := w.until(t, leaveScreen); !strings.HasSuffix(seen, leaveScreen) {
+				t.Errorf("stopped, and yet: %q", seen)
+			}
 			if err := keeper.Process.Signal(syscall.SIGCONT); err != nil {
 				t.Fatal(err)
 			}
