@@ -60,12 +60,12 @@ func unknown(arg string, names []string) error {
 			guess, best = n, d
 		}
 	}
-	said := fmt.Sprintf("there is no service %q", arg)
-	if guess != "" {
-		said += fmt.Sprintf("; did you mean %s?", guess)
-	}
 	slices.Sort(list)
-	return errors.New(said + " There are: " + strings.Join(list, ", "))
+	there := strings.Join(list, ", ")
+	if guess != "" {
+		return fmt.Errorf("there is no service %q; did you mean %s? There are: %s", arg, guess, there)
+	}
+	return fmt.Errorf("there is no service %q; there are: %s", arg, there)
 }
 
 // distance is how many letters must be put in, left out or replaced to make one

@@ -66,7 +66,7 @@ or they are not well in time, 4 the daemon does not answer.`,
 		ctx, cancel := context.WithTimeout(c.Context(), *limit)
 		defer cancel()
 		_, _, onTerminal := term.Size(io.Err)
-		r := newRestarts(units, st, teller{w: io.Err, over: onTerminal}, time.Now())
+		r := newRestarts(units, st, &teller{w: io.Err, over: onTerminal}, time.Now())
 		err = r.follow(ctx)
 		if ctx.Err() != nil && c.Context().Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 			return r.late(*limit)
@@ -82,7 +82,7 @@ or they are not well in time, 4 the daemon does not answer.`,
 // restarts is the wait for services that keeper was asked to restart.
 type restarts struct {
 	waits []*wait
-	tell  teller
+	tell  *teller
 	begun time.Time
 	// gone is why the daemon does not answer at the moment.
 	gone error
@@ -101,7 +101,7 @@ type wait struct {
 	done  bool
 }
 
-func newRestarts(units []string, st control.Status, tell teller, now time.Time) *restarts {
+func newRestarts(units []string, st control.Status, tell *teller, now time.Time) *restarts {
 	r := &restarts{tell: tell, begun: now}
 	for _, unit := range units {
 		v, u := find(st, unit)
@@ -131,7 +131,7 @@ func (r *restarts) follow(ctx context.Context) error {
 	defer r.tell.end()
 	err := follow(ctx, func(s seen) error {
 		r.gone = s.err
-		if s.err != nil {
+		if s.status.Stale {
 			r.tell.say("the daemon does not answer; waiting for it")
 			return nil
 		}
@@ -233,7 +233,10 @@ func (t *teller) say(line string) {
 		fmt.Fprintln(t.w, line)
 		return
 	}
-	width, _, _ := term.Size(t.w)
+	width, _, ok := term.Size(t.w)
+	if !ok {
+		width = 80
+	}
 	fmt.Fprint(t.w, "\r"+wrap(line, max(1, width-1))[0]+clearToEOL)
 }
 

@@ -178,9 +178,14 @@ func (s screen) sleep() error {
 	if _, err := io.WriteString(s.w, leaveScreen); err != nil {
 		return err
 	}
+	goesOn := make(chan os.Signal, 1)
+	signal.Notify(goesOn, syscall.SIGCONT)
+	defer signal.Stop(goesOn)
 	if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
 		return err
 	}
+	// Another thread may take the signal: until all are stopped, this one goes on.
+	<-goesOn
 	_, err := io.WriteString(s.w, enterScreen)
 	return err
 }

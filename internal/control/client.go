@@ -86,7 +86,11 @@ func Watch(ctx context.Context, socket string, seen func(Status) error) error {
 		return ErrOld
 	default:
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // whatever of it came
-		return fmt.Errorf("%w: it says %s: %s", ErrUnreachable, resp.Status, strings.TrimSpace(string(body)))
+		said := strings.TrimSpace(string(body))
+		if resp.StatusCode == http.StatusTooManyRequests {
+			return fmt.Errorf("cannot follow the state: %s", said)
+		}
+		return fmt.Errorf("%w: it says %s: %s", ErrUnreachable, resp.Status, said)
 	}
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, maxAnswer)

@@ -176,7 +176,7 @@ func ofService(s Status, v core.Service, u core.Unit) Problem {
 	case core.ServiceStarting:
 		return whileAdopting(s, say("is starting", "", "systemctl --user status "+quote(name)))
 	case core.ServiceRecovering:
-		return say("is recovering", "; keeper lets it", look)
+		return say("is recovering", "; keeper lets it be", look)
 	}
 	if v.Condition == core.ConditionAuthRefused {
 		return refuses(v)
@@ -219,7 +219,7 @@ func refuses(v core.Service) Problem {
 		}
 	}
 	return Problem{What: short(v.Name) + " answers, and refuses the credentials that keeper has" + after(": ", line(v.Detail)) + "; " + setting + ", or set neither",
-		Try: "keeper config show"}
+		Try: "keeper config show " + quote(short(v.Name))}
 }
 
 // reason is why the service is as it is, as far as anybody said.

@@ -24,7 +24,7 @@ const (
 func (s Server) watch(w http.ResponseWriter, r *http.Request) {
 	told, stop, ok := s.Changes.Watch()
 	if !ok {
-		http.Error(w, fmt.Sprintf("%d others follow the state already, and more may not; try again later, or: keeper status", mostWatchers), http.StatusServiceUnavailable)
+		http.Error(w, fmt.Sprintf("%d others follow the state already, and more may not; try again later, or: keeper status", mostWatchers), http.StatusTooManyRequests)
 		return
 	}
 	defer stop()
