@@ -76,7 +76,10 @@ func (p *Prober) startUp(ctx context.Context, t core.Target, user, database stri
 	same := known && last.invocation == t.Invocation && last.user == user && last.database == database
 	if same && !thorough && time.Now().Before(last.until) {
 		return p.ask(ctx, t, func(_ context.Context, c net.Conn) (core.Outcome, error) {
-			return core.Outcome{Condition: core.ConditionAlive, Detail: last.detail}, askForTLS(c)
+			if err := askForTLS(c); err != nil {
+				return core.Outcome{}, err
+			}
+			return core.Outcome{Condition: core.ConditionAlive, Detail: last.detail}, nil
 		})
 	}
 	refused := false
@@ -152,10 +155,12 @@ func readStartUp(r *bufio.Reader) (answer, error) {
 		if err != nil {
 			return let, err
 		}
-		// Before it has a process for us the postmaster can but send an error of
-		// protocol 2: E, a text, a zero.
-		if old, err := r.Peek(len(noFork)); kind == 'E' && err == nil && string(old) == noFork {
-			return answer{Outcome: core.Outcome{Condition: core.ConditionBusy, Detail: "it cannot start a process for another connection"}}, nil
+		if kind == 'E' {
+			// Where it can start no process for us, the postmaster itself sends an
+			// error of protocol 2: E, a text ("could not fork …"), a zero.
+			if text, err := r.Peek(4); err == nil && string(text) == "coul" {
+				return answer{Outcome: core.Outcome{Condition: core.ConditionBusy, Detail: "it cannot start a process for another connection"}}, nil
+			}
 		}
 		body, err := readMessage(r)
 		if err != nil {
@@ -190,8 +195,6 @@ func readStartUp(r *bufio.Reader) (answer, error) {
 	}
 	return let, errors.New("it talks on and on")
 }
-
-const noFork = "could not fork"
 
 var errGarbage = errors.New("it does not speak the protocol of PostgreSQL")
 

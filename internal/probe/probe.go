@@ -84,7 +84,10 @@ func (p *Prober) look(ctx context.Context, t core.Target, thorough bool) core.Ou
 		return p.web(ctx, t)
 	case core.ProbeTCP:
 		return p.ask(ctx, t, func(_ context.Context, c net.Conn) (core.Outcome, error) {
-			return core.Outcome{Condition: core.ConditionAlive}, keeps(c)
+			if err := keeps(c); err != nil {
+				return core.Outcome{}, err
+			}
+			return core.Outcome{Condition: core.ConditionAlive}, nil
 		})
 	case core.ProbeExec:
 		return p.exec(ctx, t)

@@ -199,6 +199,9 @@ func (s *Scheduler) next(e *entry, now time.Time) time.Time {
 	every := e.target.Interval
 	after := now.Sub(s.epoch) + every/2 - e.phase
 	turn := after/every + 1
+	if after < 0 {
+		turn = 0 // its first turn of all is still to come
+	}
 	off := time.Duration((rand.Float64()*2 - 1) * jitter * float64(every)) //nolint:gosec // no secret
 	return s.epoch.Add(turn*every + e.phase + off)
 }
