@@ -271,14 +271,16 @@ func (d *decider) bringBack() {
 		case !there || !u.Runs() || stopped || o.forgotten(d.now) || outside[name] != "":
 			delete(debts, name)
 			continue
-		case o.paid || d.isHeld(name):
+		case o.paid:
+			continue
+		case d.isHeld(name) && !d.stoppedItself(name):
 			continue
 		case u.Active != "inactive" && u.Active != "failed" || u.Job:
 			continue // it is on its way, and settled when it is there
 		case d.now.Before(o.next):
 			d.startAt = earlier(d.startAt, o.next)
 			continue
-		case d.stoppedAmong(u.Needs) != "" || outsideAmong(outside, u.Needs) != "":
+		case d.stoppedAmong(u.Needs) != "" || outsideAmong(outside, u.Needs) != "" || d.heldAmong(u.Needs, d.now) != "":
 			continue // it would be started as well
 		}
 		retry = retry && o.tries > 0
@@ -308,6 +310,24 @@ func (d *decider) bringBack() {
 func (s State) stoppedAmong(services []string) string {
 	for _, name := range services {
 		if _, ok := s.stops[name]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// stoppedItself says that keeper owes the service what it took: it is down because
+// keeper stopped it.
+func (s State) stoppedItself(name string) bool {
+	_, ok := s.own[name]
+	return ok
+}
+
+// heldAmong returns one of the services that is down, and that keeper is to leave
+// so.
+func (s State) heldAmong(services []string, now time.Time) string {
+	for _, name := range services {
+		if _, held := s.held(name, now); held && s.Units[name].down() && !s.stoppedItself(name) {
 			return name
 		}
 	}

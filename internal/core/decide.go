@@ -468,7 +468,7 @@ func (d *decider) schedule() {
 			wait = min(wait, t.Sub(d.now))
 		}
 	}
-	d.Next = d.now.Add(wait)
+	d.Next = d.now.Add(max(0, wait))
 }
 
 func cloneUnits(m map[string]Unit) map[string]Unit {
