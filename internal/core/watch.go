@@ -61,6 +61,7 @@ const (
 	// flaps restarts by systemd within flapWindow are no life.
 	flaps      = 5
 	flapWindow = 10 * time.Minute
+	flapsMost  = 20 // that are counted
 	// thawMost bounds the wait between tries to have a service go on.
 	thawMost = 10 * time.Minute
 	// examineSpare is how long after its time an examination is waited for.
@@ -117,6 +118,7 @@ func (d *decider) watchUnit(was, u Unit, respec bool) {
 	if u.Restarts > was.Restarts && was.Name != "" {
 		l := d.care(u.Name)
 		l.lives = append(within(l.lives, d.now, flapWindow), d.now)
+		l.lives = l.lives[max(0, len(l.lives)-flapsMost):]
 		d.setCare(u.Name, l)
 	}
 	switch {
