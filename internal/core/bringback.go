@@ -219,6 +219,9 @@ func (d *decider) settle(name string) {
 	d.over("gave up " + name)
 	if o, ok := d.debts[name]; ok && !o.paid {
 		o.paid = true
+		if soon := d.now.Add(startWaits[len(startWaits)-1]); o.next.After(soon) {
+			o.next = soon // it is not given up on any more
+		}
 		d.debts = maps.Clone(d.debts)
 		d.debts[name] = o
 	}
@@ -289,7 +292,7 @@ func (d *decider) bringBack() {
 		if o.tries >= startBudget {
 			o.next = d.now.Add(startSeldom)
 			d.noteTopic("gave up "+name, "give up on "+short(name), fmt.Sprintf(
-				"%d starts did not bring it back (%s); it is tried once an hour from now on, and keeper restart %s starts afresh", o.tries, o.reason, short(name)))
+				"%d starts did not bring it back (%s); it is tried once an hour from now on, and keeper restart %s starts afresh", startBudget, o.reason, short(name)))
 		}
 		debts[name] = o
 		due = append(due, name)

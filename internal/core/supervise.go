@@ -160,7 +160,11 @@ func (d *decider) examine(name string, w watch) {
 	case !l.gaveUp.IsZero() || d.examining != "" || d.restarting != "" || !d.mayRemedy():
 		return
 	}
-	if at := later(l.next, w.look); d.now.Before(at) {
+	at := later(l.next, w.look)
+	if w.goods > 0 { // its probes are to tell of more, unless they are out of step
+		at = later(at, w.well.Add(time.Duration(w.spec.Successes+1)*w.spec.Interval))
+	}
+	if d.now.Before(at) {
 		d.superviseAt = earlier(d.superviseAt, at)
 		return
 	}
