@@ -219,6 +219,9 @@ func (d *decider) settle(name string) {
 	d.over("gave up " + name)
 	if o, ok := d.debts[name]; ok && !o.paid {
 		o.paid = true
+		if soon := d.now.Add(startWaits[len(startWaits)-1]); o.next.After(soon) {
+			o.next = soon // it is not given up on any more
+		}
 		d.debts = maps.Clone(d.debts)
 		d.debts[name] = o
 	}
@@ -271,14 +274,16 @@ func (d *decider) bringBack() {
 		case !there || !u.Runs() || stopped || o.forgotten(d.now) || outside[name] != "":
 			delete(debts, name)
 			continue
-		case o.paid || d.isHeld(name):
+		case o.paid:
+			continue
+		case d.isHeld(name) && !d.stoppedItself(name):
 			continue
 		case u.Active != "inactive" && u.Active != "failed" || u.Job:
 			continue // it is on its way, and settled when it is there
 		case d.now.Before(o.next):
 			d.startAt = earlier(d.startAt, o.next)
 			continue
-		case d.stoppedAmong(u.Needs) != "" || outsideAmong(outside, u.Needs) != "":
+		case d.stoppedAmong(u.Needs) != "" || outsideAmong(outside, u.Needs) != "" || d.heldAmong(u.Needs, d.now) != "":
 			continue // it would be started as well
 		}
 		retry = retry && o.tries > 0
@@ -287,7 +292,7 @@ func (d *decider) bringBack() {
 		if o.tries >= startBudget {
 			o.next = d.now.Add(startSeldom)
 			d.noteTopic("gave up "+name, "give up on "+short(name), fmt.Sprintf(
-				"%d starts did not bring it back (%s); it is tried once an hour from now on, and keeper restart %s starts afresh", o.tries, o.reason, short(name)))
+				"%d starts did not bring it back (%s); it is tried once an hour from now on, and keeper restart %s starts afresh", startBudget, o.reason, short(name)))
 		}
 		debts[name] = o
 		due = append(due, name)
@@ -308,6 +313,24 @@ func (d *decider) bringBack() {
 func (s State) stoppedAmong(services []string) string {
 	for _, name := range services {
 		if _, ok := s.stops[name]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// stoppedItself says that keeper owes the service what it took: it is down because
+// keeper stopped it.
+func (s State) stoppedItself(name string) bool {
+	_, ok := s.own[name]
+	return ok
+}
+
+// heldAmong returns one of the services that is down, and that keeper is to leave
+// so.
+func (s State) heldAmong(services []string, now time.Time) string {
+	for _, name := range services {
+		if _, held := s.held(name, now); held && s.Units[name].down() && !s.stoppedItself(name) {
 			return name
 		}
 	}

@@ -132,7 +132,14 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 	d.setProbes()
 	d.writeAt = time.Time{}
 	d.propose()
-	d.driftOf(was)
+	switch e := e.(type) { // nothing else changes what a comparison rests on
+	case UnitsSeen:
+		d.driftOf(was)
+	case UnitSeen:
+		if was == nil || d.drifted(was, e.Unit.Name) {
+			d.driftHint()
+		}
+	}
 	d.lookContainers()
 	d.lookDrift()
 	d.schedule()
@@ -468,13 +475,12 @@ func (d *decider) schedule() {
 			wait = min(wait, t.Sub(d.now))
 		}
 	}
-	d.Next = d.now.Add(wait)
+	d.Next = d.now.Add(max(0, wait))
 }
 
 func cloneUnits(m map[string]Unit) map[string]Unit {
-	c := make(map[string]Unit, len(m)+1)
-	for k, v := range m {
-		c[k] = v
+	if m == nil {
+		return map[string]Unit{}
 	}
-	return c
+	return maps.Clone(m)
 }

@@ -116,9 +116,10 @@ func (s State) service(u Unit, owed, outside string, now time.Time) Service {
 		if u.StoppedWith != "" {
 			v.Why, v.Cause = "it was stopped with "+short(u.StoppedWith)+", and comes back with it", u.StoppedWith
 		}
-	case s.restarting == u.Name:
+	case s.restarting == u.Name && (u.Active != "failed" || u.Job):
 		v.State, v.Why, v.Since = ServiceRestarting, "keeper restarts it", s.restartUntil.Add(-restartHold)
 	default:
+		l.lives = within(l.lives, now, flapWindow)
 		s.away(&v, u, owed, outside, l)
 	}
 	return v
@@ -163,7 +164,7 @@ func by(u Unit) string {
 // alive is the state of a service that is up as far as systemd knows.
 func (s State) alive(v *Service, w *watch, l care, now time.Time) {
 	c := w.outcome.Condition
-	cause, why := s.causeOf(w.deps)
+	cause, why := s.causeOf(v.Name)
 	well := c.Ready() || c == "" && v.Kind == ProbeNone
 	set := func(state ServiceState, since time.Time, why string) { v.State, v.Since, v.Why = state, since, why }
 	switch {

@@ -124,7 +124,10 @@ type State struct {
 	cares        map[string]*care
 	replan       bool   // what is probed is to be told anew
 	examining    string // the service that an Examine is under way for
+	examinedLife string
+	examineUntil time.Time
 	restarting   string // the one that was restarted last, and until when others wait
 	restartUntil time.Time
+	restarted    []string // what that restart ends
 	superviseAt  time.Time
 }

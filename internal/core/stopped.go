@@ -80,7 +80,8 @@ func (d *decider) isBack(name string) {
 			d.Units = cloneUnits(d.Units)
 			d.Units[other] = u
 		}
-		d.owe(u, "it was stopped with "+short(name)+", which is up again", "")
+		// A new daemon may not have seen it yet; bringBack knows what is to run.
+		d.oweFor(other, "it was stopped with "+short(name)+", which is up again", "")
 	}
 }
 

@@ -11,15 +11,10 @@ import (
 // one restarted at a time.
 func (d *decider) supervise() {
 	d.superviseAt = time.Time{}
-	if !d.restartUntil.After(d.now) {
-		d.restarting = ""
-	}
-	if len(d.watches) == 0 {
-		return
-	}
+	d.overdue()
 	for _, name := range d.troubled() {
-		w := d.watches[name]
-		if _, held := d.held(name, d.now); held || d.Units[name].Job || d.stopsItself(d.Units[name]) {
+		w, u := d.watches[name], d.Units[name]
+		if d.isHeld(name) || u.Job || u.Stopped || d.stopsItself(u) {
 			continue
 		}
 		if w.outcome.Condition == ConditionStopped || w.outcome.Condition == ConditionFrozen {
@@ -31,8 +26,33 @@ func (d *decider) supervise() {
 	d.forgive()
 }
 
-// troubled are the services that something may be done about, in the order in
-// which they depend on one another as far as that matters: by name, for what
+// overdue ends what went on for too long: a restart that keeps others back, and
+// an examination that nobody answers.
+func (d *decider) overdue() {
+	if !d.restartUntil.IsZero() && !d.now.Before(d.restartUntil) {
+		d.notStopped(d.restarted)
+		d.restarting, d.restarted, d.restartUntil = "", nil, time.Time{}
+	}
+	if d.examining != "" && !d.now.Before(d.examineUntil) {
+		if w := d.watches[d.examining]; w != nil {
+			next := *w
+			next.look = d.now.Add(w.spec.Interval)
+			d.setWatch(d.examining, next) // the others first
+		}
+		d.examining = ""
+	}
+	d.superviseAt = earlier(d.superviseAt, d.restartUntil)
+	if d.examining != "" {
+		d.superviseAt = earlier(d.superviseAt, d.examineUntil)
+	}
+}
+
+// mayRemedy says whether anything may be done about a service that is ill.
+func (d *decider) mayRemedy() bool {
+	return d.mayAct() && !d.starting && !d.renewing && !d.mending && !d.adoptBusy()
+}
+
+// troubled are the services that something may be done about, by name: what
 // another ails from keeps that one back in any order.
 func (s State) troubled() []string {
 	var list []string
@@ -49,14 +69,14 @@ func (s State) troubled() []string {
 // nothing.
 func (s State) ailing(name string) string {
 	u, ok := s.Units[name]
-	if !ok || !u.Runs() {
-		return ""
-	}
-	if u.Active != "active" {
-		return "it is " + u.Active
-	}
 	w := s.watches[name]
 	switch {
+	case !ok || !u.Runs():
+		return ""
+	case u.Stopped:
+		return "somebody stopped it"
+	case u.Active != "active":
+		return "it is " + u.Active
 	case w == nil || w.outcome.Condition == "" || !w.outcome.Condition.Known():
 		return ""
 	case !w.ill.IsZero(), w.fails > 0, !w.outcome.Condition.Alive():
@@ -68,21 +88,39 @@ func (s State) ailing(name string) string {
 }
 
 // causeOf returns the dependency that explains why a service is not well: one
-// that nothing it depends on in turn explains.
-func (s State) causeOf(deps []string) (name, why string) {
-	for _, dep := range deps {
-		ails := s.ailing(dep)
-		if ails == "" {
-			continue
+// that nothing it depends on in turn explains. Services that depend on one
+// another explain nothing: each would wait for the other for ever.
+func (s State) causeOf(name string) (cause, why string) {
+	var seen []string
+	for at := name; at != ""; {
+		further := ""
+		for _, dep := range s.depsOf(at) {
+			if ails := s.ailing(dep); ails != "" && !slices.Contains(seen, dep) && !s.leadsTo(dep, name) {
+				further, cause, why = dep, dep, ails
+				seen = append(seen, dep)
+				break
+			}
 		}
-		if name == "" {
-			name, why = dep, ails
+		at = further
+	}
+	return cause, why
+}
+
+// leadsTo says whether the one is, or depends on, the other.
+func (s State) leadsTo(from, to string) bool {
+	seen, rest := map[string]bool{}, []string{from}
+	for len(rest) > 0 {
+		at := rest[0]
+		rest = rest[1:]
+		if at == to {
+			return true
 		}
-		if !slices.ContainsFunc(s.depsOf(dep), func(further string) bool { return s.ailing(further) != "" }) {
-			return dep, ails
+		if !seen[at] {
+			seen[at] = true
+			rest = append(rest, s.depsOf(at)...)
 		}
 	}
-	return name, why
+	return false
 }
 
 func (s State) depsOf(name string) []string {
@@ -96,7 +134,7 @@ func (s State) depsOf(name string) []string {
 // depends on, if nothing speaks against a restart so far.
 func (d *decider) examine(name string, w watch) {
 	l := d.care(name)
-	cause, why := d.causeOf(w.deps)
+	cause, why := d.causeOf(name)
 	switch {
 	case cause != "":
 		if w.cause != cause {
@@ -104,6 +142,10 @@ func (d *decider) examine(name string, w watch) {
 			w.cause = cause
 			d.setWatch(name, w)
 		}
+		return
+	case w.cause != "" && d.now.Before(w.look):
+		// An examination found it; the dependency's own probes are to say so too.
+		d.superviseAt = earlier(d.superviseAt, w.look)
 		return
 	case w.cause != "":
 		// It shall have the time to recover by itself.
@@ -115,24 +157,26 @@ func (d *decider) examine(name string, w watch) {
 	case w.spec.Restart != RestartIll:
 		d.noteTopic("rule "+name, "leave "+short(name)+" as it is", "it is ill, and restart = \"never\"")
 		return
-	case !l.gaveUp.IsZero() || d.examining != "" || !d.mayAct() || d.starting || d.renewing || d.mending || d.adoptBusy():
-		return
-	case d.restarting != "":
-		d.superviseAt = earlier(d.superviseAt, d.restartUntil)
+	case !l.gaveUp.IsZero() || d.examining != "" || d.restarting != "" || !d.mayRemedy():
 		return
 	}
-	if at := later(l.next, w.look); d.now.Before(at) {
+	at := later(l.next, w.look)
+	if w.goods > 0 { // its probes are to tell of more, unless they are out of step
+		at = later(at, w.well.Add(time.Duration(w.spec.Successes+1)*w.spec.Interval))
+	}
+	if d.now.Before(at) {
 		d.superviseAt = earlier(d.superviseAt, at)
 		return
 	}
 	targets := []Target{d.target(name)}
 	for _, dep := range w.deps {
-		if d.watches[dep] != nil {
+		if on := d.watches[dep]; on != nil && on.spec.Probe != ProbeNone {
 			targets = append(targets, d.target(dep))
 		}
 	}
-	d.examining = name
-	d.actions = append(d.actions, Action{Kind: Examine, Units: []string{name}, Targets: targets, Limit: examineLimit(targets),
+	limit := examineLimit(targets)
+	d.examining, d.examinedLife, d.examineUntil = name, w.life, d.now.Add(limit+examineSpare)
+	d.actions = append(d.actions, Action{Kind: Examine, Units: []string{name}, Targets: targets, Limit: limit,
 		What: "examine " + short(name), Reason: "it is ill"})
 }
 
@@ -152,13 +196,16 @@ func (d *decider) examined(e Examined) {
 	}
 	d.examining = ""
 	now := d.watches[e.Unit]
-	if now == nil || now.ill.IsZero() || d.ShuttingDown {
+	if now == nil || now.life != d.examinedLife || now.ill.IsZero() || d.ShuttingDown {
 		return // it went, or got well, meanwhile
 	}
 	w := *now
 	w.look = d.now.Add(w.spec.Interval)
 	d.setWatch(e.Unit, w)
 	o, asked := e.Outcomes[e.Unit]
+	if w.goods > 0 && !o.Condition.Alive() {
+		return // it has answered meanwhile, and the prober counts from there
+	}
 	if asked {
 		d.takeIn(e.Unit, w, o)
 		w = *d.watches[e.Unit]
@@ -172,7 +219,7 @@ func (d *decider) examined(e Examined) {
 	}
 	for _, dep := range w.deps {
 		found, ok := e.Outcomes[dep]
-		if ok && found.Condition.Known() && !found.Condition.Ready() && found.Condition != ConditionAuthRefused {
+		if ok && found.Condition.Known() && !found.Condition.Ready() && found.Condition != ConditionAuthRefused && !d.leadsTo(dep, e.Unit) {
 			d.noteTopic("cause "+e.Unit, "leave "+short(e.Unit)+" to "+short(dep), short(dep)+" is the cause: "+said(found))
 			w.cause = dep
 			d.setWatch(e.Unit, w)
@@ -180,9 +227,12 @@ func (d *decider) examined(e Examined) {
 		}
 	}
 	u := d.Units[e.Unit]
-	_, held := d.held(e.Unit, d.now)
-	if cause, _ := d.causeOf(w.deps); cause != "" || held || u.Job || d.restarting != "" || !d.mayAct() || d.starting || d.renewing || d.mending || d.adoptBusy() {
+	if cause, _ := d.causeOf(e.Unit); cause != "" || d.isHeld(e.Unit) || u.Job || u.Stopped || d.stopsItself(u) ||
+		w.spec.Restart != RestartIll || !d.care(e.Unit).gaveUp.IsZero() || d.restarting != "" || !d.mayRemedy() {
 		return // something came between
+	}
+	if w.fails < w.spec.Failures {
+		return // it answered not long ago, and must fail as often again
 	}
 	d.restart(u, w, said(o))
 }
@@ -202,10 +252,17 @@ func (d *decider) restart(u Unit, w watch, why string) {
 	l.tries++
 	l.next = d.now.Add(jitter(restartWaits[min(l.tries, len(restartWaits)-1)], u.Name, l.tries))
 	d.setCare(u.Name, l)
-	d.restarting, d.restartUntil = u.Name, d.now.Add(restartHold)
-	d.stopSelf(append(d.dependants(u.Name), u.Name))
+	d.restarts(u.Name)
 	d.actions = append(d.actions, Action{Kind: RestartUnits, Units: []string{u.Name}, What: "restart " + short(u.Name),
 		Reason: fmt.Sprintf("it is ill since %d probes: %s", w.fails, why)})
+}
+
+// restarts notes what a restart of the service ends, and keeps others back.
+func (d *decider) restarts(name string) {
+	d.notStopped(d.restarted)
+	d.restarting, d.restartUntil = name, d.now.Add(restartHold)
+	d.restarted = append(d.dependants(name), name)
+	d.stopSelf(d.restarted)
 }
 
 // dependants are the services that systemd stops with the unit.
@@ -222,7 +279,7 @@ func (s State) dependants(name string) []string {
 // thaw has a service go on that somebody froze (podman pause) or stopped by a
 // signal, once that was so for long enough.
 func (d *decider) thaw(name string, w watch) {
-	if w.spec.Thaw < 0 || w.thawing || !d.mayAct() {
+	if w.spec.Thaw < 0 || w.thawing || !d.mayRemedy() {
 		return
 	}
 	at := later(w.found.Add(w.spec.Thaw), w.thawAt)
@@ -252,16 +309,26 @@ func (d *decider) remedied(e Remedied) {
 		}
 		w := d.watches[name]
 		switch {
-		case e.Kind == RestartUnits && e.Err != "":
-			d.notStopped([]string{name})
-			d.restarting = ""
+		case e.Kind == RestartUnits && e.Err != "" && d.restarting == name:
+			d.notRestarted(name)
 		case e.Kind != RestartUnits && w != nil && w.thawing:
 			next := *w
 			next.thawing = false
-			next.thawAt = d.now.Add(min(max(w.spec.Thaw, 2*w.spec.Interval)<<min(w.thaws-1, 8), thawMost))
+			next.thawAt = d.now.Add(min(min(max(w.spec.Thaw, 2*w.spec.Interval), thawMost)<<min(w.thaws-1, 8), thawMost))
 			d.setWatch(name, next)
 		}
 	}
+}
+
+// notRestarted: the restart was not even queued, which is nothing that a service
+// could be given up for. The wait before the next try stays.
+func (d *decider) notRestarted(name string) {
+	d.notStopped(d.restarted)
+	if l := d.care(name); len(l.restarts) > 0 && l.restarts[len(l.restarts)-1].Equal(d.restartUntil.Add(-restartHold)) {
+		l.restarts = l.restarts[:len(l.restarts)-1]
+		d.setCare(name, l)
+	}
+	d.restarting, d.restarted, d.restartUntil = "", nil, time.Time{}
 }
 
 // forgive ends what was done about services that have been well for long enough.
@@ -293,12 +360,17 @@ func (d *decider) restartAsked(e RestartAsked) {
 	}
 	d.startAfresh(e.Unit)
 	d.unstop(e.Unit)
-	d.cancel(e.Unit)
+	u.Stopped, u.StoppedWith = false, ""
+	d.Units = cloneUnits(d.Units)
+	d.Units[e.Unit] = u
+	if o, ok := d.debts[e.Unit]; ok {
+		o.next = d.now.Add(startWaits[1]) // should the restart fail
+		d.debts[e.Unit] = o               // a copy: it starts afresh
+	}
 	if w := d.watches[e.Unit]; w != nil {
 		d.setWatch(e.Unit, watch{life: w.life, pid: w.pid, since: d.now, spec: w.spec, deps: w.deps})
 	}
-	d.restarting, d.restartUntil = e.Unit, d.now.Add(restartHold)
-	d.stopSelf(append(d.dependants(e.Unit), e.Unit))
+	d.restarts(e.Unit)
 	d.actions = append(d.actions, Action{Kind: RestartUnits, Units: []string{e.Unit}, What: "restart " + short(e.Unit), Reason: "somebody asked for it (keeper restart)"})
 }
 
@@ -315,9 +387,9 @@ func (d *decider) resumeAsked(e ResumeAsked) {
 func (d *decider) startAfresh(name string) {
 	d.cares = maps.Clone(d.cares)
 	delete(d.cares, name)
-	for _, topic := range []string{"ill ", "cause ", "rule ", "remedy ", "start "} {
-		d.over(topic + name)
-	}
+	d.overIll(name)
+	d.over("remedy " + name)
+	d.over("gave up " + name)
 	if o, ok := d.debts[name]; ok {
 		o.tries, o.next = 0, d.now
 		d.debts = maps.Clone(d.debts)
@@ -327,17 +399,18 @@ func (d *decider) startAfresh(name string) {
 
 // heldSeen takes in what a person told keeper to leave alone.
 func (d *decider) heldSeen(e HeldSeen) {
+	was := d.State
+	d.Held = e.Held
 	for name, h := range e.Held {
-		if _, was := d.held(name, d.now); !was {
+		if _, before := was.held(name, d.now); !before && d.isHeld(name) {
 			d.note("leave "+short(name)+" alone", "somebody asked for it (keeper pause)"+because(h.Reason))
 		}
 	}
-	for name := range d.Held {
-		if _, is := e.Held[name]; !is {
+	for name := range was.Held {
+		if !d.isHeld(name) {
 			d.note("watch over "+short(name)+" again", "it is no longer to be left alone")
 		}
 	}
-	d.Held = e.Held
 }
 
 func because(reason string) string {

@@ -217,11 +217,6 @@ func infer(u Unit, said Supervision) Supervision {
 	case u.HealthCheck:
 		s.Probe = ProbePodman
 		set("probe", fromHealth)
-		if IsStore(u.Image) {
-			// Its check may well fail while it recovers.
-			s.Restart = RestartNever
-			set("restart", fromHealth)
-		}
 	case len(u.Ports) > 0 && len(u.Inside) == len(u.Ports):
 		s.Probe, port = ProbeTCP, u.Inside[0]
 		if i := slices.IndexFunc(u.Inside, func(p uint16) bool { return slices.Contains(webPorts, p) }); i >= 0 {
@@ -232,6 +227,11 @@ func infer(u Unit, said Supervision) Supervision {
 	if said.Probe != "" && said.Probe != s.Probe {
 		s.Probe = said.Probe
 		port = usualPort(said.Probe, u)
+	}
+	if s.Probe == ProbePodman && IsStore(u.Image) {
+		// Its check may well fail while it recovers.
+		s.Restart = RestartNever
+		set("restart", fromHealth)
 	}
 	if said.Port != 0 {
 		port = said.Port

@@ -61,8 +61,11 @@ const (
 	// flaps restarts by systemd within flapWindow are no life.
 	flaps      = 5
 	flapWindow = 10 * time.Minute
+	flapsMost  = 20 // that are counted
 	// thawMost bounds the wait between tries to have a service go on.
 	thawMost = 10 * time.Minute
+	// examineSpare is how long after its time an examination is waited for.
+	examineSpare = 10 * time.Second
 )
 
 // restartWaits are the waits before each further restart of a service that did
@@ -115,6 +118,7 @@ func (d *decider) watchUnit(was, u Unit, respec bool) {
 	if u.Restarts > was.Restarts && was.Name != "" {
 		l := d.care(u.Name)
 		l.lives = append(within(l.lives, d.now, flapWindow), d.now)
+		l.lives = l.lives[max(0, len(l.lives)-flapsMost):]
 		d.setCare(u.Name, l)
 	}
 	switch {
@@ -140,8 +144,27 @@ func (d *decider) watchUnit(was, u Unit, respec bool) {
 			return
 		}
 	}
+	if w != nil && w.life == u.Invocation && !next.spec.same(w.spec) {
+		// What was found by the settings before is no reason to restart it.
+		d.overIll(u.Name)
+		next.fails, next.goods, next.ill, next.cause, next.look = 0, 0, time.Time{}, "", time.Time{}
+	}
 	d.setWatch(u.Name, next)
-	d.replan = true
+	d.replan = d.replan || w == nil || w.life != next.life || w.pid != next.pid || !next.spec.same(w.spec)
+}
+
+// same says whether the settings are, wherever they came from.
+func (s Supervision) same(other Supervision) bool {
+	s.From, other.From = nil, nil
+	return reflect.DeepEqual(s, other)
+}
+
+// overIll ends the topics of an illness: should the same come again, that is
+// another one.
+func (d *decider) overIll(name string) {
+	for _, topic := range []string{"ill ", "cause ", "rule ", "unready "} {
+		d.over(topic + name)
+	}
 }
 
 // rewatch goes through all units: the list of them, or the settings, are new.
@@ -168,6 +191,8 @@ func (d *decider) sections(e UnitsSeen) map[string]Supervision {
 				sections = map[string]Supervision{}
 			}
 			sections[name] = before
+		} else {
+			delete(sections, name)
 		}
 		d.noteTopic("section "+name, "go on with the settings of "+short(name)+" before", strings.Join(errs, "; "))
 	}
@@ -236,12 +261,15 @@ func (d *decider) takeIn(name string, w watch, o Outcome) {
 }
 
 func (d *decider) signOfLife(name string, w watch) watch {
+	if !w.answered {
+		d.overIll(name) // of the life before
+	}
 	w.fails, w.answered, w.thaws, w.thawAt = 0, true, 0, time.Time{}
 	w.goods++
 	if w.well.IsZero() {
 		w.well = d.now
 	}
-	if d.restarting == name {
+	if d.restarting == name && !d.stopsItself(d.Units[name]) {
 		d.restarting = ""
 	}
 	if w.outcome.Condition.Ready() {
@@ -254,7 +282,7 @@ func (d *decider) signOfLife(name string, w watch) watch {
 		}
 	}
 	if !w.ill.IsZero() && w.goods >= w.spec.Successes {
-		d.over("ill " + name)
+		d.overIll(name)
 		d.note("count "+short(name)+" as well again", fmt.Sprintf("%d probes in a row had an answer, after %s", w.goods, d.now.Sub(w.ill).Round(time.Second)))
 		w.ill, w.cause, w.look = time.Time{}, "", time.Time{}
 	}
