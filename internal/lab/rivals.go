@@ -111,7 +111,7 @@ WantedBy=default.target
 
 // putFile writes a file of the account, by its name below the home directory.
 func (h *Host) putFile(ctx context.Context, name, text string) error {
-	return h.Run(ctx, Exec{User: User, Stdin: strings.NewReader(text)}, "sh", "-ec", `mkdir -p "${1%/*}"; cat >"$1.new"; mv "$1.new" "$1"`, "put", name)
+	return h.Run(ctx, Exec{User: User, Stdin: strings.NewReader(text)}, "sh", "-ec", `mkdir -p "$(dirname "$1")"; cat >"$1.new"; mv "$1.new" "$1"`, "put", name)
 }
 
 // userScript runs a script as the account.
@@ -168,7 +168,7 @@ func (r Rival) begin(ctx context.Context, h *Host, w watched, binary string) err
 		if err := h.putFile(ctx, ".monitrc", monitrc(w)); err != nil {
 			return err
 		}
-		return h.userScript(ctx, "chmod 600 .monitrc; systemd-run --user --quiet --unit=monit monit -I -c .monitrc")
+		return h.userScript(ctx, "chmod 600 .monitrc; systemd-run --user --quiet --unit=monit monit -I -c $HOME/.monitrc; sleep 1; systemctl --user is-active monit")
 	case RivalKeeper:
 		settings := fmt.Sprintf("[defaults]\ninterval = %q\ntimeout = \"1s\"\nfailures = 3\nrestarts = 100\n", w.interval)
 		if err := h.putFile(ctx, ".config/keeper/keeper.toml", settings); err != nil {
@@ -196,7 +196,7 @@ func (r Rival) end(ctx context.Context, h *Host) error {
 // with no environment of its own.
 func monitrc(w watched) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "set daemon %d\nset log /dev/null\nset pidfile /home/%[2]s/.monit.pid\nset idfile /home/%[2]s/.monit.id\nset statefile /home/%[2]s/.monit.state\n", int(w.interval.Seconds()), User)
+	fmt.Fprintf(&b, "set daemon %d\nset log /home/%[2]s/.monit.log\nset pidfile /home/%[2]s/.monit.pid\nset idfile /home/%[2]s/.monit.id\nset statefile /home/%[2]s/.monit.state\n", int(w.interval.Seconds()), User)
 	for _, port := range w.ports {
 		systemctl := fmt.Sprintf(`"/usr/bin/env XDG_RUNTIME_DIR=/run/user/%d /usr/bin/systemctl --user`, UID)
 		unit := fmt.Sprintf(`%s-%d"`, w.name, port)
