@@ -104,7 +104,7 @@ func loadUnit(file string) ([]byte, error) {
 	if target, err := os.Readlink(file); err == nil && target == os.DevNull {
 		return nil, nil
 	}
-	return load(file)
+	return load(file, maxUnit)
 }
 
 // unitReader walks through the files of one unit.

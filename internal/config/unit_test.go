@@ -200,7 +200,7 @@ func TestUnitFilesThatAreNone(t *testing.T) {
 	if err := os.Symlink(os.DevNull, masked); err != nil {
 		t.Fatal(err)
 	}
-	place(t, large, strings.Repeat("#\n", maxSize))
+	place(t, large, strings.Repeat("#\n", maxUnit))
 	for file, want := range map[string]string{fifo: "must be a regular file", dir: "must be a regular file", large: "must be no larger than", masked: ""} {
 		_, mistakes := ReadUnit(file)
 		if said := mistakes.Error(); (said == "") != (want == "") || !strings.Contains(said, want) {
