@@ -195,7 +195,7 @@ func value(s core.Supervision, key string) string {
 	case "tls":
 		return strconv.FormatBool(s.TLS)
 	case "command":
-		return list(s.Command)
+		return listed(s.Command)
 	case "user":
 		return plain(s.User)
 	case "database":
@@ -221,7 +221,7 @@ func value(s core.Supervision, key string) string {
 	case "window":
 		return core.Span(s.Window)
 	case "depends_on":
-		return list(s.DependsOn)
+		return listed(s.DependsOn)
 	case "thaw":
 		if s.Thaw < 0 {
 			return core.Never
@@ -231,7 +231,7 @@ func value(s core.Supervision, key string) string {
 	return ""
 }
 
-func list(words []string) string {
+func listed(words []string) string {
 	quoted := make([]string, 0, len(words))
 	for _, w := range words {
 		quoted = append(quoted, strconv.Quote(w))

@@ -17,8 +17,13 @@ import (
 	"keeper/internal/core"
 )
 
-// maxSize bounds what is read of a file.
-const maxSize = 1 << 20
+// maxSize bounds what is read of a keeper.toml, and maxUnit of a Quadlet file. The
+// library takes the square of what stands in one table: half a second for a
+// keeper.toml of this size, and far more than that for one of a mebibyte.
+const (
+	maxSize = 256 << 10
+	maxUnit = 1 << 20
+)
 
 // maxMistakes bounds how many are told of one file.
 const maxMistakes = 20
@@ -91,7 +96,7 @@ func Read(files ...string) (core.Settings, Mistakes) {
 	s := Defaults()
 	var all Mistakes
 	for _, file := range files {
-		data, err := load(file)
+		data, err := load(file, maxSize)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
@@ -141,7 +146,7 @@ func over(said, base core.Settings) core.Settings {
 }
 
 // load reads a file, if it is a regular one of a bearable size.
-func load(file string) ([]byte, error) {
+func load(file string, most int64) ([]byte, error) {
 	// Without O_NONBLOCK, a FIFO would be waited for until somebody writes.
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -159,12 +164,12 @@ func load(file string) ([]byte, error) {
 	if !fi.Mode().IsRegular() {
 		return nil, errors.New("must be a regular file")
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("cannot be read: %w", err)
-	case len(data) > maxSize:
-		return nil, fmt.Errorf("must be no larger than %d bytes", maxSize)
+	case int64(len(data)) > most:
+		return nil, fmt.Errorf("must be no larger than %d bytes", most)
 	}
 	return data, nil
 }

@@ -136,7 +136,7 @@ func TestFilesThatAreNone(t *testing.T) {
 	for file, want := range map[string]string{
 		dir:   "must be a regular file",
 		fifo:  "must be a regular file",
-		large: "must be no larger than 1048576 bytes",
+		large: "must be no larger than 262144 bytes",
 		loop:  "cannot be read",
 	} {
 		if _, mistakes := Read(file); len(mistakes) != 1 || mistakes[0].File != file || !strings.Contains(mistakes[0].Rule, want) {
@@ -166,4 +166,23 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// About the largest file there may be is read to its end, with the right lines.
+func TestLargeFiles(t *testing.T) {
+	t.Parallel()
+	var unknown, services strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&unknown, "x%d = 1\n", i)
+	}
+	for i := range 5_000 {
+		fmt.Fprintf(&services, "[service.s%d]\nport = 1\ninterval = '5s'\n", i)
+	}
+	if _, mistakes := Read(write(t, "unknown.toml", unknown.String())); len(mistakes) != maxMistakes+1 {
+		t.Errorf("got %d mistakes", len(mistakes))
+	}
+	s, mistakes := Read(write(t, "services.toml", services.String()))
+	if last := s.Services["s4999"]; mistakes != nil || len(s.Services) != 5_000 || !strings.HasSuffix(last.From["interval"], ":15000") {
+		t.Errorf("got %d services, the last %+v, %v", len(s.Services), last, mistakes)
+	}
 }

@@ -65,9 +65,9 @@ var settings = named([]setting{
 		s.TLS = v.(bool)
 		return true
 	}, initial: "false", means: "speak TLS (http, s3); the certificate is not checked"},
-	{toml: "command", form: argv, rule: "must be a command and its arguments", put: func(s *core.Supervision, v any) bool {
+	{toml: "command", form: argv, rule: "must be a command and its arguments, in all no longer than 4096", put: func(s *core.Supervision, v any) bool {
 		s.Command = v.([]string)
-		return len(s.Command) > 0 && s.Command[0] != "" && !slices.ContainsFunc(s.Command, func(w string) bool { return strings.ContainsRune(w, 0) })
+		return len(s.Command) > 0 && len(strings.Join(s.Command, " ")) <= most && s.Command[0] != "" && !slices.ContainsFunc(s.Command, func(w string) bool { return strings.ContainsRune(w, 0) })
 	}, means: "what is run in the container (exec); exit status 0 is well"},
 	{toml: "user", rule: "must be a name", put: text(func(s *core.Supervision) *string { return &s.User }, isName),
 		means: "whom to log in as (postgres, redis), so that readiness goes deeper"},
@@ -91,8 +91,11 @@ var settings = named([]setting{
 	count("restarts", 0, 100, func(s *core.Supervision) *int { return &s.Restarts }, "5", "how often keeper restarts it within the window, before it gives up and says so"),
 	between("window", time.Minute, 24*time.Hour, ": a budget of less is none, and of more is never given back", false, func(s *core.Supervision) *time.Duration { return &s.Window },
 		"1h", "the time that `restarts` are counted in"),
-	{toml: "depends_on", form: names, rule: "must be names of services, with or without .service", put: func(s *core.Supervision, v any) bool {
+	{toml: "depends_on", form: names, rule: "must be names of services, with or without .service, and no more than 100", put: func(s *core.Supervision, v any) bool {
 		s.DependsOn = nil
+		if len(v.([]string)) > 100 {
+			return false
+		}
 		for _, name := range v.([]string) {
 			bare, wrong := service(name)
 			if wrong != "" {

@@ -53,6 +53,11 @@ const (
 // parse returns what the file says, and what is wrong with it.
 func parse(file string, data []byte) (core.Settings, Mistakes) {
 	r := reader{file: file, seen: map[string]int{}, named: map[string]string{}}
+	for i, c := range data {
+		if c == '\n' {
+			r.ends = append(r.ends, i)
+		}
+	}
 	r.p.Reset(data)
 	for r.p.NextExpression() {
 		e := r.p.Expression()
@@ -100,9 +105,16 @@ type reader struct {
 	// where it is none.
 	seen  map[string]int
 	named map[string]string
+	// ends are the offsets of the ends of lines.
+	ends []int
 }
 
-func (r *reader) line(at *unstable.Node) int { return r.p.Shape(at.Raw).Start.Line }
+// line is where a node is. The parser's own Shape counts from the begin of the
+// file each time: a large one would take minutes.
+func (r *reader) line(at *unstable.Node) int {
+	before, _ := slices.BinarySearch(r.ends, int(at.Raw.Offset))
+	return before + 1
+}
 
 func (r *reader) wrong(line int, key, value, rule string) {
 	r.mistakes = append(r.mistakes, Mistake{File: r.file, Line: line, Key: short(printable(key)), Value: value, Rule: rule})

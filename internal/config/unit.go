@@ -27,7 +27,8 @@ type unitLine struct {
 // backslash, and the rest as it comes.
 func unitLines(text string) []unitLine {
 	var list []unitLine
-	section, pending, begun := "", "", 0
+	section, begun := "", 0
+	var pending strings.Builder // of what goes on; a file may be one line
 	end := func(l string) {
 		switch l = strings.TrimSpace(l); {
 		case l == "":
@@ -46,18 +47,20 @@ func unitLines(text string) []unitLine {
 		if l != "" && (l[0] == '#' || l[0] == ';') {
 			continue
 		}
-		if pending == "" {
+		if pending.Len() == 0 {
 			begun = number
 		}
 		// An even number of backslashes is as many of them, and no escape.
 		if bare := strings.TrimRight(l, `\`); (len(l)-len(bare))%2 == 1 {
-			pending += l[:len(l)-1] + " "
+			pending.WriteString(l[:len(l)-1])
+			pending.WriteByte(' ')
 			continue
 		}
-		end(pending + l)
-		pending = ""
+		pending.WriteString(l)
+		end(pending.String())
+		pending.Reset()
 	}
-	end(pending)
+	end(pending.String())
 	return list
 }
 
@@ -104,7 +107,7 @@ func loadUnit(file string) ([]byte, error) {
 	if target, err := os.Readlink(file); err == nil && target == os.DevNull {
 		return nil, nil
 	}
-	return load(file)
+	return load(file, maxUnit)
 }
 
 // unitReader walks through the files of one unit.
@@ -161,6 +164,9 @@ func (r *unitReader) take(l unitLine) {
 		return
 	}
 	value, why := unitValue(k, l.value)
+	if before, is := r.set[k.toml]; is && why == "" && k.form == names {
+		value = slices.Concat(before.value.([]string), value.([]string))
+	}
 	if why == "" && !k.put(&core.Supervision{}, value) {
 		why = k.rule
 	}
@@ -171,9 +177,6 @@ func (r *unitReader) take(l unitLine) {
 		}
 		r.wrong(l.number, l.key, seen, why+unitForm(k))
 		return
-	}
-	if before, is := r.set[k.toml]; is && k.form == names {
-		value = slices.Concat(before.value.([]string), value.([]string))
 	}
 	r.set[k.toml] = unitSet{value, from(r.file, l.number)}
 }

@@ -110,7 +110,7 @@ func TestUnitMistakes(t *testing.T) {
 		"Interval=s":                   {`must be a time`},
 		"Interval=99999999999999years": {`must be a time`},
 		"Thaw=2d":                      {`must be a time from 0s to 24h, or never`},
-		"Command='a":                   {`:2: Command: must be a command and its arguments; written as pg_isready -q`},
+		"Command='a":                   {`:2: Command: must be a command and its arguments, in all no longer than 4096; written as pg_isready -q`},
 		`Command=a \q`:                 {`:2: Command: must be`},
 		`Command="" b`:                 {`:2: Command: must be`},
 		"User='me'":                    {`:2: User = 'me': must be a name`},
@@ -200,12 +200,22 @@ func TestUnitFilesThatAreNone(t *testing.T) {
 	if err := os.Symlink(os.DevNull, masked); err != nil {
 		t.Fatal(err)
 	}
-	place(t, large, strings.Repeat("#\n", maxSize))
+	place(t, large, strings.Repeat("#\n", maxUnit))
 	for file, want := range map[string]string{fifo: "must be a regular file", dir: "must be a regular file", large: "must be no larger than", masked: ""} {
 		_, mistakes := ReadUnit(file)
 		if said := mistakes.Error(); (said == "") != (want == "") || !strings.Contains(said, want) {
 			t.Errorf("%s: got %q, want %q", file, said, want)
 		}
+	}
+	// A file that is one line, and one that is one list: neither takes its square.
+	begun := time.Now()
+	for text, want := range map[string]int{strings.Repeat("\\\n", maxUnit/2): 0, "[X-Keeper]\n" + strings.Repeat("DependsOn=a\n", maxUnit/13): maxMistakes + 1} {
+		if _, mistakes := ReadUnit(write(t, "a.container", text)); len(mistakes) != want {
+			t.Errorf("%.20q: got %d mistakes, want %d", text, len(mistakes), want)
+		}
+	}
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("it took %s", took)
 	}
 	var b strings.Builder
 	b.WriteString("[X-Keeper]\n")
