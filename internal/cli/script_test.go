@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"keeper/internal/control"
+	"keeper/internal/metrics"
 	"keeper/internal/term"
 )
 
@@ -158,7 +159,11 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- control.Server{UID: os.Getuid(), Status: status}.Serve(ctx, l) }()
+	told := metrics.Handler(func(ctx context.Context) (metrics.Snapshot, error) {
+		st, err := status(ctx)
+		return metrics.Snapshot{Status: st}, err
+	})
+	go func() { ended <- control.Server{UID: os.Getuid(), Status: status, Metrics: told}.Serve(ctx, l) }()
 	ts.Defer(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -20,6 +20,8 @@ type Server struct {
 	UID int
 	// Status returns the status, or an error if the main loop does not answer.
 	Status func(ctx context.Context) (Status, error)
+	// Metrics answers GET /metrics, if it is set.
+	Metrics http.Handler
 }
 
 // Listen makes the socket, 0600 in a directory 0700. A socket that a daemon
@@ -54,6 +56,9 @@ func Listen(path string) (net.Listener, error) {
 func (s Server) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
+	if s.Metrics != nil {
+		mux.Handle("GET /metrics", s.Metrics)
+	}
 	srv := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 2 * time.Second,
