@@ -11,7 +11,6 @@ import (
 
 // meter has the metrics where keeper.toml wants them beside the socket.
 type meter struct {
-	counts *metrics.Counts
 	source metrics.Source
 	log    *slog.Logger
 
@@ -19,8 +18,8 @@ type meter struct {
 	changed          chan struct{}
 }
 
-func newMeter(counts *metrics.Counts, source metrics.Source, log *slog.Logger) *meter {
-	return &meter{counts: counts, source: source, log: log, listen: make(chan string, 1), textfile: make(chan string, 1), changed: make(chan struct{}, 1)}
+func newMeter(source metrics.Source, log *slog.Logger) *meter {
+	return &meter{source: source, log: log, listen: make(chan string, 1), textfile: make(chan string, 1), changed: make(chan struct{}, 1)}
 }
 
 // follow is told of every new state. It is called by one goroutine, and never

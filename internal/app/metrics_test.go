@@ -41,7 +41,7 @@ func TestMeter(t *testing.T) {
 	t.Parallel()
 	source := func(context.Context) (metrics.Snapshot, error) { return metrics.Snapshot{}, nil }
 	var said lockedBuffer
-	m := newMeter(metrics.NewCounts(), source, slog.New(slog.NewTextHandler(&said, nil)))
+	m := newMeter(source, slog.New(slog.NewTextHandler(&said, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { m.run(ctx); close(ended) }()

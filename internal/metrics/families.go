@@ -31,7 +31,7 @@ var (
 // has nothing to say is left out.
 var families = []family{
 	{"keeper_build", info, "", "The program.", func(s *Snapshot, add func(sample)) {
-		add(sample{value: 1, labels: []string{"version", s.Status.Daemon.Release, "goversion", s.Go}})
+		add(sample{value: 1, labels: [2]label{{"version", s.Status.Daemon.Release}, {"goversion", s.Go}}})
 	}},
 	{"keeper_well", gauge, "", "1 if nothing is wrong, as keeper status says.", one(func(s *Snapshot) float64 { return truth(s.Status.Well) })},
 	{"keeper_problems", gauge, "", "How many problems keeper status shows.", one(func(s *Snapshot) float64 { return float64(len(s.Status.Problems)) })},
@@ -43,7 +43,7 @@ var families = []family{
 	{"keeper_armed", gauge, "", "1 if the stack would come back, were the user manager stopped now.", one(func(s *Snapshot) float64 { return truth(s.Status.Rearm.Armed) })},
 	{"keeper_stand_down", gauge, "", "1 for the cause for which keeper stands down.", func(s *Snapshot, add func(sample)) {
 		for _, c := range causes {
-			add(sample{value: truth(s.Status.StandDown != nil && s.Status.StandDown.Cause == c), labels: []string{"cause", string(c)}})
+			add(sample{value: truth(s.Status.StandDown != nil && s.Status.StandDown.Cause == c), labels: [2]label{{"cause", string(c)}}})
 		}
 	}},
 	{"keeper_survivals", counter, "", "Ends of the user manager or the machine that the stack came back from, ever.", func(s *Snapshot, add func(sample)) {
@@ -61,35 +61,35 @@ var families = []family{
 	}},
 	{"keeper_decisions", counter, "", "What keeper decided to do, or only noted, since the daemon started.", func(s *Snapshot, add func(sample)) {
 		for _, k := range decisions {
-			add(sample{value: float64(s.Decisions[k]), created: s.Began, labels: []string{"kind", string(k)}})
+			add(sample{value: float64(s.Decisions[k]), created: s.Began, labels: [2]label{{"kind", string(k)}}})
 		}
 	}},
 
-	{"keeper_service_up", gauge, "", "1 if the service is well, or was so until now and a failure is not certain yet.", each(func(v core.Service, _ Service, add func(float64, ...string)) {
-		add(truth(v.State == core.ServiceWell || v.State == core.ServiceFailing), "kind", string(v.Kind))
+	{"keeper_service_up", gauge, "", "1 if the service is well, or was so until now and a failure is not certain yet.", each(func(v core.Service, _ Service, add func(float64, label)) {
+		add(truth(v.State == core.ServiceWell || v.State == core.ServiceFailing), label{"kind", string(v.Kind)})
 	})},
-	{"keeper_service_state", gauge, "", "1 for the state that the service is in.", each(func(v core.Service, _ Service, add func(float64, ...string)) {
+	{"keeper_service_state", gauge, "", "1 for the state that the service is in.", each(func(v core.Service, _ Service, add func(float64, label)) {
 		for _, state := range states {
-			add(truth(v.State == state), "state", string(state))
+			add(truth(v.State == state), label{"state", string(state)})
 		}
 	})},
-	{"keeper_service_condition", gauge, "", "1 for what the last probe found that changed anything.", each(func(v core.Service, _ Service, add func(float64, ...string)) {
+	{"keeper_service_condition", gauge, "", "1 for what the last probe found that changed anything.", each(func(v core.Service, _ Service, add func(float64, label)) {
 		if v.Condition == "" {
 			return
 		}
 		for _, c := range conditions {
-			add(truth(v.Condition == c), "condition", string(c))
+			add(truth(v.Condition == c), label{"condition", string(c)})
 		}
 	})},
-	{"keeper_service_since_timestamp_seconds", gauge, "seconds", "When the service came into its state.", each(func(v core.Service, _ Service, add func(float64, ...string)) {
+	{"keeper_service_since_timestamp_seconds", gauge, "seconds", "When the service came into its state.", each(func(v core.Service, _ Service, add func(float64, label)) {
 		if !v.Since.IsZero() {
-			add(seconds(v.Since))
+			add(seconds(v.Since), label{})
 		}
 	})},
-	{"keeper_service_failures", gauge, "", "Failed probes in a row.", each(func(v core.Service, _ Service, add func(float64, ...string)) { add(float64(v.Failures)) })},
-	{"keeper_service_failure_threshold", gauge, "", "How many in a row make the service ill.", each(func(v core.Service, _ Service, add func(float64, ...string)) { add(float64(v.Threshold)) })},
-	{"keeper_service_restart_budget", gauge, "", "How often keeper may restart the service within its window.", each(func(v core.Service, _ Service, add func(float64, ...string)) { add(float64(v.Budget)) })},
-	{"keeper_service_restart_budget_used", gauge, "", "How often it did so within the window that ends now.", each(func(v core.Service, _ Service, add func(float64, ...string)) { add(float64(v.Restarts)) })},
+	{"keeper_service_failures", gauge, "", "Failed probes in a row.", each(func(v core.Service, _ Service, add func(float64, label)) { add(float64(v.Failures), label{}) })},
+	{"keeper_service_failure_threshold", gauge, "", "How many in a row make the service ill.", each(func(v core.Service, _ Service, add func(float64, label)) { add(float64(v.Threshold), label{}) })},
+	{"keeper_service_restart_budget", gauge, "", "How often keeper may restart the service within its window.", each(func(v core.Service, _ Service, add func(float64, label)) { add(float64(v.Budget), label{}) })},
+	{"keeper_service_restart_budget_used", gauge, "", "How often it did so within the window that ends now.", each(func(v core.Service, _ Service, add func(float64, label)) { add(float64(v.Restarts), label{}) })},
 	{"keeper_service_restarts", counter, "", "Restarts of the service by keeper, since the daemon started.", counted(func(c Service) (float64, bool) { return float64(c.Restarts), true })},
 	{"keeper_service_probes", counter, "", "Probes of the service, since the daemon started.", counted(func(c Service) (float64, bool) { return float64(c.Probes), true })},
 	{"keeper_service_probe_seconds", gauge, "seconds", "How long the last probe took.", counted(func(c Service) (float64, bool) { return c.Took.Seconds(), c.Probes > 0 })},
@@ -115,12 +115,12 @@ func one(value func(*Snapshot) float64) func(*Snapshot, func(sample)) {
 }
 
 // each is a metric of every service.
-func each(of func(v core.Service, c Service, add func(float64, ...string))) func(*Snapshot, func(sample)) {
+func each(of func(v core.Service, c Service, add func(float64, label))) func(*Snapshot, func(sample)) {
 	return func(s *Snapshot, add func(sample)) {
 		for _, v := range s.Status.Services {
 			c := s.Services[v.Name]
-			of(v, c, func(value float64, labels ...string) {
-				add(sample{value: value, created: c.Began, labels: append([]string{"service", v.Name}, labels...)})
+			of(v, c, func(value float64, more label) {
+				add(sample{value: value, created: c.Began, labels: [2]label{{"service", v.Name}, more}})
 			})
 		}
 	}
@@ -128,9 +128,9 @@ func each(of func(v core.Service, c Service, add func(float64, ...string))) func
 
 // counted is a metric of what was counted of every service.
 func counted(of func(Service) (float64, bool)) func(*Snapshot, func(sample)) {
-	return each(func(_ core.Service, c Service, add func(float64, ...string)) {
+	return each(func(_ core.Service, c Service, add func(float64, label)) {
 		if value, ok := of(c); ok {
-			add(value)
+			add(value, label{})
 		}
 	})
 }

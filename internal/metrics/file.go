@@ -1,8 +1,8 @@
 package metrics
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,7 +25,7 @@ const (
 // File is a file for node_exporter's textfile collector.
 type File struct {
 	path    string
-	key     []byte
+	key     [sha256.Size]byte
 	at      time.Time
 	written fs.FileInfo
 }
@@ -99,11 +99,13 @@ func (f *File) update(ctx context.Context, source Source) error {
 func (f *File) write(s Snapshot, now time.Time) error {
 	// node_exporter has process_… metrics of its own, and refuses two of one name.
 	s.Process = Process{}
-	text := Text(s, Plain)
 	// What changes with every probe is no reason to write.
-	s.Services = nil
-	key := Text(s, Plain)
-	if bytes.Equal(key, f.key) && now.Sub(f.at) < fileEvery && f.there() {
+	lasting := s
+	lasting.Services = nil
+	sum := sha256.New()
+	_ = Write(sum, lasting, Plain) // a hash takes all
+	key := [sha256.Size]byte(sum.Sum(nil))
+	if key == f.key && now.Sub(f.at) < fileEvery && f.there() {
 		return nil
 	}
 	if err := CheckFile(f.path); err != nil {
@@ -122,7 +124,7 @@ func (f *File) write(s Snapshot, now time.Time) error {
 		return fmt.Errorf("cannot write the metrics to %s: it is there and is no regular file; remove it or set another path", f.path)
 	}
 	// node_exporter runs as somebody else.
-	if err := atomicfile.Replace(f.path, text, 0o644); err != nil {
+	if err := atomicfile.Replace(f.path, Text(s, Plain), 0o644); err != nil {
 		return fmt.Errorf("cannot write the metrics to %s: %w", f.path, err)
 	}
 	f.key, f.at = key, now

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,19 +161,25 @@ func TestKeepFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "keeper.prom")
 	synctest.Test(t, func(t *testing.T) {
-		s, asked := example(), 0
-		var fail error
+		var asked atomic.Int32
+		var broken atomic.Bool
 		var told []string
 		changed := make(chan struct{}, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			KeepFile(ctx, path, func(context.Context) (Snapshot, error) { asked++; return s, fail }, changed, func(err error) { told = append(told, err.Error()) })
+			KeepFile(ctx, path, func(context.Context) (Snapshot, error) {
+				asked.Add(1)
+				if broken.Load() {
+					return Snapshot{}, errors.New("the main loop does not answer")
+				}
+				return example(), nil
+			}, changed, func(err error) { told = append(told, err.Error()) })
 		}()
 		synctest.Wait()
-		if _, err := os.Stat(path); err != nil || asked != 1 {
-			t.Errorf("after the start: %v, asked %d times", err, asked)
+		if _, err := os.Stat(path); err != nil || asked.Load() != 1 {
+			t.Errorf("after the start: %v, asked %d times", err, asked.Load())
 		}
 		// A storm of changes is one write in 15 s.
 		for range 150 {
@@ -183,18 +190,18 @@ func TestKeepFile(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()
-		if asked > 2 {
-			t.Errorf("asked %d times within 15s", asked)
+		if asked.Load() > 2 {
+			t.Errorf("asked %d times within 15s", asked.Load())
 		}
 		time.Sleep(fileGap)
 		synctest.Wait()
-		was := asked
+		was := asked.Load()
 		time.Sleep(fileEvery - time.Second)
 		synctest.Wait()
-		if asked > was+1 {
-			t.Errorf("asked %d times though nothing changed", asked-was)
+		if asked.Load() > was+1 {
+			t.Errorf("asked %d times though nothing changed", asked.Load()-was)
 		}
-		fail = errors.New("the main loop does not answer")
+		broken.Store(true)
 		time.Sleep(3 * fileEvery)
 		synctest.Wait()
 		if len(told) != 1 || !strings.Contains(told[0], "does not answer") {

@@ -26,11 +26,9 @@ func Handler(source Source) http.Handler {
 			return
 		}
 		format := preferred(r.Header.Values("Accept"))
-		text := Text(s, format)
 		w.Header().Set("Content-Type", format.ContentType())
-		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 		w.Header().Set("Vary", "Accept")
-		_, _ = w.Write(text) // the client is gone if this fails
+		_ = Write(w, s, format) // the client is gone if this fails
 	})
 }
 

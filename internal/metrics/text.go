@@ -1,7 +1,9 @@
 package metrics
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -43,12 +45,14 @@ type family struct {
 	samples func(s *Snapshot, add func(sample))
 }
 
-// sample is one line. labels are names and values in turn.
+// sample is one line. A label without a name is none.
 type sample struct {
 	value   float64
 	created time.Time // of a counter
-	labels  []string
+	labels  [2]label
 }
+
+type label struct{ name, value string }
 
 // sampleName is the name that the samples have in both formats.
 func (f family) sampleName() string {
@@ -61,9 +65,10 @@ func (f family) sampleName() string {
 	return f.name
 }
 
-// Text writes the snapshot down. It does the same for the same snapshot.
-func Text(s Snapshot, format Format) []byte {
-	w := writer{format: format, user: s.Status.User}
+// Write writes the snapshot down, piece by piece: with hundreds of services it is
+// a megabyte. It writes the same for the same snapshot.
+func Write(to io.Writer, s Snapshot, format Format) error {
+	w := writer{b: bufio.NewWriter(to), format: format, user: s.Status.User}
 	for _, f := range families {
 		begun := false
 		f.samples(&s, func(one sample) {
@@ -75,13 +80,21 @@ func Text(s Snapshot, format Format) []byte {
 		})
 	}
 	if format == OpenMetrics {
-		w.b.WriteString("# EOF\n")
+		w.text("# EOF\n")
 	}
-	return w.b.Bytes()
+	return w.b.Flush()
 }
 
+// Text is what Write writes.
+func Text(s Snapshot, format Format) []byte {
+	var b bytes.Buffer
+	_ = Write(&b, s, format) // into memory
+	return b.Bytes()
+}
+
+// writer keeps the first error until it is flushed.
 type writer struct {
-	b      bytes.Buffer
+	b      *bufio.Writer
 	format Format
 	// user is a label of every metric of keeper's own: the files of several
 	// accounts are read by one node_exporter.
@@ -98,47 +111,49 @@ func (w *writer) head(f family) {
 			kind = gauge
 		}
 	}
-	w.line("# HELP ", name, " ", f.help)
-	w.line("# TYPE ", name, " ", string(kind))
+	w.text("# HELP ", name, " ", f.help, "\n# TYPE ", name, " ", string(kind), "\n")
 	if f.unit != "" && w.format == OpenMetrics {
-		w.line("# UNIT ", name, " ", f.unit)
+		w.text("# UNIT ", name, " ", f.unit, "\n")
 	}
 }
 
 func (w *writer) sample(f family, s sample) {
-	if strings.HasPrefix(f.name, "keeper_") {
-		s.labels = append([]string{"user", w.user}, s.labels...)
-	}
-	w.series(f.sampleName(), s.labels, s.value)
+	w.series(f, f.sampleName(), s, s.value)
 	if f.kind == counter && w.format == OpenMetrics && !s.created.IsZero() {
-		w.series(f.name+"_created", s.labels, seconds(s.created))
+		w.series(f, f.name+"_created", s, seconds(s.created))
 	}
 }
 
-func (w *writer) series(name string, labels []string, value float64) {
-	w.b.WriteString(name)
-	for i := 0; i+1 < len(labels); i += 2 {
-		w.b.WriteByte("{,"[min(i, 1)])
-		w.b.WriteString(labels[i])
-		w.b.WriteString(`="`)
+func (w *writer) series(f family, name string, s sample, value float64) {
+	w.text(name)
+	var user label
+	if strings.HasPrefix(f.name, "keeper_") {
+		user = label{"user", w.user}
+	}
+	sep := "{"
+	for _, l := range [...]label{user, s.labels[0], s.labels[1]} {
+		if l.name == "" {
+			continue
+		}
+		w.text(sep, l.name, `="`)
 		// Both formats: backslash, quote and line feed are escaped, and the rest is
 		// UTF-8.
-		_, _ = escaper.WriteString(&w.b, strings.ToValidUTF8(labels[i+1], "\uFFFD")) // into memory
-		w.b.WriteByte('"')
+		_, _ = escaper.WriteString(w.b, strings.ToValidUTF8(l.value, "\uFFFD"))
+		w.text(`"`)
+		sep = ","
 	}
-	if len(labels) > 0 {
-		w.b.WriteByte('}')
+	if sep == "," {
+		w.text("}")
 	}
-	w.b.WriteByte(' ')
-	w.b.Write(strconv.AppendFloat(w.b.AvailableBuffer(), value, 'f', -1, 64))
-	w.b.WriteByte('\n')
+	w.text(" ")
+	_, _ = w.b.Write(strconv.AppendFloat(w.b.AvailableBuffer(), value, 'f', -1, 64))
+	w.text("\n")
 }
 
-func (w *writer) line(parts ...string) {
+func (w *writer) text(parts ...string) {
 	for _, p := range parts {
-		w.b.WriteString(p)
+		_, _ = w.b.WriteString(p)
 	}
-	w.b.WriteByte('\n')
 }
 
 var escaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
