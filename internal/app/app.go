@@ -56,7 +56,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	rec := newRecorder(store, kept, log, identity{uid: uid, release: release, since: time.Now()})
 	lingers := &logindLink{uid: uint32(uid), user: rec.id.user()}
 	view := openView(uid, p)
-	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: p.Copies}, log: log}
+	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: p.Copies}, read: &sections{roots: p.Quadlets[:]}, log: log}
 	held := &delay{link: lingers, log: log}
 	defer held.Release()
 	e := engine.New()

@@ -1,14 +1,16 @@
-// Package config reads keeper.toml: the site's, then the account's own, whose
-// keys win. It is strict: what it does not know is a mistake, and all mistakes
+// Package config reads keeper.toml, the site's, then the account's own, whose keys
+// win, and the [X-Keeper] sections of Quadlet files. It is strict: what it does not know is a mistake, and all mistakes
 // are told at once. It never writes, and never waits for a file that is none.
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -23,13 +25,14 @@ const maxMistakes = 20
 
 // Mistake is one thing that is wrong in a file of settings.
 type Mistake struct {
-	File string
+	File string `json:"file"`
 	// Line is 0 where the mistake is the file itself.
-	Line int
+	Line int `json:"line,omitempty"`
 	// Key and Value are as the file has them; empty where there is none.
-	Key, Value string
+	Key   string `json:"key,omitempty"`
+	Value string `json:"value,omitempty"`
 	// Rule is what is broken.
-	Rule string
+	Rule string `json:"rule"`
 }
 
 // Error is the mistake as a person reads it: file, line, key, value, rule.
@@ -65,6 +68,18 @@ func (m Mistakes) Lines() []string {
 	return lines
 }
 
+func (m Mistakes) sort() {
+	slices.SortStableFunc(m, func(a, b Mistake) int { return cmp.Compare(a.Line, b.Line) })
+}
+
+// bounded leaves out what nobody would read.
+func (m Mistakes) bounded(file string) Mistakes {
+	if n := len(m) - maxMistakes; n > 0 {
+		return append(m[:maxMistakes:maxMistakes], Mistake{File: file, Rule: fmt.Sprintf("has %d more mistakes", n)})
+	}
+	return m
+}
+
 // Defaults are the settings where nobody sets anything.
 func Defaults() core.Settings { return core.Settings{Adopt: core.AdoptPropose} }
 
@@ -84,16 +99,45 @@ func Read(files ...string) (core.Settings, Mistakes) {
 			all = append(all, Mistake{File: file, Rule: err.Error()})
 			continue
 		}
-		mistakes := parse(file, data, &s)
-		if n := len(mistakes) - maxMistakes; n > 0 {
-			mistakes = append(mistakes[:maxMistakes], Mistake{File: file, Rule: fmt.Sprintf("has %d more mistakes", n)})
-		}
-		all = append(all, mistakes...)
+		said, mistakes := parse(file, data)
+		s = over(said, s)
+		mistakes = append(mistakes, clashesIn(said, s)...)
+		mistakes.sort()
+		all = append(all, mistakes.bounded(file)...)
 	}
 	if len(all) > 0 {
 		return Defaults(), all
 	}
 	return s, nil
+}
+
+// over returns base with what said sets in its place.
+func over(said, base core.Settings) core.Settings {
+	if said.Adopt != "" {
+		base.Adopt = said.Adopt
+	}
+	if said.Metrics.Listen != "" {
+		base.Metrics.Listen = said.Metrics.Listen
+	}
+	if said.Metrics.Textfile != "" {
+		base.Metrics.Textfile = said.Metrics.Textfile
+	}
+	if len(said.Defaults.From) > 0 {
+		base.Defaults = said.Defaults.Over(base.Defaults)
+	}
+	for key, where := range said.From {
+		if base.From == nil {
+			base.From = map[string]string{}
+		}
+		base.From[key] = where
+	}
+	for name, one := range said.Services {
+		if base.Services == nil {
+			base.Services = map[string]core.Supervision{}
+		}
+		base.Services[name] = one.Over(base.Services[name])
+	}
+	return base
 }
 
 // load reads a file, if it is a regular one of a bearable size.

@@ -76,7 +76,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		file := write(t, "keeper.toml", tt.text)
 		got, mistakes := Read(file)
-		if got != Defaults() {
+		if !reflect.DeepEqual(got, Defaults()) {
 			t.Errorf("%s: the settings are %+v", name, got)
 		}
 		lines := mistakes.Lines()
@@ -159,8 +159,8 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s := Defaults()
-		for _, m := range parse("f", data, &s) {
+		_, mistakes := parse("f", data)
+		for _, m := range mistakes {
 			if m.Rule == "" || strings.ContainsAny(m.Error(), "\x1b\n") {
 				t.Errorf("mistake %q", m.Error())
 			}

@@ -66,15 +66,15 @@ func TestSourceFails(t *testing.T) {
 func TestCheckListen(t *testing.T) {
 	t.Parallel()
 	for addr, ok := range map[string]bool{
-		"127.0.0.1:9464": true, "127.9.9.9:1": true, "[::1]:9464": true, "[::ffff:127.0.0.1]:9464": true,
-		"0.0.0.0:9464": false, ":9464": false, "[::]:9464": false, "192.0.2.1:9464": false, "localhost:9464": false,
+		"127.0.0.1:9742": true, "127.9.9.9:1": true, "[::1]:9742": true, "[::ffff:127.0.0.1]:9742": true,
+		"0.0.0.0:9742": false, ":9742": false, "[::]:9742": false, "192.0.2.1:9742": false, "localhost:9742": false,
 		"127.0.0.1": false, "127.0.0.1:0": false, "127.0.0.1:http": false, "127.0.0.1:99999": false, "": false, "unix:/x": false,
 	} {
 		if err := CheckListen(addr); (err == nil) != ok {
 			t.Errorf("%q: %v", addr, err)
 		}
 		if !ok {
-			if err := Serve(t.Context(), addr, nil); err == nil || !strings.Contains(err.Error(), "127.0.0.1:9464") {
+			if err := Serve(t.Context(), addr, nil); err == nil || !strings.Contains(err.Error(), "127.0.0.1:9742") {
 				t.Errorf("%q was served, or without a way out: %v", addr, err)
 			}
 		}

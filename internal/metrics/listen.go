@@ -20,7 +20,7 @@ const maxConns = 16
 func CheckListen(addr string) error {
 	a, err := netip.ParseAddrPort(addr)
 	if err != nil || a.Port() == 0 || !a.Addr().Unmap().IsLoopback() {
-		return fmt.Errorf("cannot serve the metrics on %q: it must be an address of the loopback and a port, such as 127.0.0.1:9464", addr)
+		return fmt.Errorf("cannot serve the metrics on %q: it must be an address of the loopback and a port, such as 127.0.0.1:9742", addr)
 	}
 	return nil
 }
