@@ -130,7 +130,6 @@ func TestFileRefuses(t *testing.T) {
 		filepath.Join(victim, "k.prom"):      "its directory must be there",
 		filepath.Join(dir, "keeper.txt"):     "must be an absolute path that ends in .prom",
 		"keeper.prom":                        "must be an absolute path",
-		dir + "/../" + "x.prom":              "must be an absolute path",
 	} {
 		f := File{path: path}
 		if err := f.write(example(), noon); err == nil || !strings.Contains(err.Error(), want) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -16,13 +17,21 @@ import (
 const maxConns = 16
 
 // CheckListen says what is wrong with an address to listen on: it must be one of
-// the loopback, with a port. Names are not taken, for they can mean anything.
+// the loopback, with a port. Names are not taken, for they can mean anything; but
+// for localhost, which is 127.0.0.1 here whatever a file says.
 func CheckListen(addr string) error {
-	a, err := netip.ParseAddrPort(addr)
+	a, err := netip.ParseAddrPort(numeric(addr))
 	if err != nil || a.Port() == 0 || !a.Addr().Unmap().IsLoopback() {
 		return fmt.Errorf("cannot serve the metrics on %q: it must be an address of the loopback and a port, such as 127.0.0.1:9742", addr)
 	}
 	return nil
+}
+
+func numeric(addr string) string {
+	if port, ok := strings.CutPrefix(addr, "localhost:"); ok {
+		return "127.0.0.1:" + port
+	}
+	return addr
 }
 
 // Serve answers GET /metrics on the address until the context ends. An error
@@ -32,7 +41,7 @@ func Serve(ctx context.Context, addr string, h http.Handler) error {
 		return err
 	}
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", addr)
+	l, err := lc.Listen(ctx, "tcp", numeric(addr))
 	if err != nil {
 		return fmt.Errorf("cannot serve the metrics on %s: %w; free the port or set another in keeper.toml", addr, err)
 	}
