@@ -132,6 +132,12 @@ var rules = []rule{
 		deep: true,
 	},
 	{
+		name:   "metrics imports core, the wire types and the way of writing files",
+		why:    "it says in numbers what the status says in words; a look of its own would contradict it one day",
+		of:     rooms("metrics"),
+		broken: onlyOurs(append([]string{"core", "control"}, shelves...)...),
+	},
+	{
 		name:   "engine imports core alone",
 		why:    "it declares the small interfaces it needs, so that the loop runs on fakes in its tests",
 		of:     rooms("engine"),
@@ -283,6 +289,8 @@ func TestRules(t *testing.T) {
 		"engine with an edge":    {one("keeper/internal/engine", "keeper/internal/logind"), "engine imports core alone"},
 		"cli":                    {one("keeper/internal/cli", "os", "keeper/internal/app", "keeper/internal/history"), ""},
 		"cli with an edge":       {one("keeper/internal/cli", "keeper/internal/units"), "cli imports"},
+		"metrics":                {one("keeper/internal/metrics", "net/http", "keeper/internal/control", "keeper/internal/atomicfile"), ""},
+		"metrics with a look":    {one("keeper/internal/metrics", "keeper/internal/probe"), "metrics imports"},
 		"a shelf":                {one("keeper/internal/paths", "keeper/internal/core", "os"), "shelves"},
 		"podman":                 {one("keeper/internal/podman", "github.com/containers/podman/v5/pkg/bindings"), ""},
 		"podman by the side":     {one("keeper/internal/app", "github.com/containers/podman/v5/pkg/bindings"), "Podman bindings"},

@@ -67,6 +67,8 @@ type recorder struct {
 
 // newRecorder begins with what the last daemon kept.
 func newRecorder(store history.Store, kept history.State, log *slog.Logger, id identity) *recorder {
+	// An earlier keeper did not count.
+	kept.Survived = max(kept.Survived, uint64(len(kept.Survivals)))
 	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1), first: make(chan struct{})}
 	if all, err := store.Rearms(); err == nil && len(all) > 0 {
 		r.last = &all[len(all)-1]
@@ -88,6 +90,7 @@ func (r *recorder) Record(s core.State, decided []core.Decision) {
 	}
 	if v := s.Survival; v != nil && !slices.ContainsFunc(r.kept.Survivals, func(k core.Survival) bool { return k.At.Equal(v.At) }) {
 		r.kept.Survivals = append(slices.Clip(r.kept.Survivals), *v)
+		r.kept.Survived++
 		poke(r.urgent)
 		if n := len(r.kept.Survivals); n > shownSurvivals {
 			r.kept.Survivals = r.kept.Survivals[n-shownSurvivals:]
@@ -107,6 +110,13 @@ func poke(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
+}
+
+// survived is how many ends the stack came back from, ever.
+func (r *recorder) survived() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kept.Survived
 }
 
 // run saves what changed until the context ends, and then once more.

@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"keeper/internal/control"
+	"keeper/internal/metrics"
 	"keeper/internal/term"
 )
 
@@ -166,6 +167,10 @@ func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
+	srv.Metrics = metrics.Handler(func(ctx context.Context) (metrics.Snapshot, error) {
+		st, err := srv.Status(ctx)
+		return metrics.Snapshot{Status: st}, err
+	})
 	go func() { ended <- srv.Serve(ctx, l) }()
 	ts.Defer(func() {
 		cancel()

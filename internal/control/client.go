@@ -41,6 +41,7 @@ func request(ctx context.Context, socket, method, path string) (*http.Response, 
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set("Accept", "application/json, application/openmetrics-text; version=1.0.0")
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
@@ -69,6 +70,29 @@ func Get(ctx context.Context, socket string) (Status, error) {
 		return st, fmt.Errorf("cannot read the daemon's answer: %w", err)
 	}
 	return st, nil
+}
+
+// Metrics asks the daemon for its metrics, in OpenMetrics.
+func Metrics(ctx context.Context, socket string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	resp, err := request(ctx, socket, http.MethodGet, "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, ErrOld
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("%w: it says %s: %s", ErrUnreachable, resp.Status, strings.TrimSpace(string(body)))
+	case len(body) > maxAnswer:
+		return nil, fmt.Errorf("cannot read the daemon's answer: it is longer than %d bytes", maxAnswer)
+	}
+	return body, nil
 }
 
 // Watch calls seen with the daemon's status, and again whenever that changes.

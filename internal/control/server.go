@@ -20,6 +20,8 @@ type Server struct {
 	UID int
 	// Status returns the status, or an error if the main loop does not answer.
 	Status func(ctx context.Context) (Status, error)
+	// Metrics answers GET /metrics, if it is set.
+	Metrics http.Handler
 	// Changes is told whenever the status may have changed; without it nobody can
 	// follow the status.
 	Changes *Changes
@@ -62,6 +64,9 @@ func Listen(path string) (net.Listener, error) {
 func (s Server) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
+	if s.Metrics != nil {
+		mux.Handle("GET /metrics", s.Metrics)
+	}
 	if s.Changes != nil {
 		mux.HandleFunc("GET /v1/watch", s.watch)
 	}

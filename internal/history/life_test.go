@@ -16,6 +16,7 @@ func whole() State {
 	return State{
 		Survivals: []core.Survival{{At: noon, Kind: core.LifeBooted, Cause: "the machine was rebooted", Clean: true, Outage: 3 * time.Second,
 			Services: []core.Outage{{Name: "db.service", Outage: 2 * time.Second}}}},
+		Survived:  51,
 		Decisions: []core.Decision{{At: noon, What: "set linger", Reason: "linger was off"}},
 		Status:    json.RawMessage("{\n  \"version\": 1\n}"),
 		Units: []core.Unit{{Name: "db.service", Kind: "container", Source: "/q/db.container", Active: "inactive", Sub: "dead", Result: "success",
