@@ -91,7 +91,7 @@ func gaveUp(t *testing.T, h *Host, deaf ailment) {
 	}
 	begin := time.Now()
 	struck(t, h, deaf.strike)
-	s := awaitService(t, h, 2*time.Minute, "deaf", core.ServiceGaveUp)
+	s := awaitService(t, h, 4*time.Minute, "deaf", core.ServiceGaveUp)
 	took := time.Since(begin)
 	starts := struck(t, h, "journalctl --sync; journalctl --output=cat USER_UNIT=deaf.service --since=@"+unixTime(begin)+" | grep -c '^Started deaf' || :")
 	if n := strings.TrimSpace(starts); s.Restarts != 2 || n != "2" {

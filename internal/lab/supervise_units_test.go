@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,9 +63,12 @@ func TestSuperviseUnits(t *testing.T) {
 		t.Run(helper+" is killed", func(t *testing.T) {
 			before := lives(t, h, Services...)
 			begin := time.Now()
-			struck(t, h, "pkill -KILL -x -u "+User+" "+helper+".*")
+			killed := struck(t, h, "pgrep -u "+User+" -x "+helper+".*; pkill -KILL -u "+User+" -x "+helper+".*")
 			await(t, 30*time.Second, helper+" runs again", func(ctx context.Context) bool {
-				return holds(ctx, h, "pgrep -u "+User+" -x "+helper+".*")
+				out, err := h.Output(ctx, "pgrep", "-u", User, "-x", helper+".*")
+				return err == nil && !slices.ContainsFunc(strings.Fields(out), func(pid string) bool {
+					return slices.Contains(strings.Fields(killed), pid)
+				})
 			})
 			took := time.Since(begin)
 			allWell(t, h)
