@@ -19,7 +19,7 @@ func rivals() *cobra.Command {
 	flags := c.Flags()
 	blows := flags.Int("blows", 20, "how often a service hangs with each; 0 leaves that out")
 	interval := flags.Duration("interval", 2*time.Second, "how often it is asked")
-	counts := flags.IntSlice("services", []int{4, 400}, "the numbers of services to measure the cost with")
+	counts := flags.IntSlice("services", []int{4, 400}, "the numbers of services to measure the cost with; 0 leaves that out")
 	window := flags.Duration("window", 2*time.Minute, "how long the cost is measured")
 	podmanMost := flags.Int("podman-most", 40, "the most services to measure Podman's health checks with: each check is a process of its own")
 	binary := flags.String("binary", "", "the program to install (default: keeper beside keeper-lab)")

@@ -146,6 +146,9 @@ func compareRivals(ctx context.Context, h *Host, o RivalOptions) error {
 		}
 	}
 	for _, n := range o.Counts {
+		if n == 0 {
+			continue
+		}
 		if err := weighRivals(ctx, h, o, n); err != nil {
 			return err
 		}

