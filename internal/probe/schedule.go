@@ -32,6 +32,9 @@ type Last struct {
 
 // Scheduler probes services, each at its interval. Make one with NewScheduler.
 type Scheduler struct {
+	// Made, if set before Run, is told of each probe that was made by the schedule.
+	Made func(unit string, took time.Duration)
+
 	// probe is Prober.probe.
 	probe func(context.Context, core.Target, bool) core.Outcome
 
@@ -215,6 +218,9 @@ func (s *Scheduler) take(r result, ended bool) (core.Probed, bool) {
 	e.stop = nil
 	if s.plan[t.Unit] != e || ended {
 		return core.Probed{}, false
+	}
+	if s.Made != nil {
+		s.Made(t.Unit, r.out.Took)
 	}
 	before := e.last.Outcome.Condition
 	e.last = Last{Outcome: r.out, At: time.Now(), Took: r.out.Took}
