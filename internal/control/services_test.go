@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -198,6 +199,36 @@ func TestSpan(t *testing.T) {
 		time.Hour + time.Second: "1h0m1s", 20 * time.Hour: "20h", 100 * time.Millisecond: "100ms", 0: "0s"} {
 		if got := Span(d); got != want {
 			t.Errorf("%s reads %q, want %q", d, got, want)
+		}
+	}
+}
+
+// People look up in docs/supervision.md what the status says.
+func TestStatesAreDescribed(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/supervision.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, k := range core.ProbeKinds {
+		words = append(words, string(k))
+	}
+	for _, d := range []core.Desired{core.DesiredRun, core.DesiredStopped, core.DesiredHeld, core.DesiredAny} {
+		words = append(words, string(d))
+	}
+	for _, s := range []core.ServiceState{core.ServiceWell, core.ServiceStopped, core.ServiceStarting, core.ServiceRecovering, core.ServiceFailing, core.ServiceNotReady,
+		core.ServiceBlocked, core.ServiceIll, core.ServiceFrozen, core.ServiceRestarting, core.ServiceDown, core.ServiceGaveUp} {
+		words = append(words, string(s))
+	}
+	for _, c := range []core.Condition{core.ConditionReady, core.ConditionAlive, core.ConditionAuthRefused, core.ConditionStarting, core.ConditionRecovering, core.ConditionLoading,
+		core.ConditionStopping, core.ConditionBusy, core.ConditionNotReady, core.ConditionSilent, core.ConditionRefused, core.ConditionWrong, core.ConditionUnhealthy,
+		core.ConditionStopped, core.ConditionFrozen, core.ConditionUnknown} {
+		words = append(words, string(c))
+	}
+	for _, w := range words {
+		if !strings.Contains(string(text), "`"+w+"`") {
+			t.Errorf("%s is not there", w)
 		}
 	}
 }
