@@ -47,7 +47,9 @@ type recorder struct {
 	// urgent ends the gathering of changes: this one must not be lost.
 	urgent chan struct{}
 	// first is closed once linger and the units have been seen.
-	first     chan struct{}
+	first chan struct{}
+	// changes tells those who follow the status.
+	changes   control.Changes
 	firstOnce sync.Once
 
 	mu    sync.Mutex
@@ -96,6 +98,7 @@ func (r *recorder) Record(s core.State, decided []core.Decision) {
 		r.firstOnce.Do(func() { close(r.first) })
 	}
 	poke(r.dirty)
+	r.changes.Tell()
 }
 
 // poke wakes whoever reads the channel, now or when it comes to it.
@@ -148,7 +151,7 @@ func (r *recorder) save() {
 		// best there is.
 		kept.Units, kept.Life, kept.Seen = st.Units, r.life, st.At
 		kept.Ended, kept.EndedAt = ended, endedAt
-		kept.Shutdown, kept.Owed, kept.Began = s.ShuttingDown, s.Owed(), nil
+		kept.Shutdown, kept.Owed, kept.Began, kept.Cares = s.ShuttingDown, s.Owed(), nil, s.Cares()
 		if len(s.Waiting()) > 0 {
 			kept.Began = &s.Began
 		}
@@ -175,16 +178,18 @@ func (r *recorder) status(s core.State, now time.Time) control.Status {
 	r.mu.Unlock()
 	st := control.Status{
 		Version: control.WireVersion, At: now, User: r.name, UID: r.id.uid,
-		Daemon:  control.Daemon{Release: r.id.release, PID: os.Getpid(), Since: r.id.since},
-		Linger:  control.Linger{State: s.Linger, Since: s.LingerSince, Error: cmp.Or(s.SetErr, s.LookErr)},
-		Rearm:   control.Rearm{WhyNot: s.WhyNotArmed(), Try: s.HowToArm(), Last: r.last},
-		Units:   []core.Unit{},
-		Root:    s.Root,
-		Delay:   control.Delay{GrantMS: s.DelayGrant.Milliseconds(), NeedMS: core.ShutdownNeed(s.Units).Milliseconds(), Error: s.DelayErr},
-		Began:   s.Began.Kind,
-		Waiting: s.Waiting(),
-		Owed:    s.OwedNow(),
-		Lost:    s.Lost,
+		Daemon: control.Daemon{Release: r.id.release, PID: os.Getpid(), Since: r.id.since},
+		Linger: control.Linger{State: s.Linger, Since: s.LingerSince, Error: cmp.Or(s.SetErr, s.LookErr)},
+		Rearm:  control.Rearm{WhyNot: s.WhyNotArmed(), Try: s.HowToArm(), Last: r.last},
+		Units:  []core.Unit{},
+		// What they are is told by the clock as well, even to a status without a time.
+		Services: s.Services(time.Now()),
+		Root:     s.Root,
+		Delay:    control.Delay{GrantMS: s.DelayGrant.Milliseconds(), NeedMS: core.ShutdownNeed(s.Units).Milliseconds(), Error: s.DelayErr},
+		Began:    s.Began.Kind,
+		Waiting:  s.Waiting(),
+		Owed:     s.OwedNow(),
+		Lost:     s.Lost,
 
 		Settings: control.Settings{Settings: s.Settings, Errors: s.SettingsErrs},
 		Unkept:   s.UnkeptNow(), AdoptError: s.AdoptErr, Adoption: s.Adoption,

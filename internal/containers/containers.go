@@ -49,6 +49,8 @@ type Process struct {
 type View struct {
 	// Proc is /proc.
 	Proc string
+	// CGroups is where the unified hierarchy is mounted, empty where there is none.
+	CGroups string
 	// Runtime is $XDG_RUNTIME_DIR, Storage where Podman keeps images and volumes.
 	Runtime, Storage string
 	UID              int
@@ -65,7 +67,7 @@ func (r Range) has(uid uint64) bool { return uid >= r.First && uid-r.First < r.C
 // /etc/subuid; where they are handed out by a directory service instead,
 // cgroups alone tell what belongs to a container.
 func Open(uid int, name, runtime, storage string) View {
-	return View{Proc: "/proc", Runtime: runtime, Storage: storage, UID: uid, Subordinate: subordinate("/etc/subuid", uid, name)}
+	return View{Proc: "/proc", CGroups: cgroupRoot(), Runtime: runtime, Storage: storage, UID: uid, Subordinate: subordinate("/etc/subuid", uid, name)}
 }
 
 // subordinate reads subuid(5): lines of owner:first:count, the owner a name or
@@ -292,13 +294,8 @@ func readPID(file string) int {
 
 // Stopped says whether the process is stopped by a signal (State T).
 func (v View) Stopped(pid int) bool {
-	data, err := os.ReadFile(v.path(pid, "stat"))
-	if err != nil {
-		return false
-	}
-	// pid (comm) state …, where comm may hold anything.
-	_, rest, ok := bytes.Cut(data[max(0, bytes.LastIndexByte(data, ')')):], []byte(") "))
-	return ok && bytes.HasPrefix(rest, []byte("T"))
+	state, _ := v.stat(pid)
+	return state == 'T'
 }
 
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

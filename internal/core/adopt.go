@@ -172,6 +172,7 @@ func (d *decider) settingsSeen(e SettingsSeen) {
 		}
 		d.note("take the new settings", why)
 	}
+	d.rewatch(d.Units)
 	// Somebody is there, who may have mended what stood in the way.
 	d.refused, d.AdoptErr, d.writeFails, d.writeAfter = nil, "", 0, time.Time{}
 	if d.looks() {

@@ -51,3 +51,57 @@ func BenchmarkDecideUnitSeen(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDecideProbed is what comes most often when many services are ill: each
+// probe of each of them. UnitSeen is here again, with all of them watched.
+func BenchmarkDecideProbed(b *testing.B) {
+	for _, n := range []int{4, 400} {
+		now := time.Unix(1_700_000_000, 0)
+		seen := core.UnitsSeen{Armed: true}
+		for i := range n {
+			u := core.Unit{
+				Name: fmt.Sprintf("service-%d.service", i), Kind: "container", Source: "/home/alice/.config/containers/systemd/service.container",
+				Active: "active", Sub: "running", Result: "success", Invocation: "0123456789abcdef0123456789abcdef",
+				Image: "postgres", Container: fmt.Sprintf("service-%d", i), MainPID: 1000 + i, Networks: []string{"stack"},
+			}
+			if i%4 != 0 {
+				u.Image, u.Needs = "app", []string{fmt.Sprintf("service-%d.service", i-i%4)}
+			}
+			seen.Units = append(seen.Units, u)
+		}
+		state := core.State{Linger: core.LingerUnknown}
+		for _, e := range []core.Event{core.LogindUp{}, core.StandDownSeen{}, core.SettingsSeen{Settings: core.Settings{Adopt: core.AdoptPropose}}, core.Began{Kind: core.LifeSame}, seen} {
+			state, _ = core.Decide(state, e, now)
+		}
+		ill := state
+		for range 3 {
+			now = now.Add(10 * time.Minute)
+			for i := range n {
+				ill, _ = core.Decide(ill, core.Probed{Unit: seen.Units[i].Name, Invocation: seen.Units[i].Invocation, Outcome: core.Outcome{Condition: core.ConditionSilent}}, now)
+			}
+		}
+		unit := seen.Units[n/2]
+		probed := func(c core.Condition) core.Event {
+			return core.Probed{Unit: unit.Name, Invocation: unit.Invocation, Outcome: core.Outcome{Condition: c}}
+		}
+		for _, of := range []struct {
+			name  string
+			state core.State
+			event core.Event
+		}{
+			{"well", state, probed(core.ConditionReady)},
+			{"failing", state, probed(core.ConditionSilent)},
+			{"all-ill", ill, probed(core.ConditionSilent)},
+			{"unit-seen", state, core.UnitSeen{Unit: unit}},
+			{"unit-seen-all-ill", ill, core.UnitSeen{Unit: unit}},
+		} {
+			b.Run(fmt.Sprintf("units=%d/%s", n, of.name), func(b *testing.B) {
+				b.ReportAllocs()
+				s := of.state
+				for b.Loop() {
+					s, _ = core.Decide(s, of.event, now)
+				}
+			})
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -26,14 +27,21 @@ func (o debt) forgotten(now time.Time) bool { return o.paid && !now.Before(o.nex
 // last one holds for all that follow.
 var startWaits = []time.Duration{0, 2 * time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute}
 
+const (
+	// startBudget is after how many starts that did not help keeper gives up on a
+	// service that is down, and startSeldom how often it is tried all the same:
+	// what is down can take no harm, and the disk may have room again at night.
+	startBudget = 12
+	startSeldom = time.Hour
+)
+
 // seeUnit notes what became of a service since it was seen last.
 func (d *decider) seeUnit(u Unit) Unit {
 	was, known := d.Units[u.Name]
 	if life, ok := d.stops[u.Name]; ok && u.Invocation != life && (u.Active == "active" || u.Active == "activating") {
 		// It was started since. The same life seen active is an old look, or the stop
 		// is queued: stopUndone and goesOn say when it is not.
-		d.stops = maps.Clone(d.stops)
-		delete(d.stops, u.Name)
+		d.unstop(u.Name)
 	}
 	_, u.Stopped = d.stops[u.Name]
 	if life, ok := d.own[u.Name]; ok && u.Active == "active" && u.Invocation != life {
@@ -60,6 +68,10 @@ func (d *decider) seeUnit(u Unit) Unit {
 	case u.Active == "active" && !u.Job && !d.stopsItself(u): // its stop may be queued
 		d.settle(u.Name)
 	}
+	if _, stopped := d.stops[u.Name]; !stopped && u.Active == "active" {
+		d.isBack(u.Name)
+	}
+	u.StoppedWith = d.with[u.Name]
 	if u.Stopped && u.Active == "inactive" && was.Active != "inactive" {
 		d.add(LookUnits, "look at the units", "one was stopped, and its file may go next")
 	}
@@ -129,7 +141,8 @@ func (d *decider) stopAsked(e StopAsked) {
 		d.stops = map[string]string{}
 	}
 	d.stops[e.Name] = u.Invocation
-	u.Stopped = true
+	d.stoppedAlong(u, e.Job)
+	u.Stopped, u.StoppedWith = true, d.with[e.Name]
 	d.Units = cloneUnits(d.Units)
 	d.Units[e.Name] = u
 	d.cancel(e.Name)
@@ -147,10 +160,9 @@ func (d *decider) stopUndone(e StopUndone) {
 	if life, ok := d.stops[e.Name]; !ok || life != e.Invocation {
 		return
 	}
-	d.stops = maps.Clone(d.stops)
-	delete(d.stops, e.Name)
+	d.unstop(e.Name)
 	if u, ok := d.Units[e.Name]; ok {
-		u.Stopped = false
+		u.Stopped, u.StoppedWith = false, ""
 		d.Units = cloneUnits(d.Units)
 		d.Units[e.Name] = u
 		d.account()
@@ -204,8 +216,12 @@ func (d *decider) oweFor(name, reason, cause string) {
 
 // settle: it is there again.
 func (d *decider) settle(name string) {
+	d.over("gave up " + name)
 	if o, ok := d.debts[name]; ok && !o.paid {
 		o.paid = true
+		if soon := d.now.Add(startWaits[len(startWaits)-1]); o.next.After(soon) {
+			o.next = soon // it is not given up on any more
+		}
 		d.debts = maps.Clone(d.debts)
 		d.debts[name] = o
 	}
@@ -260,17 +276,24 @@ func (d *decider) bringBack() {
 			continue
 		case o.paid:
 			continue
+		case d.isHeld(name) && !d.stoppedItself(name):
+			continue
 		case u.Active != "inactive" && u.Active != "failed" || u.Job:
 			continue // it is on its way, and settled when it is there
 		case d.now.Before(o.next):
 			d.startAt = earlier(d.startAt, o.next)
 			continue
-		case d.stoppedAmong(u.Needs) != "" || outsideAmong(outside, u.Needs) != "":
+		case d.stoppedAmong(u.Needs) != "" || outsideAmong(outside, u.Needs) != "" || d.heldAmong(u.Needs, d.now) != "":
 			continue // it would be started as well
 		}
 		retry = retry && o.tries > 0
 		o.tries++
 		o.next = d.now.Add(startWaits[min(o.tries, len(startWaits)-1)])
+		if o.tries >= startBudget {
+			o.next = d.now.Add(startSeldom)
+			d.noteTopic("gave up "+name, "give up on "+short(name), fmt.Sprintf(
+				"%d starts did not bring it back (%s); it is tried once an hour from now on, and keeper restart %s starts afresh", startBudget, o.reason, short(name)))
+		}
 		debts[name] = o
 		due = append(due, name)
 		reasons = append(reasons, strings.TrimSuffix(name, ".service")+": "+o.reason)
@@ -290,6 +313,24 @@ func (d *decider) bringBack() {
 func (s State) stoppedAmong(services []string) string {
 	for _, name := range services {
 		if _, ok := s.stops[name]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// stoppedItself says that keeper owes the service what it took: it is down because
+// keeper stopped it.
+func (s State) stoppedItself(name string) bool {
+	_, ok := s.own[name]
+	return ok
+}
+
+// heldAmong returns one of the services that is down, and that keeper is to leave
+// so.
+func (s State) heldAmong(services []string, now time.Time) string {
+	for _, name := range services {
+		if _, held := s.held(name, now); held && s.Units[name].down() && !s.stoppedItself(name) {
 			return name
 		}
 	}

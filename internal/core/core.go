@@ -66,6 +66,8 @@ type Unit struct {
 	// Stopped says that it was stopped by a stop job, which is a person's word:
 	// a unit that fails or ends by itself has none.
 	Stopped bool `json:"stopped,omitempty"`
+	// StoppedWith is the service that somebody stopped, and it along with that.
+	StoppedWith string `json:"stopped_with,omitempty"`
 	// After are the other Quadlet-made services it is ordered after, itself or
 	// by way of others.
 	After []string `json:"after,omitempty"`

@@ -52,9 +52,11 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 	case UnitsSeen:
 		d.unitsSeen(e)
 	case UnitSeen:
+		was := d.Units[e.Unit.Name]
 		u := d.seeUnit(e.Unit)
 		d.Units = cloneUnits(d.Units)
 		d.Units[u.Name] = u
+		d.watchUnit(was, u, false)
 		d.account()
 	case StopAsked:
 		d.stopAsked(e)
@@ -108,15 +110,36 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.driftSeen(e)
 	case SourcesSeen:
 		d.sourcesSeen(e)
+	case Probed:
+		d.probed(e)
+	case Examined:
+		d.examined(e)
+	case Remedied:
+		d.remedied(e)
+	case RestartAsked:
+		d.restartAsked(e)
+	case ResumeAsked:
+		d.resumeAsked(e)
+	case HeldSeen:
+		d.heldSeen(e)
 	case Wake:
 		d.wake()
 	}
 	d.takeStock()
 	d.undoAdoption()
 	d.bringBack()
+	d.supervise()
+	d.setProbes()
 	d.writeAt = time.Time{}
 	d.propose()
-	d.driftOf(was)
+	switch e := e.(type) { // nothing else changes what a comparison rests on
+	case UnitsSeen:
+		d.driftOf(was)
+	case UnitSeen:
+		if was == nil || d.drifted(was, e.Unit.Name) {
+			d.driftHint()
+		}
+	}
 	d.lookContainers()
 	d.lookDrift()
 	d.schedule()
@@ -379,7 +402,16 @@ func (d *decider) unitsSeen(e UnitsSeen) {
 	for _, u := range e.Units {
 		units[u.Name] = d.seeUnit(u)
 	}
+	for name, u := range units {
+		// One that came later in the list may have brought it back.
+		_, u.Stopped = d.stops[name]
+		u.StoppedWith = d.with[name]
+		units[name] = u
+	}
+	was := d.Units
 	d.Units = units
+	d.Sections, d.SectionErrs = d.sections(e), e.SectionErrs
+	d.rewatch(was)
 	d.missWritten()
 	d.account()
 }
@@ -438,18 +470,17 @@ func (d *decider) schedule() {
 	// another.
 	wait := LookEvery
 	for _, t := range []time.Time{d.lookAt, d.retryAt, d.startAt, d.helpersAt, d.managerAt, d.askAt,
-		d.containersAt, d.writeAt, d.adoptionAt, d.driftAt} {
+		d.containersAt, d.writeAt, d.adoptionAt, d.driftAt, d.superviseAt, d.nextHold()} {
 		if !t.IsZero() {
 			wait = min(wait, t.Sub(d.now))
 		}
 	}
-	d.Next = d.now.Add(wait)
+	d.Next = d.now.Add(max(0, wait))
 }
 
 func cloneUnits(m map[string]Unit) map[string]Unit {
-	c := make(map[string]Unit, len(m)+1)
-	for k, v := range m {
-		c[k] = v
+	if m == nil {
+		return map[string]Unit{}
 	}
-	return c
+	return maps.Clone(m)
 }

@@ -61,10 +61,8 @@ func (d *decider) driftOf(was map[string]Unit) {
 		d.driftHint()
 		return
 	}
-	for name, u := range d.Units {
-		old, there := was[name]
-		if u.IsService() && (!there || u.Invocation != old.Invocation && u.Active == "active" || u.Stale != old.Stale || u.Source != old.Source ||
-			u.Active == "active" && old.Active != "active") {
+	for name := range d.Units {
+		if d.drifted(was, name) {
 			d.driftHint()
 			return
 		}
@@ -75,6 +73,14 @@ func (d *decider) driftOf(was map[string]Unit) {
 			return
 		}
 	}
+}
+
+// drifted says whether something changed of a unit that is there.
+func (d *decider) drifted(was map[string]Unit, name string) bool {
+	u := d.Units[name]
+	old, there := was[name]
+	return u.IsService() && (!there || u.Invocation != old.Invocation && u.Active == "active" || u.Stale != old.Stale || u.Source != old.Source ||
+		u.Active == "active" && old.Active != "active")
 }
 
 // lookDrift compares, if that is due and nothing is on the move.

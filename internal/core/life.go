@@ -47,6 +47,10 @@ type Began struct {
 	Ran   []string          `json:"ran,omitempty"`
 	Stops map[string]string `json:"stops,omitempty"`
 	Owed  map[string]string `json:"owed,omitempty"`
+	// With are, of the Stops, those that came with the stop of another service.
+	With map[string]string `json:"with,omitempty"`
+	// Cares is what was done about ill services, in any life.
+	Cares map[string]Care `json:"cares,omitempty"`
 }
 
 // LastLife is what the last daemon kept.
@@ -63,6 +67,7 @@ type LastLife struct {
 	// was bringing back.
 	Began *Began
 	Owed  map[string]string
+	Cares map[string]Care
 }
 
 // Now is what is true when the daemon starts.
@@ -94,7 +99,7 @@ const recent = time.Minute
 
 // WhatHappened compares what the last daemon kept with what is true now.
 func WhatHappened(last LastLife, now Now) Began {
-	b := Began{Life: now.Life, At: now.At}
+	b := Began{Life: now.Life, At: now.At, Cares: last.Cares}
 	switch {
 	case last.Life.Boot == "" || last.Life.Started == 0 || now.Life.Boot == "" || now.Life.Started == 0:
 		b.Kind = LifeUnknown
@@ -105,6 +110,12 @@ func WhatHappened(last LastLife, now Now) Began {
 			switch {
 			case u.Stopped:
 				b.Stops[u.Name] = u.Invocation
+				if u.StoppedWith != "" {
+					if b.With == nil {
+						b.With = map[string]string{}
+					}
+					b.With[u.Name] = u.StoppedWith
+				}
 			case u.Active == "active":
 				b.Ran = append(b.Ran, u.Name)
 			}
@@ -199,8 +210,9 @@ func (d *decider) began(b Began) {
 		for name, reason := range b.Owed {
 			d.oweFor(name, reason, "")
 		}
-		d.stops = maps.Clone(b.Stops)
+		d.stops, d.with = maps.Clone(b.Stops), maps.Clone(b.With)
 	}
+	d.takeOver(b.Cares, b.Kind == LifeSame)
 	d.pending = b.Down
 	d.returned = map[string]time.Duration{}
 	d.account()

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -153,7 +154,15 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 // dump shows all of a state, maps, slices and what it points to included, so
 // that a field that is added one day is compared too.
 func dump(s State) string {
-	return fmt.Sprintf("%+v %+v", s, s.Survival)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%+v %+v", s, s.Survival)
+	for _, name := range slices.Sorted(maps.Keys(s.watches)) {
+		fmt.Fprintf(&b, " %s %+v", name, *s.watches[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.cares)) {
+		fmt.Fprintf(&b, " %s %+v", name, *s.cares[name])
+	}
+	return b.String()
 }
 
 // ledger is what an onlooker knows who sees only events and actions.

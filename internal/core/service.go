@@ -1,6 +1,11 @@
 package core
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Desired is what is to become of a service.
 type Desired string
@@ -30,8 +35,10 @@ const (
 	ServiceIll        ServiceState = "ill"
 	ServiceFrozen     ServiceState = "frozen" // podman pause, or its process is stopped
 	ServiceRestarting ServiceState = "restarting"
-	ServiceDown       ServiceState = "down"
-	ServiceGaveUp     ServiceState = "gave-up"
+	// ServiceFlapping: systemd restarts it again and again.
+	ServiceFlapping ServiceState = "flapping"
+	ServiceDown     ServiceState = "down"
+	ServiceGaveUp   ServiceState = "gave-up"
 )
 
 // Service is one service as `keeper status` shows it.
@@ -64,4 +71,136 @@ type Service struct {
 	// [X-Keeper] section, which then does not count.
 	Supervision    Supervision `json:"supervision"`
 	SettingsErrors []string    `json:"settings_errors,omitempty"`
+}
+
+// Services returns how each service is, by name.
+func (s State) Services(now time.Time) []Service {
+	var list []Service
+	owed, outside := s.OwedNow(), Outside(s.Units, s.Unkept)
+	for name, u := range s.Units {
+		if u.Runs() {
+			list = append(list, s.service(u, owed[name], outside[name], now))
+		}
+	}
+	slices.SortFunc(list, func(a, b Service) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+func (s State) service(u Unit, owed, outside string, now time.Time) Service {
+	l := s.care(u.Name)
+	v := Service{Name: u.Name, Desired: DesiredRun, Since: u.Since, SettingsErrors: s.SectionErrs[u.Name]}
+	w := s.watches[u.Name]
+	if w != nil {
+		v.Supervision = w.spec
+		v.Condition, v.Detail, v.Asked = w.outcome.Condition, w.outcome.Detail, w.found
+		v.Failures = w.fails
+	} else {
+		v.Supervision = Supervise(u, s.Settings, s.Sections[u.Name])
+	}
+	v.Kind, v.Threshold, v.Budget = v.Supervision.Probe, v.Supervision.Failures, v.Supervision.Restarts
+	v.Restarts = len(within(l.restarts, now, v.Supervision.Window))
+	hold, held := s.held(u.Name, now)
+	switch {
+	case held:
+		v.Desired, v.Hold = DesiredHeld, &hold
+	case u.Stopped:
+		v.Desired = DesiredStopped
+	case owed == "" && u.down() && (!u.Wanted || outside != ""):
+		v.Desired = DesiredAny
+	}
+	switch {
+	case u.Active == "active" && w != nil:
+		s.alive(&v, w, l, now)
+	case u.Stopped:
+		v.State, v.Why = ServiceStopped, "somebody stopped it"
+		if u.StoppedWith != "" {
+			v.Why, v.Cause = "it was stopped with "+short(u.StoppedWith)+", and comes back with it", u.StoppedWith
+		}
+	case s.restarting == u.Name && (u.Active != "failed" || u.Job):
+		v.State, v.Why, v.Since = ServiceRestarting, "keeper restarts it", s.restartUntil.Add(-restartHold)
+	default:
+		l.lives = within(l.lives, now, flapWindow)
+		s.away(&v, u, owed, outside, l)
+	}
+	return v
+}
+
+// away is the state of a service that is not up.
+func (s State) away(v *Service, u Unit, owed, outside string, l care) {
+	o := s.debts[u.Name]
+	switch {
+	case u.Active == "active":
+		v.State = ServiceWell // as far as anybody knows
+	case outside != "":
+		v.State, v.Why = ServiceStopped, "its container "+outside+" runs without it, and is replaced at its next start"
+	case u.Active == "activating" && !strings.HasPrefix(u.Sub, "auto-restart"):
+		v.State = ServiceStarting
+	case u.Active == "deactivating":
+		v.State, v.Why = ServiceDown, "it is being stopped"
+	case owed != "" && o.tries >= startBudget:
+		v.State, v.Next = ServiceGaveUp, o.next
+		v.Why = fmt.Sprintf("%d starts did not bring it back: %s", o.tries, owed)
+	case owed != "":
+		v.State, v.Why, v.Next = ServiceDown, owed, o.next
+	case v.Desired == DesiredAny:
+		v.State, v.Why = ServiceStopped, "nothing starts it by itself"
+	case len(l.lives) >= flaps:
+		v.State, v.Why = ServiceFlapping, flapping(l)
+	default:
+		v.State, v.Why = ServiceDown, u.Active+by(u)
+	}
+}
+
+func flapping(l care) string {
+	return fmt.Sprintf("systemd restarted it %d times within %s", len(l.lives), span(flapWindow))
+}
+
+// by is the result by which a unit ended, if that says anything.
+func by(u Unit) string {
+	if u.Result == "" || u.Result == "success" {
+		return ""
+	}
+	return ": " + u.Result
+}
+
+// alive is the state of a service that is up as far as systemd knows.
+func (s State) alive(v *Service, w *watch, l care, now time.Time) {
+	c := w.outcome.Condition
+	cause, why := s.causeOf(v.Name)
+	well := c.Ready() || c == "" && v.Kind == ProbeNone
+	set := func(state ServiceState, since time.Time, why string) { v.State, v.Since, v.Why = state, since, why }
+	switch {
+	case c == ConditionStopped || c == ConditionFrozen:
+		set(ServiceFrozen, w.found, said(w.outcome))
+	case !w.ill.IsZero() && cause != "":
+		set(ServiceBlocked, w.ill, short(cause)+": "+why)
+		v.Cause = cause
+	case !l.gaveUp.IsZero() && !w.ill.IsZero():
+		set(ServiceGaveUp, l.gaveUp, fmt.Sprintf("%d restarts did not help; %s", len(l.restarts), said(w.outcome)))
+	case s.restarting == v.Name && !w.answered:
+		set(ServiceRestarting, w.since, "keeper restarted it")
+	case !w.ill.IsZero():
+		set(ServiceIll, w.ill, said(w.outcome))
+		v.Next = later(l.next, w.look)
+	case c.Recovering():
+		set(ServiceRecovering, w.found, said(w.outcome))
+	case len(within(l.lives, now, flapWindow)) >= flaps:
+		set(ServiceFlapping, v.Since, flapping(l))
+	case well:
+		v.State = ServiceWell
+	case cause != "" && c != "" && c.Known():
+		set(ServiceBlocked, w.found, short(cause)+": "+why)
+		v.Cause = cause
+	case w.fails > 0:
+		set(ServiceFailing, w.found, said(w.outcome))
+	case !w.answered && c.Known() && !c.Alive(), c == "":
+		v.State = ServiceStarting
+		if c != "" {
+			v.Why = said(w.outcome)
+		}
+	case !c.Known():
+		v.State, v.Why = ServiceWell, said(w.outcome)
+	default:
+		set(ServiceNotReady, w.found, said(w.outcome))
+	}
 }

@@ -44,6 +44,13 @@ type State struct {
 	Drift     []Drift
 	DriftErrs []string
 
+	// Sections are what the [X-Keeper] sections of the Quadlet files say, by unit,
+	// and SectionErrs what is wrong with them.
+	Sections    map[string]Supervision
+	SectionErrs map[string][]string
+	// Held are the services that a person told keeper to leave alone.
+	Held map[string]Hold
+
 	// Next is when Decide wants a Wake.
 	Next time.Time
 
@@ -74,6 +81,8 @@ type State struct {
 	starting     bool // the user manager has not finished starting up
 	debts        map[string]debt
 	stops        map[string]string // what somebody stopped, and the life (Invocation) that it ended
+	stopJobs     map[string]stopJob
+	with         map[string]string // of stops: with which other service
 	own          map[string]string // what keeper stops itself, and the life that ends
 	startBusy    bool              // a StartUnits is under way
 	startAt      time.Time
@@ -110,4 +119,15 @@ type State struct {
 	comparing                         bool              // a LookDrift is under way
 	stamps                            map[string]string // of the files that the last one rests on
 	lookingSources                    bool
+
+	watches      map[string]*watch // of the services that are up
+	cares        map[string]*care
+	replan       bool   // what is probed is to be told anew
+	examining    string // the service that an Examine is under way for
+	examinedLife string
+	examineUntil time.Time
+	restarting   string // the one that was restarted last, and until when others wait
+	restartUntil time.Time
+	restarted    []string // what that restart ends
+	superviseAt  time.Time
 }

@@ -31,12 +31,28 @@ type Marks interface {
 	Read(ctx context.Context, now time.Time) core.StandDown
 }
 
-// Units looks at every Quadlet-made unit, and starts and stops them. Stop
-// returns when they are stopped.
+// Units looks at every Quadlet-made unit, and starts, restarts and stops them.
+// Start and Restart return when their jobs are queued, Stop when all are stopped.
 type Units interface {
 	Look(ctx context.Context) core.UnitsSeen
 	Start(ctx context.Context, names []string) error
+	Restart(ctx context.Context, names []string) error
 	Stop(ctx context.Context, names []string) error
+}
+
+// Prober asks services how they are. Set takes the place of all that was to be
+// probed, and must not block: the loop itself calls it, so that the last one
+// counts. Ask asks at once, and returns what it has when the context ends.
+type Prober interface {
+	Set(targets []core.Target)
+	Ask(ctx context.Context, targets []core.Target) map[string]core.Outcome
+}
+
+// Thawer has the processes of a container go on: Continue after a signal stopped
+// them, Thaw after podman pause.
+type Thawer interface {
+	Continue(ctx context.Context, t core.Target) error
+	Thaw(ctx context.Context, t core.Target) error
 }
 
 // Helpers are Podman's network helpers, and the runtime state that they are part
@@ -94,6 +110,8 @@ type Engine struct {
 	Helpers  Helpers
 	Manager  Manager
 	Answers  Answers
+	Prober   Prober
+	Thawer   Thawer
 	Recorder Recorder
 
 	Containers Containers
@@ -177,7 +195,11 @@ func (e *Engine) Run(ctx context.Context) {
 			if a.Decided() {
 				decided = append(decided, core.Decision{At: now, What: a.What, Reason: a.Reason})
 			}
-			if a.Kind != core.Note {
+			switch a.Kind {
+			case core.Note:
+			case core.SetProbes:
+				e.Prober.Set(a.Targets)
+			default:
 				workers.Go(func() { e.act(ctx, a) })
 			}
 		}
@@ -213,6 +235,16 @@ func (e *Engine) act(ctx context.Context, a core.Action) {
 		e.Deliver(ctx, core.UnitsStarted{Units: a.Units, Err: text(e.Units.Start(actx, a.Units))})
 	case core.StopUnits:
 		e.Deliver(ctx, core.UnitsStopped{Units: a.Units, Err: text(e.Units.Stop(actx, a.Units))})
+	case core.RestartUnits:
+		e.Deliver(ctx, core.Remedied{Kind: a.Kind, Units: a.Units, Err: text(e.Units.Restart(actx, a.Units))})
+	case core.Examine:
+		seen := core.Examined{Unit: a.Units[0], Outcomes: e.Prober.Ask(actx, a.Targets)}
+		seen.DeadHelpers = e.Helpers.Dead().Dead
+		e.Deliver(ctx, seen)
+	case core.ContinueUnit:
+		e.Deliver(ctx, core.Remedied{Kind: a.Kind, Units: a.Units, Err: text(e.Thawer.Continue(actx, a.Targets[0]))})
+	case core.ThawUnit:
+		e.Deliver(ctx, core.Remedied{Kind: a.Kind, Units: a.Units, Err: text(e.Thawer.Thaw(actx, a.Targets[0]))})
 	case core.LookAnswers:
 		e.Deliver(ctx, core.Answered{At: e.Answers.Ask(actx, a.Ports)})
 	case core.LookHelpers:

@@ -36,12 +36,34 @@ func (f fakeMarks) Read(ctx context.Context, now time.Time) core.StandDown { ret
 type fakeUnits struct {
 	look        func(ctx context.Context) core.UnitsSeen
 	start, stop func(ctx context.Context, names []string) error
+	restart     func(ctx context.Context, names []string) error
 }
 
 func (f fakeUnits) Look(ctx context.Context) core.UnitsSeen { return f.look(ctx) }
 
 func (f fakeUnits) Start(ctx context.Context, names []string) error { return f.start(ctx, names) }
 func (f fakeUnits) Stop(ctx context.Context, names []string) error  { return f.stop(ctx, names) }
+func (f fakeUnits) Restart(ctx context.Context, names []string) error {
+	return f.restart(ctx, names)
+}
+
+// fakeProber is a prober and a thawer.
+type fakeProber struct {
+	set             func(targets []core.Target)
+	ask             func(ctx context.Context, targets []core.Target) map[string]core.Outcome
+	continued, thaw func(t core.Target) error
+}
+
+func (f fakeProber) Set(targets []core.Target) {
+	if f.set != nil {
+		f.set(targets)
+	}
+}
+func (f fakeProber) Ask(ctx context.Context, targets []core.Target) map[string]core.Outcome {
+	return f.ask(ctx, targets)
+}
+func (f fakeProber) Continue(_ context.Context, t core.Target) error { return f.continued(t) }
+func (f fakeProber) Thaw(_ context.Context, t core.Target) error     { return f.thaw(t) }
 
 // quiet is every edge that these tests have no use for.
 type quiet struct{}
@@ -130,6 +152,7 @@ func (a *account) setLinger(hang func(ctx context.Context) error) func(context.C
 func house() (*Engine, *account) {
 	a := &account{linger: true}
 	e := New()
+	e.Prober = fakeProber{}
 	e.Linger = fakeLinger{
 		set: a.setLinger(nil),
 		see: func(context.Context) (bool, error) { return a.lingers(), nil },

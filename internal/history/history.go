@@ -44,6 +44,8 @@ type State struct {
 	// and Owed what it is bringing back, with the reason.
 	Began *core.Began       `json:"began,omitempty"`
 	Owed  map[string]string `json:"owed,omitempty"`
+	// Cares is what was done about ill services, and counts against their budgets.
+	Cares map[string]core.Care `json:"cares,omitempty"`
 }
 
 func (s Store) rearmsPath() string { return filepath.Join(s.Dir, "rearm.json") }

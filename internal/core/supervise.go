@@ -1,0 +1,451 @@
+package core
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// supervise sees to the services that are ill: one is examined at a time, and
+// one restarted at a time.
+func (d *decider) supervise() {
+	d.superviseAt = time.Time{}
+	d.overdue()
+	for _, name := range d.troubled() {
+		w, u := d.watches[name], d.Units[name]
+		if d.isHeld(name) || u.Job || u.Stopped || d.stopsItself(u) {
+			continue
+		}
+		if w.outcome.Condition == ConditionStopped || w.outcome.Condition == ConditionFrozen {
+			d.thaw(name, *w)
+		} else if !w.ill.IsZero() {
+			d.examine(name, *w)
+		}
+	}
+	d.forgive()
+}
+
+// overdue ends what went on for too long: a restart that keeps others back, and
+// an examination that nobody answers.
+func (d *decider) overdue() {
+	if !d.restartUntil.IsZero() && !d.now.Before(d.restartUntil) {
+		d.notStopped(d.restarted)
+		d.restarting, d.restarted, d.restartUntil = "", nil, time.Time{}
+	}
+	if d.examining != "" && !d.now.Before(d.examineUntil) {
+		if w := d.watches[d.examining]; w != nil {
+			next := *w
+			next.look = d.now.Add(w.spec.Interval)
+			d.setWatch(d.examining, next) // the others first
+		}
+		d.examining = ""
+	}
+	d.superviseAt = earlier(d.superviseAt, d.restartUntil)
+	if d.examining != "" {
+		d.superviseAt = earlier(d.superviseAt, d.examineUntil)
+	}
+}
+
+// mayRemedy says whether anything may be done about a service that is ill.
+func (d *decider) mayRemedy() bool {
+	return d.mayAct() && !d.starting && !d.renewing && !d.mending && !d.adoptBusy()
+}
+
+// troubled are the services that something may be done about, by name: what
+// another ails from keeps that one back in any order.
+func (s State) troubled() []string {
+	var list []string
+	for name, w := range s.watches {
+		if !w.ill.IsZero() || w.outcome.Condition == ConditionStopped || w.outcome.Condition == ConditionFrozen {
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// ailing says what is wrong with a service that others depend on, or returns
+// nothing.
+func (s State) ailing(name string) string {
+	u, ok := s.Units[name]
+	w := s.watches[name]
+	switch {
+	case !ok || !u.Runs():
+		return ""
+	case u.Stopped:
+		return "somebody stopped it"
+	case u.Active != "active":
+		return "it is " + u.Active
+	case w == nil || w.outcome.Condition == "" || !w.outcome.Condition.Known():
+		return ""
+	case !w.ill.IsZero(), w.fails > 0, !w.outcome.Condition.Alive():
+		return said(w.outcome)
+	case !w.outcome.Condition.Ready() && w.outcome.Condition != ConditionAuthRefused:
+		return said(w.outcome)
+	}
+	return ""
+}
+
+// causeOf returns the dependency that explains why a service is not well: one
+// that nothing it depends on in turn explains. Services that depend on one
+// another explain nothing: each would wait for the other for ever.
+func (s State) causeOf(name string) (cause, why string) {
+	var seen []string
+	for at := name; at != ""; {
+		further := ""
+		for _, dep := range s.depsOf(at) {
+			if ails := s.ailing(dep); ails != "" && !slices.Contains(seen, dep) && !s.leadsTo(dep, name) {
+				further, cause, why = dep, dep, ails
+				seen = append(seen, dep)
+				break
+			}
+		}
+		at = further
+	}
+	return cause, why
+}
+
+// leadsTo says whether the one is, or depends on, the other.
+func (s State) leadsTo(from, to string) bool {
+	seen, rest := map[string]bool{}, []string{from}
+	for len(rest) > 0 {
+		at := rest[0]
+		rest = rest[1:]
+		if at == to {
+			return true
+		}
+		if !seen[at] {
+			seen[at] = true
+			rest = append(rest, s.depsOf(at)...)
+		}
+	}
+	return false
+}
+
+func (s State) depsOf(name string) []string {
+	if w := s.watches[name]; w != nil {
+		return w.deps
+	}
+	return s.Units[name].Needs
+}
+
+// examine has an ill service looked at once more, together with all that it
+// depends on, if nothing speaks against a restart so far.
+func (d *decider) examine(name string, w watch) {
+	l := d.care(name)
+	cause, why := d.causeOf(name)
+	switch {
+	case cause != "":
+		if w.cause != cause {
+			d.noteTopic("cause "+name, "leave "+short(name)+" to "+short(cause), short(cause)+" is the cause: "+why)
+			w.cause = cause
+			d.setWatch(name, w)
+		}
+		return
+	case w.cause != "" && d.now.Before(w.look):
+		// An examination found it; the dependency's own probes are to say so too.
+		d.superviseAt = earlier(d.superviseAt, w.look)
+		return
+	case w.cause != "":
+		// It shall have the time to recover by itself.
+		d.over("cause " + name)
+		d.over("ill " + name)
+		w.cause, w.ill, w.fails = "", time.Time{}, 0
+		d.setWatch(name, w)
+		return
+	case w.spec.Restart != RestartIll:
+		d.noteTopic("rule "+name, "leave "+short(name)+" as it is", "it is ill, and restart = \"never\"")
+		return
+	case !l.gaveUp.IsZero() || d.examining != "" || d.restarting != "" || !d.mayRemedy():
+		return
+	}
+	at := later(l.next, w.look)
+	if w.goods > 0 { // its probes are to tell of more, unless they are out of step
+		at = later(at, w.well.Add(time.Duration(w.spec.Successes+1)*w.spec.Interval))
+	}
+	if d.now.Before(at) {
+		d.superviseAt = earlier(d.superviseAt, at)
+		return
+	}
+	targets := []Target{d.target(name)}
+	for _, dep := range w.deps {
+		if on := d.watches[dep]; on != nil && on.spec.Probe != ProbeNone {
+			targets = append(targets, d.target(dep))
+		}
+	}
+	limit := examineLimit(targets)
+	d.examining, d.examinedLife, d.examineUntil = name, w.life, d.now.Add(limit+examineSpare)
+	d.actions = append(d.actions, Action{Kind: Examine, Units: []string{name}, Targets: targets, Limit: limit,
+		What: "examine " + short(name), Reason: "it is ill"})
+}
+
+// examineLimit leaves every probe its time.
+func examineLimit(targets []Target) time.Duration {
+	limit := 5 * time.Second
+	for _, t := range targets {
+		limit = max(limit, 2*t.Timeout+time.Second)
+	}
+	return limit
+}
+
+// examined decides on a restart by what was found just now.
+func (d *decider) examined(e Examined) {
+	if d.examining != e.Unit {
+		return
+	}
+	d.examining = ""
+	now := d.watches[e.Unit]
+	if now == nil || now.life != d.examinedLife || now.ill.IsZero() || d.ShuttingDown {
+		return // it went, or got well, meanwhile
+	}
+	w := *now
+	w.look = d.now.Add(w.spec.Interval)
+	d.setWatch(e.Unit, w)
+	o, asked := e.Outcomes[e.Unit]
+	if w.goods > 0 && !o.Condition.Alive() {
+		return // it has answered meanwhile, and the prober counts from there
+	}
+	if asked {
+		d.takeIn(e.Unit, w, o)
+		w = *d.watches[e.Unit]
+	}
+	if len(e.DeadHelpers) > 0 {
+		d.helperHint()
+		return
+	}
+	if !asked || !o.Condition.Known() || o.Condition.Alive() || o.Condition == ConditionFrozen || o.Condition == ConditionStopped {
+		return
+	}
+	for _, dep := range w.deps {
+		found, ok := e.Outcomes[dep]
+		if ok && found.Condition.Known() && !found.Condition.Ready() && found.Condition != ConditionAuthRefused && !d.leadsTo(dep, e.Unit) {
+			d.noteTopic("cause "+e.Unit, "leave "+short(e.Unit)+" to "+short(dep), short(dep)+" is the cause: "+said(found))
+			w.cause = dep
+			d.setWatch(e.Unit, w)
+			return
+		}
+	}
+	u := d.Units[e.Unit]
+	if cause, _ := d.causeOf(e.Unit); cause != "" || d.isHeld(e.Unit) || u.Job || u.Stopped || d.stopsItself(u) ||
+		w.spec.Restart != RestartIll || !d.care(e.Unit).gaveUp.IsZero() || d.restarting != "" || !d.mayRemedy() {
+		return // something came between
+	}
+	if w.fails < w.spec.Failures {
+		return // it answered not long ago, and must fail as often again
+	}
+	d.restart(u, w, said(o))
+}
+
+// restart restarts a service within its budget.
+func (d *decider) restart(u Unit, w watch, why string) {
+	l := d.care(u.Name)
+	l.restarts = within(l.restarts, d.now, w.spec.Window)
+	if len(l.restarts) >= w.spec.Restarts {
+		l.gaveUp = d.now
+		d.setCare(u.Name, l)
+		d.note("give up on "+short(u.Name), fmt.Sprintf("it is ill (%s), and %d restarts within %s did not help; keeper restart %s starts afresh",
+			why, len(l.restarts), span(w.spec.Window), short(u.Name)))
+		return
+	}
+	l.restarts = append(l.restarts, d.now)
+	l.tries++
+	l.next = d.now.Add(jitter(restartWaits[min(l.tries, len(restartWaits)-1)], u.Name, l.tries))
+	d.setCare(u.Name, l)
+	d.restarts(u.Name)
+	d.actions = append(d.actions, Action{Kind: RestartUnits, Units: []string{u.Name}, What: "restart " + short(u.Name),
+		Reason: fmt.Sprintf("it is ill since %d probes: %s", w.fails, why)})
+}
+
+// restarts notes what a restart of the service ends, and keeps others back.
+func (d *decider) restarts(name string) {
+	d.notStopped(d.restarted)
+	d.restarting, d.restartUntil = name, d.now.Add(restartHold)
+	d.restarted = append(d.dependants(name), name)
+	d.stopSelf(d.restarted)
+}
+
+// dependants are the services that systemd stops with the unit.
+func (s State) dependants(name string) []string {
+	var list []string
+	for _, u := range s.Units {
+		if slices.Contains(u.StopsWith, name) && u.Active == "active" {
+			list = append(list, u.Name)
+		}
+	}
+	return list
+}
+
+// thaw has a service go on that somebody froze (podman pause) or stopped by a
+// signal, once that was so for long enough.
+func (d *decider) thaw(name string, w watch) {
+	if w.spec.Thaw < 0 || w.thawing || !d.mayRemedy() {
+		return
+	}
+	at := later(w.found.Add(w.spec.Thaw), w.thawAt)
+	if d.now.Before(at) {
+		d.superviseAt = earlier(d.superviseAt, at)
+		return
+	}
+	a := Action{Kind: ContinueUnit, What: "continue " + short(name), Reason: "somebody stopped its process by a signal"}
+	if w.outcome.Condition == ConditionFrozen {
+		a = Action{Kind: ThawUnit, What: "unpause " + short(name), Reason: "somebody paused its container (podman pause)", Limit: time.Minute}
+	}
+	a.Units, a.Targets, a.Retry = []string{name}, []Target{d.target(name)}, w.thaws > 0
+	a.Reason += fmt.Sprintf(", %s ago; keeper pause %s keeps it so", d.now.Sub(w.found).Round(time.Second), short(name))
+	w.thawing = true
+	w.thaws++
+	d.setWatch(name, w)
+	d.actions = append(d.actions, a)
+}
+
+// remedied is the outcome of whatever was done about a service.
+func (d *decider) remedied(e Remedied) {
+	for _, name := range e.Units {
+		if e.Err != "" {
+			d.noteTopic("remedy "+name, "try again later with "+short(name), e.Err)
+		} else {
+			d.over("remedy " + name)
+		}
+		w := d.watches[name]
+		switch {
+		case e.Kind == RestartUnits && e.Err != "" && d.restarting == name:
+			d.notRestarted(name)
+		case e.Kind != RestartUnits && w != nil && w.thawing:
+			next := *w
+			next.thawing = false
+			next.thawAt = d.now.Add(min(min(max(w.spec.Thaw, 2*w.spec.Interval), thawMost)<<min(w.thaws-1, 8), thawMost))
+			d.setWatch(name, next)
+		}
+	}
+}
+
+// notRestarted: the restart was not even queued, which is nothing that a service
+// could be given up for. The wait before the next try stays.
+func (d *decider) notRestarted(name string) {
+	d.notStopped(d.restarted)
+	if l := d.care(name); len(l.restarts) > 0 && l.restarts[len(l.restarts)-1].Equal(d.restartUntil.Add(-restartHold)) {
+		l.restarts = l.restarts[:len(l.restarts)-1]
+		d.setCare(name, l)
+	}
+	d.restarting, d.restarted, d.restartUntil = "", nil, time.Time{}
+}
+
+// forgive ends what was done about services that have been well for long enough.
+func (d *decider) forgive() {
+	for name, l := range d.cares {
+		w := d.watches[name]
+		if l.tries == 0 && l.gaveUp.IsZero() || w == nil || w.well.IsZero() || !w.ill.IsZero() {
+			continue
+		}
+		if at := w.well.Add(wellHold); d.now.Before(at) {
+			d.superviseAt = earlier(d.superviseAt, at)
+			continue
+		}
+		next := *l
+		if !next.gaveUp.IsZero() {
+			d.note("watch over "+short(name)+" again", "it is well by itself")
+		}
+		next.tries, next.gaveUp, next.next = 0, time.Time{}, time.Time{}
+		d.setCare(name, next)
+	}
+}
+
+// restartAsked is a person's word: what was is forgotten, and the service is
+// restarted, or started.
+func (d *decider) restartAsked(e RestartAsked) {
+	u, ok := d.Units[e.Unit]
+	if !ok || !u.IsService() || d.ShuttingDown {
+		return
+	}
+	d.startAfresh(e.Unit)
+	d.unstop(e.Unit)
+	u.Stopped, u.StoppedWith = false, ""
+	d.Units = cloneUnits(d.Units)
+	d.Units[e.Unit] = u
+	if o, ok := d.debts[e.Unit]; ok {
+		o.next = d.now.Add(startWaits[1]) // should the restart fail
+		d.debts[e.Unit] = o               // a copy: it starts afresh
+	}
+	if w := d.watches[e.Unit]; w != nil {
+		d.setWatch(e.Unit, watch{life: w.life, pid: w.pid, since: d.now, spec: w.spec, deps: w.deps})
+	}
+	d.restarts(e.Unit)
+	d.actions = append(d.actions, Action{Kind: RestartUnits, Units: []string{e.Unit}, What: "restart " + short(e.Unit), Reason: "somebody asked for it (keeper restart)"})
+}
+
+// resumeAsked is a person's word that keeper may go on with the service.
+func (d *decider) resumeAsked(e ResumeAsked) {
+	if _, ok := d.Units[e.Unit]; ok {
+		d.startAfresh(e.Unit)
+		d.note("start afresh with "+short(e.Unit), "somebody asked for it (keeper resume)")
+	}
+}
+
+// startAfresh forgets what was done about a service, so that it has its whole
+// budget again.
+func (d *decider) startAfresh(name string) {
+	d.cares = maps.Clone(d.cares)
+	delete(d.cares, name)
+	d.overIll(name)
+	d.over("remedy " + name)
+	d.over("gave up " + name)
+	if o, ok := d.debts[name]; ok {
+		o.tries, o.next = 0, d.now
+		d.debts = maps.Clone(d.debts)
+		d.debts[name] = o
+	}
+}
+
+// heldSeen takes in what a person told keeper to leave alone.
+func (d *decider) heldSeen(e HeldSeen) {
+	was := d.State
+	d.Held = e.Held
+	for name, h := range e.Held {
+		if _, before := was.held(name, d.now); !before && d.isHeld(name) {
+			d.note("leave "+short(name)+" alone", "somebody asked for it (keeper pause)"+because(h.Reason))
+		}
+	}
+	for name := range was.Held {
+		if !d.isHeld(name) {
+			d.note("watch over "+short(name)+" again", "it is no longer to be left alone")
+		}
+	}
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+// nextHold is when the first of the holds ends.
+func (d *decider) nextHold() time.Time {
+	var at time.Time
+	for _, h := range d.Held {
+		if h.Until.After(d.now) {
+			at = earlier(at, h.Until)
+		}
+	}
+	return at
+}
+
+// later returns the later of two times, a zero time being the earliest.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// span is a duration as a person writes it.
+func span(d time.Duration) string {
+	s := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if len(s) > 2 && s[len(s)-len(zero):] == zero {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
