@@ -67,6 +67,15 @@ func TestProblemsOfServices(t *testing.T) {
 			want: "keeper gave up on db after 5 restarts within 1h: it is ill again after each (no answer)|" + look + "; keeper restart db"},
 		"given up after one": {v: core.Service{State: core.ServiceGaveUp, Restarts: 1},
 			want: "keeper gave up on db after 1 restart within 1h|" + look + "; keeper restart db"},
+		"given up, in its own words": {v: core.Service{State: core.ServiceGaveUp, Restarts: 5, Why: "5 restarts did not help; silent"},
+			want: "keeper gave up on db after 5 restarts within 1h: silent|" + look + "; keeper restart db"},
+		"given up after starts": {v: core.Service{State: core.ServiceGaveUp, Why: "8 starts did not bring it back: x"},
+			want: "keeper gave up on db: 8 starts did not bring it back: x|" + look + "; keeper restart db"},
+		"flapping": {v: core.Service{State: core.ServiceFlapping, Why: "systemd restarted it 5 times within 10m"},
+			want: "db dies again and again: systemd restarted it 5 times within 10m|" + look},
+		"wanted by nobody, and failed": {v: core.Service{State: core.ServiceStopped, Desired: core.DesiredAny}, change: func(s *Status) {
+			s.Units[0].Active, s.Units[0].Result = "failed", "exit-code"
+		}, want: "db.service is failed (running): exit-code|journalctl --user -u db -n 30; systemctl --user restart db"},
 		"frozen": {v: core.Service{State: core.ServiceFrozen, Condition: core.ConditionFrozen, Since: at, Next: at.Add(time.Minute)},
 			change: func(s *Status) { s.Units[0].Container = "the db" },
 			want:   "db is paused (podman pause) since 2026-03-01 12:00:00; keeper unpauses it at 12:01:00|podman unpause 'the db'"},
@@ -80,7 +89,7 @@ func TestProblemsOfServices(t *testing.T) {
 		}, want: "db is down: keeper is bringing it back: it went down with redis|systemctl --user start db"},
 		"down for its own reason": {v: core.Service{State: core.ServiceDown, Why: "it went down with redis"}, change: func(s *Status) {
 			s.Units[0].Active, s.Owed = "activating", map[string]string{"db.service": "it went down with redis"}
-		}, want: "db is down: it went down with redis|systemctl --user status db"},
+		}, want: "db is down: keeper is bringing it back: it went down with redis|systemctl --user status db"},
 		"down while containers are adopted": {v: core.Service{State: core.ServiceDown}, change: func(s *Status) {
 			s.Units[0].Active, s.Adoption = "inactive", core.AdoptionUnderway
 		}, want: "db is down; an adoption of containers is under way, and starts its units itself|"},
@@ -218,7 +227,7 @@ func TestStatesAreDescribed(t *testing.T) {
 		words = append(words, string(d))
 	}
 	for _, s := range []core.ServiceState{core.ServiceWell, core.ServiceStopped, core.ServiceStarting, core.ServiceRecovering, core.ServiceFailing, core.ServiceNotReady,
-		core.ServiceBlocked, core.ServiceIll, core.ServiceFrozen, core.ServiceRestarting, core.ServiceDown, core.ServiceGaveUp} {
+		core.ServiceBlocked, core.ServiceIll, core.ServiceFrozen, core.ServiceRestarting, core.ServiceDown, core.ServiceFlapping, core.ServiceGaveUp} {
 		words = append(words, string(s))
 	}
 	for _, c := range []core.Condition{core.ConditionReady, core.ConditionAlive, core.ConditionAuthRefused, core.ConditionStarting, core.ConditionRecovering, core.ConditionLoading,
