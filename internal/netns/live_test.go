@@ -21,7 +21,7 @@ import (
 )
 
 // TestNetnsLive of internal/lab runs these on a host with the images of the demo
-// stack, as its account.
+// stack, as its account, with the program that KEEPER_PROGRAM names as the helper.
 const redisImage = "docker.io/library/redis:8"
 
 func podman(t *testing.T, args ...string) string {
@@ -64,6 +64,9 @@ func livePool(t *testing.T) *Pool {
 	t.Helper()
 	v := view(t)
 	p := New(func(k Key) (int, bool) { return v.Main(k.Conmon) })
+	if program := os.Getenv("KEEPER_PROGRAM"); program != "" {
+		p.helper = program
+	}
 	t.Cleanup(p.Close)
 	return p
 }
@@ -200,6 +203,11 @@ func TestLiveConditions(t *testing.T) {
 				t.Fatalf("%s, %s; want %q", got, detail, want)
 			}
 			condition("")
+			began := time.Now()
+			for range 1000 {
+				v.ProcessCondition(key.Conmon)
+			}
+			t.Logf("a look takes %s", time.Since(began)/1000)
 			main, ok := v.Main(key.Conmon)
 			if !ok || strconv.Itoa(main) != podman(t, "inspect", "-f", "{{.State.Pid}}", name) {
 				t.Fatalf("the main process is %d, %v", main, ok)
@@ -269,6 +277,9 @@ func TestLiveHealth(t *testing.T) {
 func TestLiveCost(t *testing.T) {
 	for _, n := range []int{4, 100} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			if n > 4 && testing.Short() {
+				t.Skip("a minute of starting containers")
+			}
 			var keys []Key
 			for i := range n {
 				name := fmt.Sprintf("cost%d", i)
