@@ -110,7 +110,7 @@ func TestHTTPRequest(t *testing.T) {
 			t.Errorf("%s: user %q, password %q", r.URL, user, got)
 		}
 		if r.URL.Path == "/readyz" {
-			w.WriteHeader(401)
+			w.WriteHeader(http.StatusUnauthorized)
 			_, _ = io.WriteString(w, r.Header.Get("Authorization")+word)
 		}
 	}))
@@ -134,7 +134,7 @@ func TestHTTPHidesPassword(t *testing.T) {
 	t.Parallel()
 	const word = "s3cret-pass"
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(500)
+		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = io.WriteString(w, r.Header.Get("Authorization")+" "+word+" no")
 	}))
 	t.Cleanup(s.Close)

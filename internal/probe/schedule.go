@@ -2,9 +2,11 @@ package probe
 
 import (
 	"context"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,7 +40,8 @@ type Scheduler struct {
 	changed chan struct{}
 	mu      sync.Mutex
 	epoch   time.Time
-	plan    map[string]*entry
+	plan    map[string]*entry // by unit
+	entries []*entry          // the same, to be looked through
 	made    int
 	// running are the units a probe of which has not come back yet, be it one of an
 	// earlier life.
@@ -101,7 +104,7 @@ func (s *Scheduler) Set(targets []core.Target) {
 			e.stop()
 		}
 	}
-	s.plan = plan
+	s.plan, s.entries = plan, slices.Collect(maps.Values(plan))
 	s.wake()
 }
 
@@ -171,8 +174,8 @@ func (s *Scheduler) start(ctx context.Context, timer *time.Timer) []started {
 	for len(s.running) < maxRunning {
 		// Who waited longest comes first.
 		var first *entry
-		for unit, e := range s.plan {
-			if !s.running[unit] && (first == nil || e.due.Before(first.due)) {
+		for _, e := range s.entries {
+			if (first == nil || e.due.Before(first.due)) && !s.running[e.target.Unit] {
 				first = e
 			}
 		}
@@ -230,8 +233,8 @@ func (s *Scheduler) take(r result, ended bool) (core.Probed, bool) {
 	return core.Probed{Unit: t.Unit, Invocation: t.Invocation, Outcome: r.out}, true
 }
 
-// Ask probes all of them now, side by side, whatever the plan is. It goes deeper than
-// the schedule where that costs the service something.
+// Ask probes all of them now, side by side, whatever the plan is and whatever runs
+// of it. It goes deeper than the schedule where that costs the service something.
 func (s *Scheduler) Ask(ctx context.Context, targets []core.Target) map[string]core.Outcome {
 	var (
 		wait     sync.WaitGroup

@@ -63,6 +63,13 @@ func (s *services) probe(ctx context.Context, t core.Target, _ bool) core.Outcom
 	return core.Outcome{Condition: condition, Took: takes}
 }
 
+// count is how often a unit was probed.
+func (s *services) count(unit string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.at[unit])
+}
+
 // run runs a scheduler within a bubble; the function returned ends it and returns
 // what was delivered.
 func (s *services) run(t *testing.T) (*Scheduler, func() []core.Probed) {
@@ -245,14 +252,14 @@ func TestSet(t *testing.T) {
 		none[0].Probe = core.ProbeNone
 		sch.Set(append(plan("a", "b"), none...))
 		time.Sleep(35 * time.Second)
-		before := len(host.at["a"])
+		before := host.count("a")
 
 		// The same life, told from somewhere else: it goes on.
 		again := plan("a", "b")
 		again[0].MainPID, again[0].From = 2, map[string]string{"probe": "elsewhere"}
 		sch.Set(again)
 		time.Sleep(time.Second + time.Millisecond)
-		if n := len(host.at["a"]) - before; n > 1 {
+		if n := host.count("a") - before; n > 1 {
 			t.Errorf("probed %d times at once", n)
 		}
 		if got := sch.Last(); len(got) != 2 || got["a"].Outcome.Condition != core.ConditionReady {
@@ -260,7 +267,7 @@ func TestSet(t *testing.T) {
 		}
 
 		// Another life, and another way to ask: each begins anew.
-		before, beforeB := len(host.at["a"]), len(host.at["b"])
+		before, beforeB := host.count("a"), host.count("b")
 		other := plan("a", "b")
 		other[0].Invocation = "2"
 		other[1].Interval = 20 * time.Second
@@ -269,17 +276,17 @@ func TestSet(t *testing.T) {
 			t.Errorf("Last is %v", got)
 		}
 		time.Sleep(firstWithin + time.Millisecond)
-		if a, b := len(host.at["a"])-before, len(host.at["b"])-beforeB; a != 1 || b != 1 {
+		if a, b := host.count("a")-before, host.count("b")-beforeB; a != 1 || b != 1 {
 			t.Errorf("probed %d and %d times at once, want 1", a, b)
 		}
 
 		// Nothing: nobody is asked.
 		time.Sleep(30 * time.Second)
 		sch.Set(nil)
-		before = len(host.at["a"])
+		before = host.count("a")
 		time.Sleep(time.Minute)
-		if len(host.at["a"]) != before || len(host.at["none"]) != 0 {
-			t.Errorf("still probed: %v", host.at)
+		if host.count("a") != before || host.count("none") != 0 {
+			t.Error("still probed")
 		}
 		got := end()
 		for _, tt := range []struct {
