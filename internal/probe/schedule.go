@@ -21,6 +21,9 @@ const (
 	usualInterval = 10 * time.Second
 	// firstWithin is how soon a new life is probed first.
 	firstWithin = time.Second
+	// along is the part of its interval by which a probe may come early, to go along
+	// with another that is due: to wake up for each costs more than the probes do.
+	along = 40
 	// jitter is the part of the interval by which a probe comes early or late.
 	jitter = 0.1
 )
@@ -182,7 +185,11 @@ func (s *Scheduler) start(ctx context.Context, timer *time.Timer) []started {
 		if first == nil {
 			break // whatever comes back wakes us
 		}
-		if wait := first.due.Sub(now); wait > 0 {
+		early := time.Duration(0)
+		if len(list) > 0 {
+			early = first.target.Interval / along
+		}
+		if wait := first.due.Sub(now); wait > early {
 			timer.Reset(wait)
 			break
 		}

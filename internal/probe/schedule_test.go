@@ -168,7 +168,7 @@ func TestEven(t *testing.T) {
 		if got := end(); len(got) != 800 {
 			t.Errorf("%d events, want 2 a service", len(got))
 		}
-		perSecond := map[int]int{}
+		perSecond, moments := map[int]int{}, map[time.Duration]bool{}
 		for unit, at := range host.at {
 			if at[0] > firstWithin {
 				t.Errorf("%s was probed first after %v", unit, at[0])
@@ -177,16 +177,21 @@ func TestEven(t *testing.T) {
 				t.Errorf("%s was probed %d times", unit, len(at))
 			}
 			for i, when := range at[1:] {
-				if gap := when - at[i]; i > 0 && (gap < 8*time.Second || gap > 12*time.Second) || gap < 4*time.Second || gap > 16*time.Second+time.Second {
+				if gap := when - at[i]; i > 0 && (gap < 7*time.Second || gap > 13*time.Second) || gap < 4*time.Second || gap > 16*time.Second+time.Second {
 					t.Errorf("%s: %v after the one before", unit, gap)
 				}
 				perSecond[int(when/time.Second)]++
+				moments[when] = true
 			}
 		}
 		for second := 20; second < 110; second++ {
 			if n := perSecond[second]; n < 20 || n > 60 {
 				t.Errorf("%d probes in second %d, want about 40", n, second)
 			}
+		}
+		// Some at a time, so as not to wake up for each.
+		if n := len(moments); n < 400 || n > 800 {
+			t.Errorf("%d moments of 4800 probes", n)
 		}
 		if host.top > 32 {
 			t.Errorf("%d at the same time", host.top)
