@@ -30,7 +30,11 @@ func (d *decider) supervise() {
 // an examination that nobody answers.
 func (d *decider) overdue() {
 	if !d.restartUntil.IsZero() && !d.now.Before(d.restartUntil) {
-		d.notStopped(d.restarted)
+		for name, o := range d.own {
+			if d.overslept(o) {
+				d.notStopped([]string{name})
+			}
+		}
 		d.restarting, d.restarted, d.restartUntil = "", nil, time.Time{}
 	}
 	if d.examining != "" && !d.now.Before(d.examineUntil) {
@@ -259,7 +263,6 @@ func (d *decider) restart(u Unit, w watch, why string) {
 
 // restarts notes what a restart of the service ends, and keeps others back.
 func (d *decider) restarts(name string) {
-	d.notStopped(d.restarted)
 	d.restarting, d.restartUntil = name, d.now.Add(restartHold)
 	d.restarted = append(d.dependants(name), name)
 	d.stopSelf(d.restarted)
