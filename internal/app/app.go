@@ -19,6 +19,7 @@ import (
 	"keeper/internal/engine"
 	"keeper/internal/history"
 	"keeper/internal/logind"
+	"keeper/internal/metrics"
 	"keeper/internal/paths"
 	"keeper/internal/standdown"
 	"keeper/internal/units"
@@ -64,11 +65,25 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	e.Helpers, e.Manager, e.Answers = helpers{view, services}, manager{view}, answers{}
 	probes := newProber(view)
 	defer probes.pool.Close()
+	probes.Made = rec.counts.Probed
 	e.Prober, e.Thawer = probes, thawer{helpers{view, services}}
 	hand := byHand{view}
 	e.Containers, e.Adopter, e.Files = hand, adopter{HelperProgram}, files{p}
 	e.Alive, e.AliveEvery = watchdog()
 	deliver := func(ev core.Event) { e.Deliver(ctx, ev) }
+
+	status := func(ctx context.Context) (control.Status, error) {
+		s, err := e.State(ctx)
+		if err != nil {
+			return control.Status{}, err
+		}
+		return rec.status(s, time.Now()), nil
+	}
+	source := func(ctx context.Context) (metrics.Snapshot, error) {
+		st, err := status(ctx)
+		return rec.counts.Snapshot(st, rec.survived()), err
+	}
+	rec.meter = newMeter(source, log)
 
 	began := whatHappened(ctx, p, uint32(uid), store, kept, log)
 	rec.life = began.Life
@@ -88,14 +103,12 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	actors.Go(func() { watchHeld(ctx, marks, deliver, log) })
 	actors.Go(func() { probes.Run(ctx, deliver) })
 
-	srv := control.Server{UID: uid, Status: func(ctx context.Context) (control.Status, error) {
-		s, err := e.State(ctx)
-		if err != nil {
-			return control.Status{}, err
-		}
-		return rec.status(s, time.Now()), nil
-	}, Changes: &rec.changes, Restart: word(e, func(unit string) core.Event { return core.RestartAsked{Unit: unit} }),
-		Resume: word(e, func(unit string) core.Event { return core.ResumeAsked{Unit: unit} })}
+	actors.Go(func() { rec.meter.run(ctx) })
+	srv := control.Server{
+		UID: uid, Status: status, Changes: &rec.changes, Metrics: metrics.Handler(source),
+		Restart: word(e, func(unit string) core.Event { return core.RestartAsked{Unit: unit} }),
+		Resume:  word(e, func(unit string) core.Event { return core.ResumeAsked{Unit: unit} }),
+	}
 	actors.Go(func() { rec.ready(ctx) })
 	log.Info("keeper runs", "release", release, "socket", p.Socket)
 	err = serve(ctx, srv, socket, p.Socket, log)

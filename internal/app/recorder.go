@@ -16,6 +16,7 @@ import (
 	"keeper/internal/control"
 	"keeper/internal/core"
 	"keeper/internal/history"
+	"keeper/internal/metrics"
 )
 
 // identity is what does not change while the daemon runs.
@@ -49,7 +50,11 @@ type recorder struct {
 	// first is closed once linger and the units have been seen.
 	first chan struct{}
 	// changes tells those who follow the status.
-	changes   control.Changes
+	changes control.Changes
+	// counts are for the metrics, meter for who wants these elsewhere than on the
+	// socket.
+	counts    *metrics.Counts
+	meter     *meter
 	firstOnce sync.Once
 
 	mu    sync.Mutex
@@ -69,7 +74,7 @@ type recorder struct {
 func newRecorder(store history.Store, kept history.State, log *slog.Logger, id identity) *recorder {
 	// An earlier keeper did not count.
 	kept.Survived = max(kept.Survived, uint64(len(kept.Survivals)))
-	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1), first: make(chan struct{})}
+	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1), first: make(chan struct{}), counts: metrics.NewCounts()}
 	if all, err := store.Rearms(); err == nil && len(all) > 0 {
 		r.last = &all[len(all)-1]
 	}
@@ -80,6 +85,10 @@ func newRecorder(store history.Store, kept history.State, log *slog.Logger, id i
 func (r *recorder) Record(s core.State, decided []core.Decision) {
 	for _, d := range decided {
 		r.log.Info(d.What, "reason", d.Reason)
+		r.counts.Decided(d.Kind)
+		if d.Kind == core.RestartUnits {
+			r.counts.Restarted(d.Units...)
+		}
 	}
 	r.mu.Lock()
 	r.state = s
@@ -102,6 +111,9 @@ func (r *recorder) Record(s core.State, decided []core.Decision) {
 	}
 	poke(r.dirty)
 	r.changes.Tell()
+	if r.meter != nil {
+		r.meter.follow(s.Settings.Metrics)
+	}
 }
 
 // poke wakes whoever reads the channel, now or when it comes to it.

@@ -69,8 +69,14 @@ func pauseServices(c *cobra.Command, io term.IO, marks standdown.Marks, args []s
 			return err
 		}
 		name := list([]string{unit})
-		fmt.Fprintf(io.Err, "keeper leaves %s alone%s: it does not start, restart, continue or unpause it; systemd still restarts it should it die. To end it: keeper resume %s\n",
-			name, renderer{}.hold(h), name)
+		said := ""
+		if !h.Until.IsZero() {
+			said = " until " + renderer{}.when(h.Until)
+		}
+		if h.Reason != "" {
+			said += " (" + h.Reason + ")"
+		}
+		fmt.Fprintf(io.Err, "keeper leaves %s alone%s: it does not start, restart, continue or unpause it; systemd still restarts it should it die. To end it: keeper resume %s\n", name, said, name)
 	}
 	if err != nil {
 		fmt.Fprintln(io.Err, "the daemon does not answer; this is on disk, and holds as soon as it runs again")

@@ -79,6 +79,7 @@ func lastKnown(ctx context.Context, p paths.Paths, marks standdown.Marks, err er
 	if s := marks.Read(ctx, time.Now()); s.InForce() {
 		st.StandDown = &s
 	}
+	heldNow(&st, marks)
 	st.Rearm = control.Rearm{WhyNot: "unknown while the daemon does not answer"}
 	if all, rerr := store.Rearms(); rerr == nil && len(all) > 0 {
 		st.Rearm.Last = &all[len(all)-1]
@@ -102,6 +103,24 @@ func lastKnown(ctx context.Context, p paths.Paths, marks standdown.Marks, err er
 		st.Problems = append(st.Problems, control.StoodDown(st))
 	}
 	return st, err
+}
+
+// heldNow puts into a status that was kept what a person told keeper since.
+func heldNow(st *control.Status, marks standdown.Marks) {
+	held, err := marks.Held(time.Now())
+	if err != nil {
+		return // what was kept is the best there is
+	}
+	for i := range st.Services {
+		v := &st.Services[i]
+		h, ok := held[v.Name]
+		switch {
+		case ok:
+			v.Hold, v.Desired = &h, core.DesiredHeld
+		case v.Hold != nil:
+			v.Hold, v.Desired = nil, "" // the daemon will know
+		}
+	}
 }
 
 func printStatus(w io.Writer, st control.Status, asJSON bool, err error) error {

@@ -36,7 +36,7 @@ func (v View) Main(conmon int) (pid int, ok bool) {
 	// What the runtime wrote when it made the container. conmon has another child at
 	// the end, which cleans up.
 	file := readPID(c.pidFile)
-	if file != 0 && v.parent(file) == conmon {
+	if file != 0 && v.stat(file).parent == conmon {
 		return file, true
 	}
 	for _, child := range v.children(conmon) {
@@ -64,14 +64,15 @@ func (v View) monitor(conmon int) (monitored, bool) {
 	if !ok {
 		return monitored{}, false
 	}
-	c, ok := v.container(p)
-	return monitored{id: c.ID, pidFile: v.argument(conmon, "-p")}, ok
+	args := v.arguments(conmon)
+	c, ok := monitorOf(p, args)
+	return monitored{id: c.ID, pidFile: after(args, "-p")}, ok
 }
 
 // children returns the children of the process (proc_pid_task(5), children: there
 // since Linux 4.2, where the kernel was built so).
 func (v View) children(pid int) []int {
-	data, err := os.ReadFile(v.path(pid, filepath.Join("task", strconv.Itoa(pid), "children")))
+	data, err := readAll(v.path(pid, filepath.Join("task", strconv.Itoa(pid), "children")))
 	if err != nil {
 		return nil
 	}
@@ -84,27 +85,33 @@ func (v View) children(pid int) []int {
 	return list
 }
 
-// stat returns the state of a process and its parent, 0 and 0 if it is gone
-// (proc_pid_stat(5)).
-func (v View) stat(pid int) (state byte, parent int) {
-	data, err := os.ReadFile(v.path(pid, "stat"))
-	if err != nil {
-		return 0, 0
-	}
-	// pid (comm) state ppid …, where comm may hold anything.
-	i := bytes.LastIndexByte(data, ')')
-	fields := strings.Fields(string(data[i+1:]))
-	if i < 0 || len(fields) < 2 || len(fields[0]) != 1 {
-		return 0, 0
-	}
-	parent, err = strconv.Atoi(fields[1])
-	if err != nil {
-		return 0, 0
-	}
-	return fields[0][0], parent
+// stat is the beginning of proc_pid_stat(5): zero if the process is gone.
+type stat struct {
+	name   string // whoever is in the container chose it
+	state  byte
+	parent int
 }
 
-func (v View) parent(pid int) int { _, parent := v.stat(pid); return parent }
+func (v View) stat(pid int) stat {
+	data, err := readAll(v.path(pid, "stat"))
+	if err != nil {
+		return stat{}
+	}
+	// pid (comm) state ppid …, where comm may hold anything.
+	from, to := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
+	if from < 0 || to < from {
+		return stat{}
+	}
+	fields := bytes.Fields(data[to+1:])
+	if len(fields) < 2 || len(fields[0]) != 1 {
+		return stat{}
+	}
+	parent, err := strconv.Atoi(string(fields[1]))
+	if err != nil {
+		return stat{}
+	}
+	return stat{name: string(data[from+1 : to]), state: fields[0][0], parent: parent}
+}
 
 // inits are programs that start one other and pass signals on: Podman's own
 // (podman run --init), and those that images bring.
@@ -113,7 +120,7 @@ var inits = []string{"podman-init", "catatonit", "docker-init", "tini", "dumb-in
 // serving returns the process that does the container's work: the main process,
 // or the only child of an init.
 func (v View) serving(main int) int {
-	if st, ok := v.status(main); ok && slices.Contains(inits, st.name) {
+	if slices.Contains(inits, v.stat(main).name) {
 		if children := v.children(main); len(children) == 1 {
 			return children[0]
 		}
@@ -138,7 +145,7 @@ func (v View) ProcessCondition(conmon int) (core.Condition, string) {
 		pids = append(pids, child)
 	}
 	for _, pid := range pids {
-		switch state, _ := v.stat(pid); state {
+		switch v.stat(pid).state {
 		case 'T':
 			return core.ConditionStopped, fmt.Sprintf("process %d is stopped by a signal", pid)
 		case 't':
@@ -152,7 +159,7 @@ func (v View) ProcessCondition(conmon int) (core.Condition, string) {
 
 // frozen reads cgroup.events: what is frozen with a cgroup above says so as well.
 func (v View) frozen(cgroup string) bool {
-	data, err := os.ReadFile(filepath.Join(v.CGroups, cgroup, "cgroup.events"))
+	data, err := readAll(filepath.Join(v.CGroups, cgroup, "cgroup.events"))
 	return err == nil && v.CGroups != "" && slices.Contains(strings.Split(string(data), "\n"), "frozen 1")
 }
 
@@ -182,29 +189,36 @@ func (v View) Continue(conmon int) error {
 
 // resume does so with one process, if it is stopped and still the container's.
 func (v View) resume(pid int, top string, conmon int) error {
-	if state, _ := v.stat(pid); state != 'T' {
+	if v.stat(pid).state != 'T' {
 		return nil
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ESRCH) {
+	switch {
+	case errors.Is(err, unix.ESRCH):
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, unix.ENOSYS):
+		fd = -1 // before Linux 5.3
+	case err != nil:
 		return os.NewSyscallError("pidfd_open", err)
+	default:
+		defer func() { _ = unix.Close(fd) }()
 	}
-	defer func() { _ = unix.Close(fd) }()
 	// The id could have been another's by now; the descriptor stays who it is.
 	if top != "" && containerCGroup(v.cgroup(pid)) != top {
 		return nil
 	}
-	if main, ok := v.Main(conmon); top == "" && (!ok || pid != main && v.parent(pid) != main) {
+	if main, ok := v.Main(conmon); top == "" && (!ok || pid != main && v.stat(pid).parent != main) {
 		return nil
 	}
-	err = unix.PidfdSendSignal(fd, unix.SIGCONT, nil, 0)
+	if fd < 0 {
+		err = unix.Kill(pid, unix.SIGCONT)
+	} else {
+		err = unix.PidfdSendSignal(fd, unix.SIGCONT, nil, 0)
+	}
 	if errors.Is(err, unix.ESRCH) {
 		return nil
 	}
-	return os.NewSyscallError("pidfd_send_signal", err)
+	return os.NewSyscallError("kill", err)
 }
 
 // containerCGroup cuts the cgroup off below what Podman made for the container;

@@ -258,6 +258,7 @@ func TestPodmanHealth(t *testing.T) {
 		"unhealthy":           {text: `{"Status":"unhealthy","FailingStreak":7,"Log":[` + entry("a\nb\n\n") + `]}`, want: "unhealthy 7 true b"},
 		"before the first":    {text: `{"Status":"starting","FailingStreak":0,"Log":null}`, want: "starting 0 false "},
 		"nothing":             {text: `{}`, want: " 0 false "},
+		"at the start":        {text: `{"Status":"reset","FailingStreak":0,"Log":null}`, want: " 0 false "},
 		"hostile output":      {text: `{"Status":"healthy","Log":[` + entry("a\x1b[2J\u202eb") + `]}`, want: "healthy 0 true a?[2J?b"},
 		"much output":         {text: `{"Status":"healthy","Log":[` + entry(strings.Repeat("x", 10_000)) + `]}`, want: "healthy 0 true " + strings.Repeat("x", outputMost) + "…"},
 		"less than none":      {text: `{"Status":"healthy","FailingStreak":-1}`, want: "healthy 0 false "},

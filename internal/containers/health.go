@@ -28,8 +28,8 @@ type health struct {
 	output  string
 }
 
-// PodmanHealth tells what Podman's own health check last found: starting, healthy
-// or unhealthy, or nothing before the first (and for moments reset or stopped); how many checks in a row failed; when
+// PodmanHealth tells what Podman's own health check last found: starting, healthy,
+// unhealthy, stopped while it was checked, or nothing before the first; how many checks in a row failed; when
 // the last one ended, and the last line that it said. Podman (4.4 to 5.8,
 // healthcheck.go) writes that after each check, beside the container's userdata
 // below its run root. With --health-log-destination=DIRECTORY it is elsewhere, and
@@ -83,8 +83,10 @@ func readHealth(file string) (health, error) {
 	}
 	h := health{failing: max(log.FailingStreak, 0)}
 	switch log.Status {
-	case "starting", "healthy", "unhealthy", "reset", "stopped", "":
+	case "starting", "healthy", "unhealthy", "stopped", "":
 		h.state = log.Status
+	case "reset":
+		// At each start, with a check or without (Podman 5.4): nothing is known.
 	default:
 		return health{}, fmt.Errorf("%s: the state %q is none that Podman has", file, printable(log.Status[:min(len(log.Status), 40)]))
 	}

@@ -44,6 +44,10 @@ func request(ctx context.Context, socket, method, path string) (*http.Response, 
 	req.Header.Set("Accept", "application/json, application/openmetrics-text; version=1.0.0")
 	resp, err := client.Do(req)
 	if err != nil {
+		// The address that it was asked at is none that a person could use.
+		if asked := new(url.Error); errors.As(err, &asked) {
+			err = asked.Err
+		}
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	return resp, nil

@@ -75,15 +75,18 @@ func UnitsInTrouble(s Status) []core.Unit {
 	for _, u := range s.Units {
 		units[u.Name] = u
 	}
-	services := make(map[string]bool, len(s.Services))
+	services := make(map[string]core.Desired, len(s.Services))
 	for _, v := range s.Services {
-		services[v.Name] = true
+		services[v.Name] = v.Desired
 	}
 	outside := core.Outside(units, s.Unkept)
 	var list []core.Unit
 	for _, u := range s.Units {
+		desired, service := services[u.Name]
 		switch {
-		case services[u.Name]:
+		case service && (desired != core.DesiredAny || u.Active != "failed"):
+			// Its service says it; but one that nothing starts is as it ought to be there,
+			// also where it failed.
 		case u.Active == "active" || u.OneShot && u.Active != "failed": // well, or done, or at it
 		case outside[u.Name] != "" || core.OnlyFor(u, units, outside):
 			// It waits for its next start, and to start it now would replace what runs.

@@ -138,12 +138,17 @@ func ofService(s Status, v core.Service, u core.Unit) Problem {
 	}
 	switch v.State {
 	case core.ServiceGaveUp:
-		restarts := "1 restart"
-		if v.Restarts != 1 {
-			restarts = fmt.Sprintf("%d restarts", v.Restarts)
+		after := "" // it may be starts that did not help
+		switch {
+		case v.Restarts == 1:
+			after = " after 1 restart within " + Span(v.Supervision.Window)
+		case v.Restarts > 1:
+			after = fmt.Sprintf(" after %d restarts within %s", v.Restarts, Span(v.Supervision.Window))
+			v.Why = strings.TrimPrefix(v.Why, fmt.Sprintf("%d restarts did not help; ", v.Restarts))
 		}
-		return Problem{What: fmt.Sprintf("keeper gave up on %s after %s within %s%s", name, restarts, Span(v.Supervision.Window), reason(v, u, "")),
-			Try: look + "; keeper restart " + quote(name)}
+		return Problem{What: "keeper gave up on " + name + after + reason(v, u, ""), Try: look + "; keeper restart " + quote(name)}
+	case core.ServiceFlapping:
+		return say("dies again and again", "", look)
 	case core.ServiceBlocked:
 		what := name + " is blocked by " + short(v.Cause) + since(v.Since)
 		if v.Cause == "" {
@@ -237,8 +242,8 @@ func reason(v core.Service, u core.Unit, owed string) string {
 	switch {
 	case why == "" && owed == "" && v.State == core.ServiceDown && v.Desired == core.DesiredAny:
 		why = "nothing starts it by itself"
-	case owed == "" || why == owed:
-	case why == "":
+	case owed == "":
+	case why == "" || why == owed:
 		why = "keeper is bringing it back: " + owed
 	default:
 		why += "; keeper is bringing it back: " + owed

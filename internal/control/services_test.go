@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,15 @@ func TestProblemsOfServices(t *testing.T) {
 			want: "keeper gave up on db after 5 restarts within 1h: it is ill again after each (no answer)|" + look + "; keeper restart db"},
 		"given up after one": {v: core.Service{State: core.ServiceGaveUp, Restarts: 1},
 			want: "keeper gave up on db after 1 restart within 1h|" + look + "; keeper restart db"},
+		"given up, in its own words": {v: core.Service{State: core.ServiceGaveUp, Restarts: 5, Why: "5 restarts did not help; silent"},
+			want: "keeper gave up on db after 5 restarts within 1h: silent|" + look + "; keeper restart db"},
+		"given up after starts": {v: core.Service{State: core.ServiceGaveUp, Why: "8 starts did not bring it back: x"},
+			want: "keeper gave up on db: 8 starts did not bring it back: x|" + look + "; keeper restart db"},
+		"flapping": {v: core.Service{State: core.ServiceFlapping, Why: "systemd restarted it 5 times within 10m"},
+			want: "db dies again and again: systemd restarted it 5 times within 10m|" + look},
+		"wanted by nobody, and failed": {v: core.Service{State: core.ServiceStopped, Desired: core.DesiredAny}, change: func(s *Status) {
+			s.Units[0].Active, s.Units[0].Result = "failed", "exit-code"
+		}, want: "db.service is failed (running): exit-code|journalctl --user -u db -n 30; systemctl --user restart db"},
 		"frozen": {v: core.Service{State: core.ServiceFrozen, Condition: core.ConditionFrozen, Since: at, Next: at.Add(time.Minute)},
 			change: func(s *Status) { s.Units[0].Container = "the db" },
 			want:   "db is paused (podman pause) since 2026-03-01 12:00:00; keeper unpauses it at 12:01:00|podman unpause 'the db'"},
@@ -79,7 +89,7 @@ func TestProblemsOfServices(t *testing.T) {
 		}, want: "db is down: keeper is bringing it back: it went down with redis|systemctl --user start db"},
 		"down for its own reason": {v: core.Service{State: core.ServiceDown, Why: "it went down with redis"}, change: func(s *Status) {
 			s.Units[0].Active, s.Owed = "activating", map[string]string{"db.service": "it went down with redis"}
-		}, want: "db is down: it went down with redis|systemctl --user status db"},
+		}, want: "db is down: keeper is bringing it back: it went down with redis|systemctl --user status db"},
 		"down while containers are adopted": {v: core.Service{State: core.ServiceDown}, change: func(s *Status) {
 			s.Units[0].Active, s.Adoption = "inactive", core.AdoptionUnderway
 		}, want: "db is down; an adoption of containers is under way, and starts its units itself|"},
@@ -198,6 +208,36 @@ func TestSpan(t *testing.T) {
 		time.Hour + time.Second: "1h0m1s", 20 * time.Hour: "20h", 100 * time.Millisecond: "100ms", 0: "0s"} {
 		if got := Span(d); got != want {
 			t.Errorf("%s reads %q, want %q", d, got, want)
+		}
+	}
+}
+
+// People look up in docs/supervision.md what the status says.
+func TestStatesAreDescribed(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/supervision.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, k := range core.ProbeKinds {
+		words = append(words, string(k))
+	}
+	for _, d := range []core.Desired{core.DesiredRun, core.DesiredStopped, core.DesiredHeld, core.DesiredAny} {
+		words = append(words, string(d))
+	}
+	for _, s := range []core.ServiceState{core.ServiceWell, core.ServiceStopped, core.ServiceStarting, core.ServiceRecovering, core.ServiceFailing, core.ServiceNotReady,
+		core.ServiceBlocked, core.ServiceIll, core.ServiceFrozen, core.ServiceRestarting, core.ServiceDown, core.ServiceFlapping, core.ServiceGaveUp} {
+		words = append(words, string(s))
+	}
+	for _, c := range []core.Condition{core.ConditionReady, core.ConditionAlive, core.ConditionAuthRefused, core.ConditionStarting, core.ConditionRecovering, core.ConditionLoading,
+		core.ConditionStopping, core.ConditionBusy, core.ConditionNotReady, core.ConditionSilent, core.ConditionRefused, core.ConditionWrong, core.ConditionUnhealthy,
+		core.ConditionStopped, core.ConditionFrozen, core.ConditionUnknown} {
+		words = append(words, string(c))
+	}
+	for _, w := range words {
+		if !strings.Contains(string(text), "`"+w+"`") {
+			t.Errorf("%s is not there", w)
 		}
 	}
 }

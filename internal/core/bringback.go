@@ -44,7 +44,7 @@ func (d *decider) seeUnit(u Unit) Unit {
 		d.unstop(u.Name)
 	}
 	_, u.Stopped = d.stops[u.Name]
-	if life, ok := d.own[u.Name]; ok && u.Active == "active" && u.Invocation != life {
+	if o, ok := d.own[u.Name]; ok && u.Active == "active" && (u.Invocation != o.life || !u.Job && d.overslept(o)) {
 		d.own = maps.Clone(d.own)
 		delete(d.own, u.Name)
 	}
@@ -92,22 +92,36 @@ func (d *decider) down(services []string) string {
 	return ""
 }
 
+// ownStop is a life that keeper is to end itself, and since when.
+type ownStop struct {
+	life string
+	at   time.Time
+}
+
+// ownSure is how long after keeper had something stopped its job must be there:
+// if it is not, it was called off.
+const ownSure = time.Minute
+
+func (d *decider) overslept(o ownStop) bool {
+	return d.now.Sub(o.at) >= ownSure && !d.renewing && !d.stopping
+}
+
 // stopSelf notes the lives that keeper is about to end itself.
 func (d *decider) stopSelf(names []string) {
 	d.own = maps.Clone(d.own)
 	if d.own == nil {
-		d.own = map[string]string{}
+		d.own = map[string]ownStop{}
 	}
 	for _, name := range names {
-		d.own[name] = d.Units[name].Invocation
+		d.own[name] = ownStop{d.Units[name].Invocation, d.now}
 	}
 }
 
 // stopsItself says whether keeper is to end this life of the unit. Its job may
 // be heard of long after.
 func (d *decider) stopsItself(u Unit) bool {
-	life, ok := d.own[u.Name]
-	return ok && life == u.Invocation
+	o, ok := d.own[u.Name]
+	return ok && o.life == u.Invocation
 }
 
 func orNone(result string) string {

@@ -98,6 +98,9 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 	if chance(r, 20) {
 		return randomAdoption(r, now, failed)
 	}
+	if chance(r, 20) {
+		return randomSupervised(r, now, failed)
+	}
 	switch r.IntN(31) {
 	case 0:
 		if chance(r, 30) {
@@ -175,9 +178,11 @@ type ledger struct {
 	// stopped are the units that somebody stopped and nobody started since, each
 	// with the life that the stop ended.
 	stopped map[string]string
-	units   map[string]Unit
-	sets    []time.Time
-	delays  int // taken for this one event
+	// own are the lives that keeper was to end itself.
+	own    map[string]string
+	units  map[string]Unit
+	sets   []time.Time
+	delays int // taken for this one event
 	// adopt is the mode, undone that an adoption was, adoption how one stands.
 	adopt    Adopt
 	undone   bool
@@ -241,12 +246,20 @@ func (l *ledger) event(e Event) {
 		l.running[MendNetwork] = 0
 	case Answered:
 		l.running[LookAnswers] = 0
+	case RestartAsked:
+		if u, ok := l.units[e.Unit]; ok && u.IsService() && !l.goingDown {
+			delete(l.stopped, e.Unit)
+		}
 	case StopUndone:
 		if life, ok := l.stopped[e.Name]; ok && life == e.Invocation {
 			delete(l.stopped, e.Name)
 		}
 	case StopAsked:
-		if u, ok := l.units[e.Name]; ok && !l.goingDown && !e.Isolated && !slices.ContainsFunc(u.BoundTo, l.died) {
+		u, ok := l.units[e.Name]
+		if life, own := l.own[e.Name]; own && life == u.Invocation {
+			return // that stop was keeper's own, or may have been
+		}
+		if ok && !l.goingDown && !e.Isolated && !slices.ContainsFunc(u.BoundTo, l.died) {
 			l.stopped[e.Name] = u.Invocation
 		}
 	case UnitSeen:
@@ -417,6 +430,14 @@ func (l *ledger) action(a Action, now time.Time) string {
 		}
 	}
 	switch a.Kind {
+	case StopUnits, RenewRuntime, RestartUnits:
+		for _, u := range l.units {
+			if slices.Contains(a.Units, u.Name) || a.Kind == RestartUnits && slices.Contains(u.StopsWith, a.Units[0]) {
+				l.own[u.Name] = u.Invocation
+			}
+		}
+	}
+	switch a.Kind {
 	case StartUnits, MendNetwork, LookAnswers, LookContainers, WriteUnits, LookAdoption, UndoAdoption, LookDrift, LookSources:
 		if l.running[a.Kind]++; l.running[a.Kind] > 1 {
 			return "it is the second under way"
@@ -431,7 +452,7 @@ func TestDecideProperties(t *testing.T) {
 	for seed := range uint64(propertyRuns) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		s, now := State{Linger: LingerUnknown}, noon
-		l := ledger{running: map[Kind]int{}, stopped: map[string]string{}, units: map[string]Unit{}}
+		l := newWarden(&ledger{running: map[Kind]int{}, stopped: map[string]string{}, own: map[string]string{}, units: map[string]Unit{}})
 		pace := pick(r, 50, 2_000, 40_000) // a storm, a busy host, a quiet one
 		if chance(r, 80) {
 			// Most stories begin as the daemon does, or little would happen in them.
@@ -458,7 +479,11 @@ func TestDecideProperties(t *testing.T) {
 			}
 			l.event(e)
 			for _, a := range actions {
-				if why := l.action(a, now); why != "" {
+				why := l.ledger.action(a, now)
+				if why == "" {
+					why = l.action(a, next, now)
+				}
+				if why != "" {
 					fail(string(a.Kind) + ", but " + why)
 				}
 				seen[a.What]++
@@ -592,7 +617,7 @@ func TestDecideRecovers(t *testing.T) {
 			w.marks = StandDown{Cause: CauseMark, Detail: "random"}
 		}
 		// What was under way when the story ended is answered, at last.
-		w.answers = []Event{PrepareForShutdown{}, LogindUp{}, LingerSet{Err: "late"}, LingerSeen{Err: "late"},
+		w.answers = []Event{HeldSeen{}, PrepareForShutdown{}, LogindUp{}, LingerSet{Err: "late"}, LingerSeen{Err: "late"},
 			UnitsStarted{Err: "late"}, UnitsStopped{Units: randomNames, Err: "late"}, NetworkMended{Err: "late"}, Answered{},
 			ContainersSeen{Err: "late"}, UnitsWritten{Err: "late"}, AdoptionSeen{}, AdoptionUndone{Err: "late"}, DriftSeen{Err: "late"}}
 		wakes := 0

@@ -82,9 +82,9 @@ type State struct {
 	debts        map[string]debt
 	stops        map[string]string // what somebody stopped, and the life (Invocation) that it ended
 	stopJobs     map[string]stopJob
-	with         map[string]string // of stops: with which other service
-	own          map[string]string // what keeper stops itself, and the life that ends
-	startBusy    bool              // a StartUnits is under way
+	with         map[string]string  // of stops: with which other service
+	own          map[string]ownStop // what keeper stops itself
+	startBusy    bool               // a StartUnits is under way
 	startAt      time.Time
 	stoppedFirst []string
 	stopping     bool // a StopUnits is under way

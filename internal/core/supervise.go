@@ -30,7 +30,11 @@ func (d *decider) supervise() {
 // an examination that nobody answers.
 func (d *decider) overdue() {
 	if !d.restartUntil.IsZero() && !d.now.Before(d.restartUntil) {
-		d.notStopped(d.restarted)
+		for name, o := range d.own {
+			if d.overslept(o) {
+				d.notStopped([]string{name})
+			}
+		}
 		d.restarting, d.restarted, d.restartUntil = "", nil, time.Time{}
 	}
 	if d.examining != "" && !d.now.Before(d.examineUntil) {
@@ -259,7 +263,6 @@ func (d *decider) restart(u Unit, w watch, why string) {
 
 // restarts notes what a restart of the service ends, and keeps others back.
 func (d *decider) restarts(name string) {
-	d.notStopped(d.restarted)
 	d.restarting, d.restartUntil = name, d.now.Add(restartHold)
 	d.restarted = append(d.dependants(name), name)
 	d.stopSelf(d.restarted)
@@ -273,6 +276,7 @@ func (s State) dependants(name string) []string {
 			list = append(list, u.Name)
 		}
 	}
+	slices.Sort(list)
 	return list
 }
 
@@ -314,6 +318,10 @@ func (d *decider) remedied(e Remedied) {
 		case e.Kind != RestartUnits && w != nil && w.thawing:
 			next := *w
 			next.thawing = false
+			if next.thaws == 0 {
+				d.setWatch(name, next) // it has answered since: what comes is another story
+				continue
+			}
 			next.thawAt = d.now.Add(min(min(max(w.spec.Thaw, 2*w.spec.Interval), thawMost)<<min(w.thaws-1, 8), thawMost))
 			d.setWatch(name, next)
 		}
@@ -333,9 +341,16 @@ func (d *decider) notRestarted(name string) {
 
 // forgive ends what was done about services that have been well for long enough.
 func (d *decider) forgive() {
+	var names []string
 	for name, l := range d.cares {
-		w := d.watches[name]
-		if l.tries == 0 && l.gaveUp.IsZero() || w == nil || w.well.IsZero() || !w.ill.IsZero() {
+		if l.tries > 0 || !l.gaveUp.IsZero() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		l, w := d.cares[name], d.watches[name]
+		if w == nil || w.well.IsZero() || !w.ill.IsZero() {
 			continue
 		}
 		if at := w.well.Add(wellHold); d.now.Before(at) {
@@ -401,12 +416,12 @@ func (d *decider) startAfresh(name string) {
 func (d *decider) heldSeen(e HeldSeen) {
 	was := d.State
 	d.Held = e.Held
-	for name, h := range e.Held {
+	for _, name := range slices.Sorted(maps.Keys(e.Held)) {
 		if _, before := was.held(name, d.now); !before && d.isHeld(name) {
-			d.note("leave "+short(name)+" alone", "somebody asked for it (keeper pause)"+because(h.Reason))
+			d.note("leave "+short(name)+" alone", "somebody asked for it (keeper pause)"+because(e.Held[name].Reason))
 		}
 	}
-	for name := range was.Held {
+	for _, name := range slices.Sorted(maps.Keys(was.Held)) {
 		if !d.isHeld(name) {
 			d.note("watch over "+short(name)+" again", "it is no longer to be left alone")
 		}

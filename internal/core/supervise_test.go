@@ -433,13 +433,15 @@ func TestThaw(t *testing.T) {
 		"it went on, and is stopped anew": {steps: chain(watching(web), stopped, done(ContinueUnit, "", ""), []step{tick("web", ConditionReady, ""), tick("web", ConditionReady, "note:count web as well again")},
 			pausedFor(ConditionStopped, "continue-unit"))},
 		"not before it was so for long enough": {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(50*time.Second, shows("web", ConditionReady), ""), one(10*time.Second, shows("web", ConditionStopped), ""), one(50*time.Second, shows("web", ConditionStopped), ""))},
-		"never":                                {steps: chain(settled(), one(0, settings, ""), watching(web)[4:], []step{{e: shows("web", ConditionFrozen)}, {after: time.Hour, e: shows("web", ConditionFrozen)}})},
-		"of another life":                      {steps: chain(watching(web), stopped, one(0, UnitSeen{life("2", web)}, ""), done(ContinueUnit, "", ""), one(0, in("2", shows("web", ConditionStopped)), ""), one(time.Minute, in("2", shows("web", ConditionStopped)), "continue-unit"))},
-		"nobody asked":                         {steps: chain(watching(web), done(ThawUnit, "", ""), done(ContinueUnit, "", ""))},
-		"keeper stands down":                   {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(0, StandDownSeen{paused}, "note:stand down"), minute(""), one(0, StandDownSeen{}, "note:stand up | look-linger | continue-unit"))},
-		"the manager starts":                   {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(0, starting(web), ""), minute(""), one(0, list(web), "continue-unit"))},
-		"somebody stops it":                    {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(0, StopAsked{Name: "web.service"}, ""), minute(""))},
-		"it is never restarted":                {steps: chain(watching(web), stopped, done(ContinueUnit, "", ""), []step{tick("web", ConditionStopped, ""), tick("web", ConditionStopped, "")})},
+		"it answers before the outcome is known": {steps: chain(watching(web), stopped, []step{tick("web", ConditionReady, "")}, done(ContinueUnit, "", ""),
+			[]step{tick("web", ConditionReady, "note:count web as well again")}, pausedFor(ConditionStopped, "continue-unit"))},
+		"never":                 {steps: chain(settled(), one(0, settings, ""), watching(web)[4:], []step{{e: shows("web", ConditionFrozen)}, {after: time.Hour, e: shows("web", ConditionFrozen)}})},
+		"of another life":       {steps: chain(watching(web), stopped, one(0, UnitSeen{life("2", web)}, ""), done(ContinueUnit, "", ""), one(0, in("2", shows("web", ConditionStopped)), ""), one(time.Minute, in("2", shows("web", ConditionStopped)), "continue-unit"))},
+		"nobody asked":          {steps: chain(watching(web), done(ThawUnit, "", ""), done(ContinueUnit, "", ""))},
+		"keeper stands down":    {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(0, StandDownSeen{paused}, "note:stand down"), minute(""), one(0, StandDownSeen{}, "note:stand up | look-linger | continue-unit"))},
+		"the manager starts":    {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(0, starting(web), ""), minute(""), one(0, list(web), "continue-unit"))},
+		"somebody stops it":     {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(0, StopAsked{Name: "web.service"}, ""), minute(""))},
+		"it is never restarted": {steps: chain(watching(web), stopped, done(ContinueUnit, "", ""), []step{tick("web", ConditionStopped, ""), tick("web", ConditionStopped, "")})},
 	})
 }
 

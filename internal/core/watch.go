@@ -185,7 +185,7 @@ func (d *decider) rewatch(was map[string]Unit) {
 // leaves what was in force.
 func (d *decider) sections(e UnitsSeen) map[string]Supervision {
 	sections := maps.Clone(e.Sections)
-	for name, errs := range e.SectionErrs {
+	for _, name := range slices.Sorted(maps.Keys(e.SectionErrs)) {
 		if before, ok := d.Sections[name]; ok {
 			if sections == nil {
 				sections = map[string]Supervision{}
@@ -194,7 +194,7 @@ func (d *decider) sections(e UnitsSeen) map[string]Supervision {
 		} else {
 			delete(sections, name)
 		}
-		d.noteTopic("section "+name, "go on with the settings of "+short(name)+" before", strings.Join(errs, "; "))
+		d.noteTopic("section "+name, "go on with the settings of "+short(name)+" before", strings.Join(e.SectionErrs[name], "; "))
 	}
 	for name := range d.SectionErrs {
 		if len(e.SectionErrs[name]) == 0 {

@@ -12,6 +12,12 @@ import (
 
 var loopback = [4]byte{127, 0, 0, 1}
 
+// socket makes a socket in the network of this thread.
+func socket() (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	return fd, os.NewSyscallError("socket", err)
+}
+
 // connect connects the socket, which is its own from here on.
 func connect(ctx context.Context, key Key, fd int, port uint16) (net.Conn, error) {
 	fail := func(err error) error {

@@ -199,7 +199,7 @@ func (p *Pool) ask(ctx context.Context, group []*want) error {
 	}
 	// By descriptor: the file that this program was started from may be gone or
 	// another by now.
-	exe, err := os.Open("/proc/self/exe")
+	exe, err := os.Open(p.helper)
 	if err != nil {
 		return err
 	}

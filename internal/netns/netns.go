@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -59,6 +58,7 @@ const (
 type Pool struct {
 	main    func(Key) (pid int, ok bool)
 	program func() (string, error) // finds nsenter
+	helper  string                 // what it runs
 	ctx     context.Context
 	cancel  context.CancelFunc
 	runs    sync.WaitGroup
@@ -81,7 +81,7 @@ type slot struct {
 // that of another unit: ids are used again.
 func New(main func(Key) (pid int, ok bool)) *Pool {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Pool{main: main, program: nsenter, ctx: ctx, cancel: cancel, slots: map[Key]*slot{}}
+	return &Pool{main: main, program: nsenter, helper: "/proc/self/exe", ctx: ctx, cancel: cancel, slots: map[Key]*slot{}}
 }
 
 // Dial connects to 127.0.0.1:port as the container sees it. An error that wraps
@@ -93,8 +93,9 @@ func (p *Pool) Dial(ctx context.Context, key Key, port uint16) (net.Conn, error)
 		return nil, err
 	}
 	if host {
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))))
+		if fd, err = socket(); err != nil {
+			return nil, cannotAsk(key, err)
+		}
 	}
 	return connect(ctx, key, fd, port)
 }
@@ -124,7 +125,7 @@ func (p *Pool) take(ctx context.Context, key Key) (fd int, host bool, err error)
 			p.mu.Unlock()
 			return 0, false, err
 		}
-		done := p.fill()
+		done := p.fill() //nolint:contextcheck // a run is for all who wait for it, and outlives each
 		p.mu.Unlock()
 		select {
 		case <-done:

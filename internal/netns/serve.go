@@ -96,10 +96,10 @@ func makeSockets(a asked) ([]int, error) {
 	}
 	var sockets []int
 	for range min(a.count, fdsMost) {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		fd, err := socket()
 		if err != nil {
 			closeAll(sockets)
-			return nil, os.NewSyscallError("socket", err)
+			return nil, err
 		}
 		sockets = append(sockets, fd)
 	}

@@ -49,7 +49,7 @@ func (p *Prober) podman(t core.Target) core.Outcome {
 		return core.Outcome{Condition: core.ConditionStarting}
 	case "stale":
 		return unknown("Podman's check ran last " + ago(last) + ": is its timer there?")
-	case "":
+	case "", "missing":
 		return unknown("Podman has no check of it")
 	}
 	return unknown(fmt.Sprintf("Podman calls it %q", state))

@@ -85,7 +85,7 @@ func get(t core.Target, path, word string, got *page) question {
 	return func(ctx context.Context, c net.Conn) (core.Outcome, error) {
 		where, err := url.ParseRequestURI(path)
 		if err != nil {
-			return unknown(fmt.Sprintf("%q is no path", path)), nil
+			return core.Outcome{}, fmt.Errorf("%w: %q is no path", ErrCannotAsk, path)
 		}
 		host := t.Host
 		if host == "" {

@@ -219,7 +219,7 @@ func TestPostgresLogin(t *testing.T) {
 		"no room":           {says(pgError("53300", "no room")), core.ConditionBusy, ""},
 		"the query fails":   {postgresServer(word, pgError("42501", "permission denied for "+word)), core.ConditionNotReady, "denied for …"},
 		"the query hangs":   {postgresServer(word, ""), core.ConditionNotReady, "a query fails: no answer"},
-		"the query ends":    {postgresServer(word, "\x00"), core.ConditionNotReady, "a query fails"},
+		"query garbage":     {postgresServer(word, "\x00\x00\x00\x00\x04"), core.ConditionNotReady, "a query fails"},
 		"never ends":        {postgresServer(word, strings.Repeat(message('N', strings.Repeat("x", 8000)), 20)), core.ConditionNotReady, "a query fails"},
 		"a huge message":    {postgresServer(word, "D\x7f\xff\xff\xff"), core.ConditionNotReady, "a query fails"},
 		"garbage":           {says("SSH-2.0-OpenSSH\r\n"), core.ConditionWrong, ""},

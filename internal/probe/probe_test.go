@@ -270,6 +270,7 @@ func TestPodman(t *testing.T) {
 		"starting":  {nil, core.ConditionStarting, ""},
 		"stale":     {nil, core.ConditionUnknown, "1m0s ago"},
 		"":          {nil, core.ConditionUnknown, "no check"},
+		"missing":   {nil, core.ConditionUnknown, "no check"},
 		"odd\n":     {nil, core.ConditionUnknown, "odd"},
 		"x":         {errors.New("cannot read it"), core.ConditionUnknown, "cannot read it"},
 	} {

@@ -2,9 +2,11 @@ package probe
 
 import (
 	"context"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +21,9 @@ const (
 	usualInterval = 10 * time.Second
 	// firstWithin is how soon a new life is probed first.
 	firstWithin = time.Second
+	// along is the part of its interval by which a probe may come early, to go along
+	// with another that is due: to wake up for each costs more than the probes do.
+	along = 40
 	// jitter is the part of the interval by which a probe comes early or late.
 	jitter = 0.1
 )
@@ -32,13 +37,17 @@ type Last struct {
 
 // Scheduler probes services, each at its interval. Make one with NewScheduler.
 type Scheduler struct {
+	// Made, if set before Run, is told of each probe that was made by the schedule.
+	Made func(unit string, took time.Duration)
+
 	// probe is Prober.probe.
 	probe func(context.Context, core.Target, bool) core.Outcome
 
 	changed chan struct{}
 	mu      sync.Mutex
 	epoch   time.Time
-	plan    map[string]*entry
+	plan    map[string]*entry // by unit
+	entries []*entry          // the same, to be looked through
 	made    int
 	// running are the units a probe of which has not come back yet, be it one of an
 	// earlier life.
@@ -101,7 +110,7 @@ func (s *Scheduler) Set(targets []core.Target) {
 			e.stop()
 		}
 	}
-	s.plan = plan
+	s.plan, s.entries = plan, slices.Collect(maps.Values(plan))
 	s.wake()
 }
 
@@ -171,15 +180,19 @@ func (s *Scheduler) start(ctx context.Context, timer *time.Timer) []started {
 	for len(s.running) < maxRunning {
 		// Who waited longest comes first.
 		var first *entry
-		for unit, e := range s.plan {
-			if !s.running[unit] && (first == nil || e.due.Before(first.due)) {
+		for _, e := range s.entries {
+			if (first == nil || e.due.Before(first.due)) && !s.running[e.target.Unit] {
 				first = e
 			}
 		}
 		if first == nil {
 			break // whatever comes back wakes us
 		}
-		if wait := first.due.Sub(now); wait > 0 {
+		early := time.Duration(0)
+		if len(list) > 0 {
+			early = first.target.Interval / along
+		}
+		if wait := first.due.Sub(now); wait > early {
 			timer.Reset(wait)
 			break
 		}
@@ -216,6 +229,9 @@ func (s *Scheduler) take(r result, ended bool) (core.Probed, bool) {
 	if s.plan[t.Unit] != e || ended {
 		return core.Probed{}, false
 	}
+	if s.Made != nil {
+		s.Made(t.Unit, r.out.Took)
+	}
 	before := e.last.Outcome.Condition
 	e.last = Last{Outcome: r.out, At: time.Now(), Took: r.out.Took}
 	if r.out.Condition.Ready() {
@@ -230,8 +246,8 @@ func (s *Scheduler) take(r result, ended bool) (core.Probed, bool) {
 	return core.Probed{Unit: t.Unit, Invocation: t.Invocation, Outcome: r.out}, true
 }
 
-// Ask probes all of them now, side by side, whatever the plan is. It goes deeper than
-// the schedule where that costs the service something.
+// Ask probes all of them now, side by side, whatever the plan is and whatever runs
+// of it. It goes deeper than the schedule where that costs the service something.
 func (s *Scheduler) Ask(ctx context.Context, targets []core.Target) map[string]core.Outcome {
 	var (
 		wait     sync.WaitGroup

@@ -1,0 +1,597 @@
+package core
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+var allConditions = []Condition{
+	ConditionReady, ConditionAlive, ConditionAuthRefused, ConditionStarting, ConditionRecovering, ConditionLoading, ConditionStopping, ConditionBusy, ConditionNotReady,
+	ConditionSilent, ConditionRefused, ConditionWrong, ConditionUnhealthy, ConditionStopped, ConditionFrozen, ConditionUnknown,
+}
+
+func randomOutcome(r *rand.Rand) Outcome {
+	if chance(r, 60) {
+		return Outcome{Condition: pick(r, ConditionSilent, ConditionSilent, ConditionSilent, ConditionStopped, ConditionFrozen, ConditionReady)}
+	}
+	return Outcome{Condition: pick(r, allConditions...), Detail: "random"}
+}
+
+func randomSpec(r *rand.Rand) Supervision {
+	s := Supervision{Failures: 1 + r.IntN(3), Successes: 1 + r.IntN(3), Restarts: r.IntN(4), Grace: time.Duration(r.IntN(60)) * time.Second,
+		Interval: time.Duration(1+r.IntN(20)) * time.Second, Thaw: time.Duration(r.IntN(90)-10) * time.Second, From: map[string]string{}}
+	for _, key := range []string{"failures", "successes", "restarts", "grace", "interval", "thaw"} {
+		if chance(r, 70) {
+			s.From[key] = pick(r, "f:1", "f:2")
+		}
+	}
+	if chance(r, 10) {
+		s.Restart, s.From["restart"] = RestartNever, "f:1"
+	}
+	if chance(r, 20) {
+		s.DependsOn, s.From["depends_on"] = []string{pick(r, randomNames...)}, "f:1"
+	}
+	if chance(r, 5) {
+		s.Probe, s.From["probe"] = ProbeNone, "f:1"
+	}
+	return s
+}
+
+// randomSupervised is an event of supervision.
+func randomSupervised(r *rand.Rand, now time.Time, failed string) Event {
+	name := pick(r, randomNames...)
+	switch r.IntN(12) {
+	case 0, 1, 2, 3, 4, 5:
+		return Probed{Unit: name, Invocation: pick(r, "", "1", "1", "1", "2"), Outcome: randomOutcome(r)}
+	case 6, 7:
+		e := Examined{Unit: name, Outcomes: map[string]Outcome{}}
+		for _, n := range randomNames {
+			switch {
+			case n == name && chance(r, 70):
+				e.Outcomes[n] = Outcome{Condition: ConditionSilent}
+			case n == name && chance(r, 70), chance(r, 20):
+				e.Outcomes[n] = randomOutcome(r)
+			}
+		}
+		if chance(r, 5) {
+			e.DeadHelpers = []string{"pasta"}
+		}
+		return e
+	case 8:
+		return Remedied{Kind: pick(r, RestartUnits, ContinueUnit, ThawUnit), Units: []string{name}, Err: failed}
+	case 9:
+		return pick[Event](r, RestartAsked{name}, ResumeAsked{name})
+	case 10:
+		e := HeldSeen{Held: map[string]Hold{}}
+		for _, n := range randomNames {
+			if chance(r, 8) {
+				h := Hold{At: now}
+				if chance(r, 50) {
+					h.Until = now.Add(time.Duration(r.IntN(200)-20) * time.Second)
+				}
+				e.Held[n] = h
+			}
+		}
+		return e
+	}
+	return Wake{}
+}
+
+// warden is an onlooker like the ledger, who looks at what is done about ill
+// services.
+type warden struct {
+	*ledger
+	e    Event
+	held map[string]Hold
+	said map[string]Condition // by the last probe, of its present life
+	// examined is until when an Examine is under way, restarted the service that
+	// was restarted last, and until when others wait.
+	examined, hold time.Time
+	restarted      string
+	restarts       map[string][]time.Time
+}
+
+func newWarden(l *ledger) *warden {
+	return &warden{ledger: l, said: map[string]Condition{}, restarts: map[string][]time.Time{}}
+}
+
+func (w *warden) event(e Event) {
+	w.e = e
+	for name, u := range w.seen(e) {
+		if was := w.units[name]; was.Invocation != u.Invocation || was.Active != "active" {
+			delete(w.said, name)
+		}
+	}
+	switch e := e.(type) {
+	case Probed:
+		if u := w.units[e.Unit]; u.Active == "active" && u.Invocation == e.Invocation && !w.goingDown {
+			w.hears(e.Unit, e.Outcome.Condition)
+		}
+	case Examined:
+		w.examined = time.Time{}
+		if o, ok := e.Outcomes[e.Unit]; ok && o.Condition.Alive() {
+			w.hears(e.Unit, o.Condition)
+		}
+	case Remedied:
+		if e.Kind == RestartUnits && e.Err != "" && e.Units[0] == w.restarted {
+			w.hold = time.Time{}
+			if n := len(w.restarts[w.restarted]); n > 0 {
+				w.restarts[w.restarted] = w.restarts[w.restarted][:n-1]
+			}
+		}
+	case HeldSeen:
+		w.held = e.Held
+	case RestartAsked:
+		delete(w.restarts, e.Unit)
+	case ResumeAsked:
+		delete(w.restarts, e.Unit)
+	case Began:
+		for name, c := range e.Cares {
+			w.restarts[name] = slices.Clone(c.Restarts)
+		}
+	}
+	w.ledger.event(e)
+}
+
+func (w *warden) hears(name string, c Condition) {
+	w.said[name] = c
+	if c.Alive() && name == w.restarted {
+		w.hold = time.Time{}
+	}
+}
+
+// seen are the units of the event.
+func (w *warden) seen(e Event) map[string]Unit {
+	m := map[string]Unit{}
+	switch e := e.(type) {
+	case UnitSeen:
+		m[e.Unit.Name] = e.Unit
+	case UnitsSeen:
+		for _, u := range e.Units {
+			m[u.Name] = u
+		}
+	}
+	return m
+}
+
+func (w *warden) isHeld(name string, now time.Time) bool {
+	h, ok := w.held[name]
+	return ok && (h.Until.IsZero() || h.Until.After(now))
+}
+
+// mayRemedy is what holds for all that is done about a service by itself.
+func (w *warden) mayRemedy(name string, now time.Time) string {
+	life, stopped := w.stopped[name]
+	switch {
+	case w.mayAct() != "":
+		return w.mayAct()
+	case w.startingUp:
+		return "the user manager is still starting up"
+	case w.adoption == AdoptionUnderway:
+		return "an adoption is under way"
+	case w.isHeld(name, now):
+		return "somebody said to leave it alone"
+	case stopped && life == w.units[name].Invocation:
+		return "somebody stopped it"
+	case w.units[name].Active != "active" || w.units[name].Job:
+		return "it is not up, or has a job"
+	}
+	return ""
+}
+
+// action returns what the action breaks, if anything. s is the state that
+// followed.
+func (w *warden) action(a Action, s State, now time.Time) string {
+	switch a.Kind {
+	case StartUnits:
+		for _, name := range a.Units {
+			for _, n := range append([]string{name}, w.units[name].Needs...) {
+				if w.isHeld(n, now) && !s.stoppedItself(n) && w.units[n].down() && w.units[n].Name != "" {
+					return n + " is to be left alone"
+				}
+			}
+		}
+	case Examine:
+		if why := w.mayRemedy(a.Units[0], now); why != "" {
+			return why
+		}
+		if now.Before(w.examined) {
+			return "it is the second under way"
+		}
+		w.examined = now.Add(a.Limit + examineSpare)
+		if a.Targets[0].Unit != a.Units[0] || a.Targets[0].Invocation != w.units[a.Units[0]].Invocation {
+			return "it is for something else"
+		}
+	case ContinueUnit, ThawUnit:
+		name := a.Units[0]
+		if why := w.mayRemedy(name, now); why != "" {
+			return why
+		}
+		if want := map[Kind]Condition{ContinueUnit: ConditionStopped, ThawUnit: ConditionFrozen}[a.Kind]; s.watches[name].outcome.Condition != want || s.watches[name].spec.Thaw < 0 {
+			return "it is not so, or is to stay so"
+		}
+	case RestartUnits:
+		return w.restart(a.Units[0], s, now)
+	}
+	return ""
+}
+
+func (w *warden) restart(name string, s State, now time.Time) string {
+	if e, ok := w.e.(RestartAsked); ok && e.Unit == name {
+		w.restarted, w.hold = name, now.Add(restartHold)
+		if w.goingDown {
+			return "the machine goes down"
+		}
+		return ""
+	}
+	if why := w.mayRemedy(name, now); why != "" {
+		return why
+	}
+	e, ok := w.e.(Examined)
+	o := e.Outcomes[name].Condition
+	switch {
+	case !ok || e.Unit != name:
+		return "it was not examined"
+	case !o.Known() || o.Alive() || o == ConditionFrozen || o == ConditionStopped:
+		return "it was found " + string(o)
+	case len(e.DeadHelpers) > 0:
+		return "a helper is dead"
+	case now.Before(w.hold):
+		return w.restarted + " was restarted just before"
+	}
+	for _, dep := range s.watches[name].deps {
+		u, there := w.units[dep]
+		if !there || !u.Runs() || s.leadsTo(dep, name) {
+			continue
+		}
+		life, stopped := w.stopped[dep]
+		stopped = stopped && life == u.Invocation
+		c := e.Outcomes[dep].Condition
+		if stopped || u.Active != "active" || c.Known() && !c.Ready() && c != ConditionAuthRefused {
+			return dep + " is the cause"
+		}
+		if c := w.said[dep]; c.Known() && !c.Alive() {
+			return dep + " is the cause: " + string(c)
+		}
+	}
+	spec := s.watches[name].spec
+	w.restarts[name] = append(within(w.restarts[name], now, spec.Window), now)
+	if len(w.restarts[name]) > spec.Restarts {
+		return fmt.Sprintf("it is number %d of %d", len(w.restarts[name]), spec.Restarts)
+	}
+	w.restarted, w.hold = name, now.Add(restartHold)
+	return ""
+}
+
+// Stories that are mostly about ill services.
+func TestSuperviseProperties(t *testing.T) {
+	t.Parallel()
+	seen := map[string]int{}
+	for seed := range uint64(propertyRuns) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		s, now := State{Linger: LingerUnknown}, noon
+		w := newWarden(&ledger{running: map[Kind]int{}, stopped: map[string]string{}, units: map[string]Unit{}, own: map[string]string{}})
+		pace := pick(r, 500, 5_000, 20_000)
+		story := []Event{LogindUp{}, StandDownSeen{}, SettingsSeen{Settings: Settings{Adopt: AdoptOff, Defaults: randomSpec(r)}}, Began{Kind: LifeSame}, randomUnits(r)}
+		examining := ""
+		for i := range propertyEvents {
+			now = now.Add(time.Duration(r.IntN(pace)) * time.Millisecond)
+			var e Event
+			switch {
+			case i < len(story):
+				e = story[i]
+			case examining != "" && chance(r, 50):
+				// Whom it is about is seldom told by chance.
+				e = randomSupervised(r, now, "")
+				if x, ok := e.(Examined); ok {
+					x.Outcomes[examining], x.Unit = x.Outcomes[x.Unit], examining
+					e = x
+				}
+			case chance(r, 80):
+				e = randomSupervised(r, now, pick(r, "", "", "", "random failure"))
+			case chance(r, 40):
+				e = randomUnits(r)
+			case chance(r, 10):
+				e = SettingsSeen{Settings: Settings{Adopt: AdoptOff, Defaults: randomSpec(r)}}
+			default:
+				e = randomEvent(r, now)
+			}
+			if x, ok := e.(PrepareForShutdown); ok && x.Active && chance(r, 80) {
+				continue // little happens after it
+			}
+			before := ""
+			if i%4 == 0 {
+				before = dump(s)
+			}
+			next, actions := Decide(s, e, now)
+			fail := func(why string) {
+				t.Fatalf("seed %d, event %d, %T%+v at +%v: %s\nactions %+v\nbefore %s\nafter %s", seed, i, e, e, now.Sub(noon), why, actions, dump(s), dump(next))
+			}
+			w.event(e)
+			for _, a := range actions {
+				why := w.ledger.action(a, now)
+				if why == "" {
+					why = w.action(a, next, now)
+				}
+				if why != "" {
+					fail(string(a.Kind) + ", but " + why)
+				}
+				if a.Kind == Examine {
+					examining = a.Units[0]
+				}
+				seen[string(a.Kind)]++
+				if a.Kind == Note {
+					what, _, _ := cut(a.What)
+					seen[what]++
+				}
+			}
+			if why := sound(next, now); why != "" {
+				fail(why)
+			}
+			if before != "" && dump(s) != before {
+				fail("the old state was changed")
+			}
+			next.Services(now)
+			s = next
+		}
+	}
+	for _, what := range []string{string(Examine), string(RestartUnits), string(ContinueUnit), string(ThawUnit), string(SetProbes), string(StartUnits),
+		"call", "count", "give", "leave", "watch", "start", "try"} {
+		if seen[what] < 5 {
+			t.Errorf("%q was decided %d times: the stories are too dull", what, seen[what])
+		}
+	}
+}
+
+// cut returns the first word.
+func cut(s string) (first, rest string, found bool) {
+	for i, c := range s {
+		if c == ' ' {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return s, "", false
+}
+
+// randomUnits is a list in which most are up, in their first life.
+func randomUnits(r *rand.Rand) Event {
+	e := UnitsSeen{Armed: true, Sections: map[string]Supervision{}}
+	for _, n := range randomNames {
+		u := randomUnit(r, n)
+		if chance(r, 70) {
+			u.Kind, u.Active, u.Sub, u.Invocation, u.Job, u.OneShot = "container", "active", "running", "1", false, false
+		}
+		if chance(r, 30) {
+			u.StopsWith = u.Needs
+		}
+		e.Units = append(e.Units, u)
+		if chance(r, 20) {
+			e.Sections[n] = randomSpec(r)
+		}
+	}
+	return e
+}
+
+// sound returns what is wrong with a state, whatever came before.
+func sound(s State, now time.Time) string {
+	switch {
+	case s.Next.Before(now) || s.Next.Sub(now) > LookEvery:
+		return fmt.Sprintf("the next wake is %v from now", s.Next.Sub(now))
+	case s.restarting != "" && s.restartUntil.IsZero(), s.examining != "" && s.examineUntil.IsZero():
+		return "it waits for ever"
+	}
+	for _, at := range []time.Time{s.superviseAt, s.restartUntil, s.examineUntil} {
+		if !at.IsZero() && !at.After(now) && (at != s.examineUntil || s.examining != "") {
+			return fmt.Sprintf("it is to be done %v from now, and was not", at.Sub(now))
+		}
+	}
+	for name, w := range s.watches {
+		if u := s.Units[name]; !u.Runs() || u.Active != "active" || u.Invocation != w.life {
+			return name + " is watched, and not up in that life"
+		}
+		if !w.ill.IsZero() && w.goods >= w.spec.Successes {
+			return name + " is ill, and answers"
+		}
+	}
+	for name, u := range s.Units {
+		if u.Runs() && u.Active == "active" && s.watches[name] == nil {
+			return name + " is up, and nobody watches it"
+		}
+	}
+	return ""
+}
+
+// patient is a service in a world where services get ill.
+type patient struct {
+	unit  Unit
+	needs []string
+	// ill is how many restarts help; -1 means that none does.
+	ill  int
+	says Condition // while it is ill
+	// The prober's memory: a good outcome is told so often still.
+	tell     int
+	restarts int
+	life     int
+	up       time.Time
+}
+
+// ward is a stack of them, with a user manager and a prober.
+type ward struct {
+	t        *testing.T
+	s        State
+	now      time.Time
+	patients map[string]*patient
+	seen     map[string]int
+	restarts []string
+}
+
+func (w *ward) tell(e Event) {
+	var actions []Action
+	w.s, actions = Decide(w.s, e, w.now)
+	if why := sound(w.s, w.now); why != "" {
+		w.t.Fatalf("%T at +%v: %s", e, w.now.Sub(noon), why)
+	}
+	for _, a := range actions {
+		w.seen[a.What]++
+		switch a.Kind {
+		case Examine:
+			e := Examined{Unit: a.Units[0], Outcomes: map[string]Outcome{}}
+			for _, target := range a.Targets {
+				e.Outcomes[target.Unit] = w.ask(target.Unit)
+			}
+			w.tell(e)
+		case RestartUnits:
+			w.tell(Remedied{Kind: RestartUnits, Units: a.Units})
+			w.restart(a.Units[0])
+		case ContinueUnit, ThawUnit:
+			if p := w.patients[a.Units[0]]; p.says == ConditionStopped || p.says == ConditionFrozen {
+				p.ill, p.says = 0, ""
+			}
+			w.tell(Remedied{Kind: a.Kind, Units: a.Units})
+		case LookUnits:
+			w.tell(w.list())
+		case LookManager:
+			w.tell(ManagerSeen{})
+		case LookHelpers:
+			w.tell(HelpersSeen{})
+		case LookLinger:
+			w.tell(LingerSeen{On: true})
+		}
+	}
+}
+
+func (w *ward) list() Event {
+	e := UnitsSeen{Armed: true}
+	for _, name := range slices.Sorted(maps.Keys(w.patients)) {
+		e.Units = append(e.Units, w.patients[name].unit)
+	}
+	return e
+}
+
+func (w *ward) restart(name string) {
+	p := w.patients[name]
+	w.restarts = append(w.restarts, name)
+	p.restarts++
+	if p.ill > 0 {
+		p.ill--
+	}
+	p.life++
+	for _, active := range []string{"deactivating", "activating", "active"} {
+		p.unit.Active = active
+		if active == "activating" {
+			p.unit.Invocation = fmt.Sprint(p.life)
+		}
+		w.tell(UnitSeen{p.unit})
+	}
+	p.tell, p.up = 2, w.now
+}
+
+func (w *ward) ask(name string) Outcome {
+	p := w.patients[name]
+	switch {
+	case p.ill != 0:
+		return Outcome{Condition: p.says}
+	case w.now.Sub(p.up) < 15*time.Second && p.life > 1:
+		return Outcome{Condition: ConditionStarting}
+	}
+	for _, need := range p.needs {
+		if !w.ask(need).Condition.Ready() {
+			return Outcome{Condition: ConditionWrong, Detail: need}
+		}
+	}
+	return Outcome{Condition: ConditionReady}
+}
+
+func (w *ward) probe(name string) {
+	p, o := w.patients[name], w.ask(name)
+	if o.Condition.Ready() {
+		if p.tell--; p.tell < 0 {
+			return
+		}
+	} else {
+		p.tell = 2
+	}
+	w.tell(Probed{Unit: name, Invocation: p.unit.Invocation, Outcome: o})
+}
+
+// In the end everything is well that can be, and what cannot has been given up,
+// once. What ails from another was not restarted for it.
+func TestSuperviseHeals(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(propertyRuns / 2) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		w := &ward{t: t, s: State{Linger: LingerUnknown}, now: noon, patients: map[string]*patient{}, seen: map[string]int{}}
+		var names []string
+		for i := range 2 + r.IntN(8) {
+			name := fmt.Sprintf("%c.service", 'a'+i)
+			p := &patient{unit: Unit{Name: name, Kind: "container", Active: "active", Invocation: "1", Wanted: true}, life: 1, tell: 2}
+			if len(names) > 0 && chance(r, 60) {
+				p.needs = []string{pick(r, names...)}
+				p.unit.Needs = p.needs
+			}
+			names, w.patients[name] = append(names, name), p
+		}
+		for _, e := range []Event{LogindUp{}, StandDownSeen{}, LingerSet{}, Began{Kind: LifeSame}, w.list()} {
+			w.tell(e)
+		}
+		sick := map[string]bool{}
+		end := noon.Add(14 * time.Hour)
+		var last time.Time
+		for w.now.Before(end) {
+			w.now = w.now.Add(time.Second)
+			if name := pick(r, names...); w.now.Sub(noon) < 2*time.Hour && !sick[name] && chance(r, 1) && chance(r, 10) {
+				sick[name] = true
+				p := w.patients[name]
+				p.ill, p.says = pick(r, 1, 2, 3, -1), pick(r, ConditionSilent, ConditionRefused, ConditionUnhealthy)
+				if chance(r, 20) {
+					p.ill, p.says = -1, pick(r, ConditionStopped, ConditionFrozen)
+				}
+			}
+			was := len(w.restarts)
+			for i, name := range names {
+				if (w.now.Unix()+int64(i))%10 == 0 {
+					w.probe(name)
+				}
+			}
+			if !w.now.Before(w.s.Next) {
+				w.tell(Wake{})
+			}
+			if len(w.restarts) > was {
+				last = w.now
+			}
+		}
+		if end.Sub(last) < 9*time.Hour {
+			t.Errorf("seed %d: there was a restart %v before the end", seed, end.Sub(last))
+		}
+		for _, v := range w.s.Services(w.now) {
+			p := w.patients[v.Name]
+			want, gaveUp := ServiceWell, 0
+			switch {
+			case p.ill != 0 && w.hopeless(p.needs):
+				want = ServiceBlocked // whether it was given up before that depends
+				gaveUp = -1
+			case p.ill != 0:
+				want, gaveUp = ServiceGaveUp, 1
+			case w.hopeless(p.needs):
+				want = ServiceBlocked
+			}
+			if v.State != want || gaveUp >= 0 && w.seen["give up on "+short(v.Name)] != gaveUp {
+				t.Errorf("seed %d: %s is %s (%s), want %s; given up %d times, want %d", seed, v.Name, v.State, v.Why, want, w.seen["give up on "+short(v.Name)], gaveUp)
+			}
+			if !sick[v.Name] && p.restarts > 0 {
+				t.Errorf("seed %d: %s was restarted, and was never ill itself", seed, v.Name)
+			}
+			if p.restarts > 5 {
+				t.Errorf("seed %d: %s was restarted %d times", seed, v.Name, p.restarts)
+			}
+		}
+	}
+}
+
+func (w *ward) hopeless(names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return w.patients[n].ill != 0 || w.hopeless(w.patients[n].needs) })
+}
