@@ -185,7 +185,7 @@ func TestEven(t *testing.T) {
 			}
 		}
 		for second := 20; second < 110; second++ {
-			if n := perSecond[second]; n < 20 || n > 60 {
+			if n := perSecond[second]; n < 10 || n > 80 {
 				t.Errorf("%d probes in second %d, want about 40", n, second)
 			}
 		}
