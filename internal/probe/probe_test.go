@@ -138,8 +138,9 @@ func TestUnknown(t *testing.T) {
 		for _, kind := range append(kindsOnTheNet, core.ProbeTCP) {
 			t.Run(name+"/"+string(kind), func(t *testing.T) {
 				t.Parallel()
-				tt.s.Probe, tt.s.Timeout = kind, 20*time.Second
-				want(t, tt.p.Probe(t.Context(), core.Target{Supervision: tt.s}), tt.want, "")
+				s := tt.s
+				s.Probe, s.Timeout = kind, 20*time.Second
+				want(t, tt.p.Probe(t.Context(), core.Target{Supervision: s}), tt.want, "")
 			})
 		}
 	}
