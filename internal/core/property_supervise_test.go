@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -267,76 +268,114 @@ func (w *warden) restart(name string, s State, now time.Time) string {
 	return ""
 }
 
-// Stories that are mostly about ill services.
+// night is a story that is mostly about ill services, and its onlooker.
+type night struct {
+	r         *rand.Rand
+	s         State
+	now       time.Time
+	w         *warden
+	pace, i   int
+	examining string
+	seen      map[string]int
+}
+
+func newNight(r *rand.Rand) *night {
+	return &night{
+		r: r, s: State{Linger: LingerUnknown}, now: noon, pace: pick(r, 500, 5_000, 20_000), seen: map[string]int{},
+		w: newWarden(&ledger{running: map[Kind]int{}, stopped: map[string]string{}, units: map[string]Unit{}, own: map[string]string{}}),
+	}
+}
+
+// event is the next of the story.
+func (n *night) event() Event {
+	r := n.r
+	switch n.i {
+	case 0:
+		return LogindUp{}
+	case 1:
+		return StandDownSeen{}
+	case 2:
+		return SettingsSeen{Settings: Settings{Adopt: AdoptOff, Defaults: randomSpec(r)}}
+	case 3:
+		return Began{Kind: LifeSame}
+	case 4:
+		return randomUnits(r)
+	}
+	switch {
+	case n.examining != "" && chance(r, 50):
+		// Whom it is about is seldom told by chance.
+		e := randomSupervised(r, n.now, "")
+		if x, ok := e.(Examined); ok {
+			x.Outcomes[n.examining], x.Unit = x.Outcomes[x.Unit], n.examining
+			return x
+		}
+		return e
+	case chance(r, 80):
+		return randomSupervised(r, n.now, pick(r, "", "", "", "random failure"))
+	case chance(r, 40):
+		return randomUnits(r)
+	case chance(r, 10):
+		return SettingsSeen{Settings: Settings{Adopt: AdoptOff, Defaults: randomSpec(r)}}
+	}
+	e := randomEvent(r, n.now)
+	if x, ok := e.(PrepareForShutdown); ok && x.Active && chance(r, 80) {
+		return Wake{} // little happens after it
+	}
+	return e
+}
+
+// tell tells the next event, and returns what was broken, if anything.
+func (n *night) tell() string {
+	n.now = n.now.Add(time.Duration(n.r.IntN(n.pace)) * time.Millisecond)
+	e := n.event()
+	before := ""
+	if n.i%4 == 0 {
+		before = dump(n.s)
+	}
+	next, actions := Decide(n.s, e, n.now)
+	n.w.event(e)
+	why := sound(next, n.now)
+	for _, a := range actions {
+		broken := n.w.ledger.action(a, n.now)
+		if broken == "" {
+			broken = n.w.action(a, next, n.now)
+		}
+		if broken != "" {
+			why = string(a.Kind) + ", but " + broken
+		}
+		if a.Kind == Examine {
+			n.examining = a.Units[0]
+		}
+		n.seen[string(a.Kind)]++
+		if a.Kind == Note {
+			what, _, _ := strings.Cut(a.What, " ")
+			n.seen[what]++
+		}
+	}
+	if before != "" && dump(n.s) != before {
+		why = "the old state was changed"
+	}
+	next.Services(n.now)
+	if why != "" {
+		why = fmt.Sprintf("event %d, %T%+v at +%v: %s\nactions %+v\nbefore %s\nafter %s", n.i, e, e, n.now.Sub(noon), why, actions, dump(n.s), dump(next))
+	}
+	n.s = next
+	n.i++
+	return why
+}
+
 func TestSuperviseProperties(t *testing.T) {
 	t.Parallel()
 	seen := map[string]int{}
 	for seed := range uint64(propertyRuns) {
-		r := rand.New(rand.NewPCG(seed, 3))
-		s, now := State{Linger: LingerUnknown}, noon
-		w := newWarden(&ledger{running: map[Kind]int{}, stopped: map[string]string{}, units: map[string]Unit{}, own: map[string]string{}})
-		pace := pick(r, 500, 5_000, 20_000)
-		story := []Event{LogindUp{}, StandDownSeen{}, SettingsSeen{Settings: Settings{Adopt: AdoptOff, Defaults: randomSpec(r)}}, Began{Kind: LifeSame}, randomUnits(r)}
-		examining := ""
-		for i := range propertyEvents {
-			now = now.Add(time.Duration(r.IntN(pace)) * time.Millisecond)
-			var e Event
-			switch {
-			case i < len(story):
-				e = story[i]
-			case examining != "" && chance(r, 50):
-				// Whom it is about is seldom told by chance.
-				e = randomSupervised(r, now, "")
-				if x, ok := e.(Examined); ok {
-					x.Outcomes[examining], x.Unit = x.Outcomes[x.Unit], examining
-					e = x
-				}
-			case chance(r, 80):
-				e = randomSupervised(r, now, pick(r, "", "", "", "random failure"))
-			case chance(r, 40):
-				e = randomUnits(r)
-			case chance(r, 10):
-				e = SettingsSeen{Settings: Settings{Adopt: AdoptOff, Defaults: randomSpec(r)}}
-			default:
-				e = randomEvent(r, now)
+		n := newNight(rand.New(rand.NewPCG(seed, 3)))
+		for range propertyEvents {
+			if why := n.tell(); why != "" {
+				t.Fatalf("seed %d, %s", seed, why)
 			}
-			if x, ok := e.(PrepareForShutdown); ok && x.Active && chance(r, 80) {
-				continue // little happens after it
-			}
-			before := ""
-			if i%4 == 0 {
-				before = dump(s)
-			}
-			next, actions := Decide(s, e, now)
-			fail := func(why string) {
-				t.Fatalf("seed %d, event %d, %T%+v at +%v: %s\nactions %+v\nbefore %s\nafter %s", seed, i, e, e, now.Sub(noon), why, actions, dump(s), dump(next))
-			}
-			w.event(e)
-			for _, a := range actions {
-				why := w.ledger.action(a, now)
-				if why == "" {
-					why = w.action(a, next, now)
-				}
-				if why != "" {
-					fail(string(a.Kind) + ", but " + why)
-				}
-				if a.Kind == Examine {
-					examining = a.Units[0]
-				}
-				seen[string(a.Kind)]++
-				if a.Kind == Note {
-					what, _, _ := cut(a.What)
-					seen[what]++
-				}
-			}
-			if why := sound(next, now); why != "" {
-				fail(why)
-			}
-			if before != "" && dump(s) != before {
-				fail("the old state was changed")
-			}
-			next.Services(now)
-			s = next
+		}
+		for what, times := range n.seen {
+			seen[what] += times
 		}
 	}
 	for _, what := range []string{string(Examine), string(RestartUnits), string(ContinueUnit), string(ThawUnit), string(SetProbes), string(StartUnits),
@@ -345,16 +384,6 @@ func TestSuperviseProperties(t *testing.T) {
 			t.Errorf("%q was decided %d times: the stories are too dull", what, seen[what])
 		}
 	}
-}
-
-// cut returns the first word.
-func cut(s string) (first, rest string, found bool) {
-	for i, c := range s {
-		if c == ' ' {
-			return s[:i], s[i+1:], true
-		}
-	}
-	return s, "", false
 }
 
 // randomUnits is a list in which most are up, in their first life.
