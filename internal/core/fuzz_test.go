@@ -27,14 +27,14 @@ func (b *bytesSource) Uint64() uint64 {
 func FuzzDecide(f *testing.F) {
 	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 5))
-		story := make([]byte, 2000)
+		story := make([]byte, 500)
 		for i := range story {
 			story[i] = byte(r.Uint32())
 		}
 		f.Add(story)
 	}
 	f.Fuzz(func(t *testing.T, story []byte) {
-		src := &bytesSource{rest: story[:min(len(story), 5000)]}
+		src := &bytesSource{rest: story[:min(len(story), 2000)]}
 		n := newNight(rand.New(src))
 		for len(src.rest) > 0 {
 			if why := n.tell(); why != "" {
