@@ -210,7 +210,7 @@ func (r *restarts) late(limit time.Duration) error {
 	}
 	for _, w := range r.waits {
 		if !w.done {
-			return w.failed(fmt.Sprintf("after %s it is %s", control.Span(limit), cmp.Or(string(w.now.State), "unknown")))
+			return w.failed(fmt.Sprintf("after %s it is %s", core.Span(limit), cmp.Or(string(w.now.State), "unknown")))
 		}
 	}
 	return nil

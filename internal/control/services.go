@@ -141,9 +141,9 @@ func ofService(s Status, v core.Service, u core.Unit) Problem {
 		after := "" // it may be starts that did not help
 		switch {
 		case v.Restarts == 1:
-			after = " after 1 restart within " + Span(v.Supervision.Window)
+			after = " after 1 restart within " + core.Span(v.Supervision.Window)
 		case v.Restarts > 1:
-			after = fmt.Sprintf(" after %d restarts within %s", v.Restarts, Span(v.Supervision.Window))
+			after = fmt.Sprintf(" after %d restarts within %s", v.Restarts, core.Span(v.Supervision.Window))
 			v.Why = strings.TrimPrefix(v.Why, fmt.Sprintf("%d restarts did not help; ", v.Restarts))
 		}
 		return Problem{What: "keeper gave up on " + name + after + reason(v, u, ""), Try: look + "; keeper restart " + quote(name)}
@@ -209,7 +209,7 @@ func frozen(v core.Service, u core.Unit) Problem {
 	case !v.Next.IsZero():
 		what += "; keeper " + keeper + " it at " + v.Next.Local().Format(time.TimeOnly)
 	default:
-		what += "; keeper " + keeper + " it after " + Span(v.Supervision.Thaw)
+		what += "; keeper " + keeper + " it after " + core.Span(v.Supervision.Thaw)
 	}
 	return Problem{What: what, Try: try}
 }
@@ -275,18 +275,6 @@ func after(sep, s string) string {
 		return ""
 	}
 	return sep + s
-}
-
-// Span is a length of time as a person writes it: 1h, 90s, 1m30s.
-func Span(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 // maxLine bounds what is shown of words that came from elsewhere.

@@ -202,16 +202,6 @@ func TestCausesBeforeSymptoms(t *testing.T) {
 	check("django is not ready; keeper does not restart it for that", "django-volume.service is failed")
 }
 
-func TestSpan(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]string{time.Hour: "1h", 90 * time.Second: "1m30s", 10 * time.Minute: "10m", 10 * time.Second: "10s",
-		time.Hour + time.Second: "1h0m1s", 20 * time.Hour: "20h", 100 * time.Millisecond: "100ms", 0: "0s"} {
-		if got := Span(d); got != want {
-			t.Errorf("%s reads %q, want %q", d, got, want)
-		}
-	}
-}
-
 // People look up in docs/supervision.md what the status says.
 func TestStatesAreDescribed(t *testing.T) {
 	t.Parallel()

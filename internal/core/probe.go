@@ -117,10 +117,11 @@ type (
 		Units []string
 		Err   string
 	}
-	// RestartAsked and ResumeAsked are a person's word about a service: to restart
-	// it, and to start afresh with it after keeper gave up or it was held.
+	// RestartAsked is a person's word to restart the service.
 	RestartAsked struct{ Unit string }
-	ResumeAsked  struct{ Unit string }
+	// ResumeAsked is a person's word to start afresh with it after keeper gave up or
+	// it was held.
+	ResumeAsked struct{ Unit string }
 	// HeldSeen are the services that a person told keeper to leave alone
 	// (keeper pause SERVICE), all of them.
 	HeldSeen struct{ Held map[string]Hold }

@@ -152,7 +152,7 @@ func (s State) away(v *Service, u Unit, owed, outside string, l care) {
 }
 
 func flapping(l care) string {
-	return fmt.Sprintf("systemd restarted it %d times within %s", len(l.lives), span(flapWindow))
+	return fmt.Sprintf("systemd restarted it %d times within %s", len(l.lives), Span(flapWindow))
 }
 
 // by is the result by which a unit ended, if that says anything.

@@ -66,7 +66,7 @@ func TestHTTP(t *testing.T) {
 			it := site(t, core.ProbeHTTP, tt.pages)
 			it.Live, it.Ready = tt.live, tt.ready
 			if strings.HasPrefix(name, "hangs") {
-				it.Timeout = 300 * time.Millisecond
+				it.Timeout = time.Second
 			}
 			want(t, (&Prober{}).Probe(t.Context(), it), tt.want, tt.detail)
 		})

@@ -75,7 +75,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("lets in and hangs", func(t *testing.T) {
 		t.Parallel()
 		it := target(t, core.ProbePostgres, says(hello))
-		it.Timeout = 50 * time.Millisecond
+		it.Timeout = time.Second
 		want(t, (&Prober{}).Probe(t.Context(), it), core.ConditionNotReady, "no session")
 	})
 	t.Run("talks on and on", func(t *testing.T) {
@@ -231,7 +231,7 @@ func TestPostgresLogin(t *testing.T) {
 			t.Parallel()
 			it := withPassword(t, target(t, core.ProbePostgres, tt.serve), word)
 			if it.Timeout = 20 * time.Second; strings.Contains(name, "hangs") || name == "silent" {
-				it.Timeout = 300 * time.Millisecond
+				it.Timeout = time.Second
 			}
 			got := (&Prober{}).Probe(t.Context(), it)
 			want(t, got, tt.want, tt.detail)

@@ -69,7 +69,7 @@ func TestTrouble(t *testing.T) {
 				limit time.Duration
 				want  core.Condition
 			}{
-				"silent":         {waits, 50 * time.Millisecond, core.ConditionSilent},
+				"silent":         {waits, 500 * time.Millisecond, core.ConditionSilent},
 				"hangs up":       {func(c net.Conn) { _, _ = c.Read(make([]byte, 4096)) }, 0, core.ConditionWrong},
 				"hangs up first": {func(net.Conn) {}, 0, core.ConditionWrong},
 				"resets":         {func(c net.Conn) { _, _ = c.Read(make([]byte, 1)); _ = c.(*net.TCPConn).SetLinger(0) }, 0, core.ConditionWrong},
@@ -86,7 +86,7 @@ func TestTrouble(t *testing.T) {
 						time.Sleep(5 * time.Millisecond)
 						_, err = io.WriteString(c, "a")
 					}
-				}, 100 * time.Millisecond, core.ConditionSilent},
+				}, 500 * time.Millisecond, core.ConditionSilent},
 			} {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
@@ -138,8 +138,9 @@ func TestUnknown(t *testing.T) {
 		for _, kind := range append(kindsOnTheNet, core.ProbeTCP) {
 			t.Run(name+"/"+string(kind), func(t *testing.T) {
 				t.Parallel()
-				tt.s.Probe, tt.s.Timeout = kind, 20*time.Second
-				want(t, tt.p.Probe(t.Context(), core.Target{Supervision: tt.s}), tt.want, "")
+				s := tt.s
+				s.Probe, s.Timeout = kind, 20*time.Second
+				want(t, tt.p.Probe(t.Context(), core.Target{Supervision: s}), tt.want, "")
 			})
 		}
 	}

@@ -115,7 +115,7 @@ func TestRedisWithPassword(t *testing.T) {
 			t.Parallel()
 			it := withPassword(t, target(t, core.ProbeRedis, redisServer(tt.answers)), word)
 			if strings.HasPrefix(name, "hangs") {
-				it.Timeout = 200 * time.Millisecond
+				it.Timeout = time.Second
 			}
 			got := (&Prober{}).Probe(t.Context(), it)
 			want(t, got, tt.want, tt.detail)

@@ -24,6 +24,8 @@ const (
 	// along is the part of its interval by which a probe may come early, to go along
 	// with another that is due: to wake up for each costs more than the probes do.
 	along = 40
+	// aFew is how many go along at the most, lest they all come in one burst.
+	aFew = 16
 	// jitter is the part of the interval by which a probe comes early or late.
 	jitter = 0.1
 )
@@ -189,7 +191,7 @@ func (s *Scheduler) start(ctx context.Context, timer *time.Timer) []started {
 			break // whatever comes back wakes us
 		}
 		early := time.Duration(0)
-		if len(list) > 0 {
+		if n := len(list); n > 0 && n < aFew {
 			early = first.target.Interval / along
 		}
 		if wait := first.due.Sub(now); wait > early {

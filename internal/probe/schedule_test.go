@@ -177,7 +177,7 @@ func TestEven(t *testing.T) {
 				t.Errorf("%s was probed %d times", unit, len(at))
 			}
 			for i, when := range at[1:] {
-				if gap := when - at[i]; i > 0 && (gap < 7*time.Second || gap > 13*time.Second) || gap < 4*time.Second || gap > 16*time.Second+time.Second {
+				if gap := when - at[i]; i > 0 && (gap < 7*time.Second || gap > 13*time.Second) || gap < 3700*time.Millisecond || gap > 17*time.Second {
 					t.Errorf("%s: %v after the one before", unit, gap)
 				}
 				perSecond[int(when/time.Second)]++
@@ -185,7 +185,7 @@ func TestEven(t *testing.T) {
 			}
 		}
 		for second := 20; second < 110; second++ {
-			if n := perSecond[second]; n < 20 || n > 60 {
+			if n := perSecond[second]; n < 10 || n > 80 {
 				t.Errorf("%d probes in second %d, want about 40", n, second)
 			}
 		}
@@ -214,7 +214,7 @@ func TestSlow(t *testing.T) {
 		time.Sleep(100 * time.Second)
 		end()
 		for i, at := range host.at["fast"] {
-			if i > 1 && at-host.at["fast"][i-1] > 12*time.Second {
+			if i > 1 && at-host.at["fast"][i-1] > 13*time.Second {
 				t.Errorf("fast had to wait: %v", host.at["fast"])
 			}
 		}
