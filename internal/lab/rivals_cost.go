@@ -182,8 +182,20 @@ func (h *Host) startTiny(ctx context.Context, w watched, health bool) error {
 	if err := h.Run(ctx, Exec{User: User, Stdin: strings.NewReader(script.String())}, "sh", "-e"); err != nil {
 		return err
 	}
-	e := Exec{User: User, Stdin: strings.NewReader(strings.Join(units, "\n"))}
-	return h.Run(ctx, e, "xargs", "-P4", "-n4", "systemctl", "--user", "restart")
+	// Two at a time. Where Podman fails on a busy machine, systemd tries again.
+	list := strings.Join(units, "\n")
+	_ = h.Run(ctx, Exec{User: User, Stdin: strings.NewReader(list)}, "xargs", "-P2", "-n1", "systemctl", "--user", "restart")
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	for {
+		out, err := h.UserOutput(ctx, "systemctl", "--user", "list-units", "--plain", "--no-legend", "--state=running", w.name+"-*.service")
+		if n := strings.Count(out, "\n"); err == nil && n >= len(units) {
+			return nil
+		} else if perr := pause(ctx, 5*time.Second); perr != nil {
+			return fmt.Errorf("%d of %d services run: %w", n, len(units), perr)
+		}
+		_ = h.Run(ctx, Exec{User: User, Stdin: strings.NewReader(list)}, "xargs", "-P2", "-n20", "systemctl", "--user", "start")
+	}
 }
 
 // stopTiny takes them away.
