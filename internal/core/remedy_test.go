@@ -119,6 +119,8 @@ func TestStartBudget(t *testing.T) {
 	y.play(step{after: time.Hour - 1, e: UnitSeen{svc("db", "failed")}}, step{after: 1, e: UnitSeen{svc("db", "failed")}, want: "start-units"}, step{e: UnitsStarted{}})
 	resumed := *y
 	resumed.play(step{e: ResumeAsked{"db.service"}, want: "note:start afresh with db | start-units"})
+	soon := *y
+	soon.play(step{e: UnitSeen{life("2", svc("db", "active"))}}, step{after: 6 * time.Minute, e: UnitSeen{life("2", svc("db", "failed"))}, want: "note:give up on db | start-units"})
 	// It comes back, and dies again long after: another story.
 	y.play(step{e: UnitSeen{life("2", svc("db", "active"))}}, step{after: 2 * time.Hour, e: UnitSeen{life("2", svc("db", "failed"))}, want: "start-units"})
 	if o := y.s.debts["db.service"]; o.tries != 1 {
