@@ -53,7 +53,7 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(up(), execute(), install(), logs(), reboot(), cut(), on(), down(), list(), demo(), killmatrix())
+	c.AddCommand(up(), execute(), install(), logs(), reboot(), cut(), on(), down(), list(), demo(), killmatrix(), rivals())
 	return c
 }
 

@@ -19,6 +19,7 @@ import (
 	"keeper/internal/engine"
 	"keeper/internal/history"
 	"keeper/internal/logind"
+	"keeper/internal/metrics"
 	"keeper/internal/paths"
 	"keeper/internal/standdown"
 	"keeper/internal/units"
@@ -56,16 +57,33 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	rec := newRecorder(store, kept, log, identity{uid: uid, release: release, since: time.Now()})
 	lingers := &logindLink{uid: uint32(uid), user: rec.id.user()}
 	view := openView(uid, p)
-	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: p.Copies}, log: log}
+	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: p.Copies}, read: &sections{roots: p.Quadlets[:]}, log: log}
 	held := &delay{link: lingers, log: log}
 	defer held.Release()
 	e := engine.New()
 	e.Linger, e.Delay, e.Marks, e.Units, e.Recorder = lingers, held, marks, services, rec
 	e.Helpers, e.Manager, e.Answers = helpers{view, services}, manager{view}, answers{}
+	probes := newProber(view)
+	defer probes.pool.Close()
+	probes.Made = rec.counts.Probed
+	e.Prober, e.Thawer = probes, thawer{helpers{view, services}}
 	hand := byHand{view}
 	e.Containers, e.Adopter, e.Files = hand, adopter{HelperProgram}, files{p}
 	e.Alive, e.AliveEvery = watchdog()
 	deliver := func(ev core.Event) { e.Deliver(ctx, ev) }
+
+	status := func(ctx context.Context) (control.Status, error) {
+		s, err := e.State(ctx)
+		if err != nil {
+			return control.Status{}, err
+		}
+		return rec.status(s, time.Now()), nil
+	}
+	source := func(ctx context.Context) (metrics.Snapshot, error) {
+		st, err := status(ctx)
+		return rec.counts.Snapshot(st, rec.survived()), err
+	}
+	rec.meter = newMeter(source, log)
 
 	began := whatHappened(ctx, p, uint32(uid), store, kept, log)
 	rec.life = began.Life
@@ -82,14 +100,15 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	actors.Go(func() { watchSettings(ctx, p, deliver, log) })
 	actors.Go(func() { watchAdoption(ctx, p, deliver, log) })
 	actors.Go(func() { watchContainers(ctx, hand, deliver, log) })
+	actors.Go(func() { watchHeld(ctx, marks, deliver, log) })
+	actors.Go(func() { probes.Run(ctx, deliver) })
 
-	srv := control.Server{UID: uid, Status: func(ctx context.Context) (control.Status, error) {
-		s, err := e.State(ctx)
-		if err != nil {
-			return control.Status{}, err
-		}
-		return rec.status(s, time.Now()), nil
-	}}
+	actors.Go(func() { rec.meter.run(ctx) })
+	srv := control.Server{
+		UID: uid, Status: status, Changes: &rec.changes, Metrics: metrics.Handler(source),
+		Restart: word(e, func(unit string) core.Event { return core.RestartAsked{Unit: unit} }),
+		Resume:  word(e, func(unit string) core.Event { return core.ResumeAsked{Unit: unit} }),
+	}
 	actors.Go(func() { rec.ready(ctx) })
 	log.Info("keeper runs", "release", release, "socket", p.Socket)
 	err = serve(ctx, srv, socket, p.Socket, log)
@@ -178,6 +197,46 @@ func watchRuntime(ctx context.Context, p paths.Paths, deliver func(core.Event), 
 		return false, logind.WatchFile(ctx, p.Runtime, "libpod", func() { deliver(core.HelperHint{}) })
 	}, func(err error) {
 		log.Warn("Podman's runtime state is looked at now and then only", "error", err, "every", core.LookEvery)
+	})
+}
+
+// word returns what takes in a person's word about a service, if that is one and
+// the word can be followed.
+func word(e *engine.Engine, event func(unit string) core.Event) func(ctx context.Context, unit string) error {
+	return func(ctx context.Context, unit string) error {
+		s, err := e.State(ctx)
+		if err != nil {
+			return err
+		}
+		u, ok := s.Units[unit]
+		switch {
+		case !ok || !u.Runs():
+			return control.ErrNoService
+		case s.ShuttingDown:
+			return fmt.Errorf("%w: the machine goes down", control.ErrRefused)
+		case !s.ManagerUp:
+			return fmt.Errorf("%w: %s", control.ErrRefused, s.ManagerErr)
+		case s.Adoption == core.AdoptionUnderway:
+			return fmt.Errorf("%w: an adoption of containers is under way, and starts its units itself", control.ErrRefused)
+		}
+		e.Deliver(ctx, event(unit))
+		return ctx.Err()
+	}
+}
+
+// watchHeld hears of the services that a person told keeper to leave alone.
+func watchHeld(ctx context.Context, m standdown.Marks, deliver func(core.Event), log *slog.Logger) {
+	keepUp(ctx, func() (bool, error) {
+		return false, m.WatchHeld(ctx, func() {
+			held, err := m.Held(time.Now())
+			if err != nil {
+				log.Error("cannot tell which services are to be left alone", "error", err)
+				return
+			}
+			deliver(core.HeldSeen{Held: held})
+		})
+	}, func(err error) {
+		log.Warn("a service that is to be left alone may be noticed late", "error", err)
 	})
 }
 

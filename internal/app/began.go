@@ -38,7 +38,7 @@ func whatHappened(ctx context.Context, p paths.Paths, uid uint32, store history.
 	}
 	last := core.LastLife{
 		Life: kept.Life, Units: kept.Units, Seen: kept.Seen, EndedAt: kept.EndedAt, Ended: kept.Ended,
-		Shutdown: kept.Shutdown, Began: kept.Began, Owed: kept.Owed,
+		Shutdown: kept.Shutdown, Began: kept.Began, Owed: kept.Owed, Cares: kept.Cares,
 	}
 	return core.WhatHappened(last, now)
 }

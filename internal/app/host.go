@@ -15,6 +15,7 @@ import (
 	"keeper/internal/containers"
 	"keeper/internal/core"
 	"keeper/internal/probe"
+	"keeper/internal/units"
 )
 
 // delay is the engine's view of the delay inhibitor.
@@ -124,21 +125,38 @@ func (answers) Ask(ctx context.Context, ports map[string][]string) map[string]ti
 	return at
 }
 
-// Start is engine.Units. A unit whose volume is held by a process of an earlier
-// life is not started, nor one whose container runs without it, which the start
-// would replace, nor is one that would pull either in.
+// Start is engine.Units. What is not free to be started is left alone, see free.
 func (l *unitsLink) Start(ctx context.Context, names []string) error {
 	c, err := l.get()
 	if err != nil {
 		return err
 	}
-	all, err := c.List(ctx)
+	all, free, refused := l.free(ctx, c, names)
+	return errors.Join(refused, c.Start(ctx, withNeeds(free, all)))
+}
+
+// Restart is engine.Units. What runs has its volume and its container itself;
+// what does not is started, if it is free to be.
+func (l *unitsLink) Restart(ctx context.Context, names []string) error {
+	c, err := l.get()
 	if err != nil {
 		return err
 	}
+	all, free, refused := l.free(ctx, c, names)
+	return errors.Join(refused, c.Restart(ctx, withNeeds(free, all)))
+}
+
+// free returns all units, and of the named ones those that may be started: none
+// whose volume is held by a process of an earlier life, nor one whose container
+// runs without it, which the start would replace, nor one that would pull either
+// in.
+func (l *unitsLink) free(ctx context.Context, c *units.Conn, names []string) (all []core.Unit, free []string, err error) {
+	if all, err = c.List(ctx); err != nil {
+		return nil, nil, err
+	}
 	processes, err := l.view.Processes()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if len(processes) == 0 && idle(all) {
 		// What lived when `keeper recover` looked may have died since.
@@ -152,7 +170,6 @@ func (l *unitsLink) Start(ctx context.Context, names []string) error {
 	}
 	outside := runsOutside(all, unkept(l.view, processes))
 	var refused []error
-	var free []string
 	for _, name := range names {
 		if unit, container := outside(name); container != "" {
 			refused = append(refused, fmt.Errorf("%s is not started: the container %s runs without %s, which would replace it; to take it over: keeper adopt --apply %s",
@@ -166,7 +183,7 @@ func (l *unitsLink) Start(ctx context.Context, names []string) error {
 		}
 		free = append(free, name)
 	}
-	return errors.Join(append(refused, c.Start(ctx, withNeeds(free, all)))...)
+	return all, free, errors.Join(refused...)
 }
 
 // runsOutside tells of a unit whether its container, or that of one that it

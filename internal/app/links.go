@@ -143,6 +143,7 @@ type unitsLink struct {
 	runtime string
 	view    containers.View
 	copies  units.Copies
+	read    *sections
 	log     *slog.Logger
 	link[units.Conn]
 }
@@ -160,6 +161,9 @@ func (l *unitsLink) run(ctx context.Context, deliver func(core.Event)) {
 		up := false
 		err = c.Watch(ctx, func(ev core.Event) {
 			up = true
+			if seen, is := ev.(core.UnitsSeen); is {
+				ev = l.read.fill(seen)
+			}
 			deliver(ev)
 		})
 		return up, err
@@ -174,5 +178,5 @@ func (l *unitsLink) Look(ctx context.Context) core.UnitsSeen {
 	if err != nil {
 		return core.UnitsSeen{Err: err.Error()}
 	}
-	return c.Look(ctx)
+	return l.read.fill(c.Look(ctx))
 }

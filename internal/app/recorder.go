@@ -16,6 +16,7 @@ import (
 	"keeper/internal/control"
 	"keeper/internal/core"
 	"keeper/internal/history"
+	"keeper/internal/metrics"
 )
 
 // identity is what does not change while the daemon runs.
@@ -47,7 +48,13 @@ type recorder struct {
 	// urgent ends the gathering of changes: this one must not be lost.
 	urgent chan struct{}
 	// first is closed once linger and the units have been seen.
-	first     chan struct{}
+	first chan struct{}
+	// changes tells those who follow the status.
+	changes control.Changes
+	// counts are for the metrics, meter for who wants these elsewhere than on the
+	// socket.
+	counts    *metrics.Counts
+	meter     *meter
 	firstOnce sync.Once
 
 	mu    sync.Mutex
@@ -65,7 +72,9 @@ type recorder struct {
 
 // newRecorder begins with what the last daemon kept.
 func newRecorder(store history.Store, kept history.State, log *slog.Logger, id identity) *recorder {
-	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1), first: make(chan struct{})}
+	// An earlier keeper did not count.
+	kept.Survived = max(kept.Survived, uint64(len(kept.Survivals)))
+	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1), first: make(chan struct{}), counts: metrics.NewCounts()}
 	if all, err := store.Rearms(); err == nil && len(all) > 0 {
 		r.last = &all[len(all)-1]
 	}
@@ -76,6 +85,10 @@ func newRecorder(store history.Store, kept history.State, log *slog.Logger, id i
 func (r *recorder) Record(s core.State, decided []core.Decision) {
 	for _, d := range decided {
 		r.log.Info(d.What, "reason", d.Reason)
+		r.counts.Decided(d.Kind)
+		if d.Kind == core.RestartUnits {
+			r.counts.Restarted(d.Units...)
+		}
 	}
 	r.mu.Lock()
 	r.state = s
@@ -86,6 +99,7 @@ func (r *recorder) Record(s core.State, decided []core.Decision) {
 	}
 	if v := s.Survival; v != nil && !slices.ContainsFunc(r.kept.Survivals, func(k core.Survival) bool { return k.At.Equal(v.At) }) {
 		r.kept.Survivals = append(slices.Clip(r.kept.Survivals), *v)
+		r.kept.Survived++
 		poke(r.urgent)
 		if n := len(r.kept.Survivals); n > shownSurvivals {
 			r.kept.Survivals = r.kept.Survivals[n-shownSurvivals:]
@@ -96,6 +110,10 @@ func (r *recorder) Record(s core.State, decided []core.Decision) {
 		r.firstOnce.Do(func() { close(r.first) })
 	}
 	poke(r.dirty)
+	r.changes.Tell()
+	if r.meter != nil {
+		r.meter.follow(s.Settings.Metrics)
+	}
 }
 
 // poke wakes whoever reads the channel, now or when it comes to it.
@@ -104,6 +122,13 @@ func poke(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
+}
+
+// survived is how many ends the stack came back from, ever.
+func (r *recorder) survived() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kept.Survived
 }
 
 // run saves what changed until the context ends, and then once more.
@@ -148,7 +173,7 @@ func (r *recorder) save() {
 		// best there is.
 		kept.Units, kept.Life, kept.Seen = st.Units, r.life, st.At
 		kept.Ended, kept.EndedAt = ended, endedAt
-		kept.Shutdown, kept.Owed, kept.Began = s.ShuttingDown, s.Owed(), nil
+		kept.Shutdown, kept.Owed, kept.Began, kept.Cares = s.ShuttingDown, s.Owed(), nil, s.Cares()
 		if len(s.Waiting()) > 0 {
 			kept.Began = &s.Began
 		}
@@ -175,16 +200,18 @@ func (r *recorder) status(s core.State, now time.Time) control.Status {
 	r.mu.Unlock()
 	st := control.Status{
 		Version: control.WireVersion, At: now, User: r.name, UID: r.id.uid,
-		Daemon:  control.Daemon{Release: r.id.release, PID: os.Getpid(), Since: r.id.since},
-		Linger:  control.Linger{State: s.Linger, Since: s.LingerSince, Error: cmp.Or(s.SetErr, s.LookErr)},
-		Rearm:   control.Rearm{WhyNot: s.WhyNotArmed(), Try: s.HowToArm(), Last: r.last},
-		Units:   []core.Unit{},
-		Root:    s.Root,
-		Delay:   control.Delay{GrantMS: s.DelayGrant.Milliseconds(), NeedMS: core.ShutdownNeed(s.Units).Milliseconds(), Error: s.DelayErr},
-		Began:   s.Began.Kind,
-		Waiting: s.Waiting(),
-		Owed:    s.OwedNow(),
-		Lost:    s.Lost,
+		Daemon: control.Daemon{Release: r.id.release, PID: os.Getpid(), Since: r.id.since},
+		Linger: control.Linger{State: s.Linger, Since: s.LingerSince, Error: cmp.Or(s.SetErr, s.LookErr)},
+		Rearm:  control.Rearm{WhyNot: s.WhyNotArmed(), Try: s.HowToArm(), Last: r.last},
+		Units:  []core.Unit{},
+		// What they are is told by the clock as well, even to a status without a time.
+		Services: s.Services(time.Now()),
+		Root:     s.Root,
+		Delay:    control.Delay{GrantMS: s.DelayGrant.Milliseconds(), NeedMS: core.ShutdownNeed(s.Units).Milliseconds(), Error: s.DelayErr},
+		Began:    s.Began.Kind,
+		Waiting:  s.Waiting(),
+		Owed:     s.OwedNow(),
+		Lost:     s.Lost,
 
 		Settings: control.Settings{Settings: s.Settings, Errors: s.SettingsErrs},
 		Unkept:   s.UnkeptNow(), AdoptError: s.AdoptErr, Adoption: s.Adoption,

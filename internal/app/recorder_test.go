@@ -358,6 +358,9 @@ func TestSurvivalsAreKeptOnce(t *testing.T) {
 	for range 3 {
 		r.Record(s, nil)
 	}
+	if n := r.survived(); n != 2 {
+		t.Errorf("%d are counted, want the older one and this one", n)
+	}
 	got := r.status(s, time.Now()).Survivals
 	if len(got) != 2 || !got[0].At.Equal(at) || got[0].OutageMS != 1500 || got[1].Cause != "an older one" {
 		t.Fatalf("survivals, newest first: %+v", got)

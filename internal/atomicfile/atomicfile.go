@@ -22,12 +22,19 @@ func WriteJSON(path string, v any) error {
 	return Write(path, append(data, '\n'))
 }
 
-// Write replaces the content of the file.
-func Write(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// Write replaces the content of the file, readable by its owner only. The
+// directory is made if it is missing.
+func Write(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
+	return Replace(path, data, 0o600)
+}
+
+// Replace replaces the file, in a directory that is there, by one with this
+// content and mode. A symbolic link is replaced, and not followed.
+func Replace(path string, data []byte, mode os.FileMode) (err error) {
+	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
@@ -38,6 +45,9 @@ func Write(path string, data []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(data)
+	if err == nil && mode != 0o600 { // as it was made
+		err = f.Chmod(mode)
+	}
 	if err == nil {
 		err = f.Sync()
 	}

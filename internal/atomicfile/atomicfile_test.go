@@ -292,3 +292,28 @@ func TestHalves(t *testing.T) {
 		t.Errorf("left: %s\nwant: %s\n%v", got, want, err)
 	}
 }
+
+// Replace gives the mode that is asked for, whatever the umask, makes no
+// directory, and replaces a link instead of what it points to.
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	victim, path := filepath.Join(dir, "victim"), filepath.Join(dir, "file")
+	if err := errors.Join(os.WriteFile(victim, []byte("precious"), 0o600), os.Symlink(victim, path)); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []os.FileMode{0o666, 0o644, 0o600} {
+		if err := Replace(path, []byte("new"), mode); err != nil {
+			t.Fatal(err)
+		}
+		content(t, path, "new")
+		if fi, err := os.Lstat(path); err != nil || fi.Mode() != mode {
+			t.Errorf("the mode is %v, %v, want %v", fi.Mode(), err, mode)
+		}
+	}
+	content(t, victim, "precious")
+	if err := Replace(filepath.Join(dir, "none", "file"), nil, 0o600); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("in a directory that is not there: %v", err)
+	}
+	sole(t, dir, "file", "victim")
+}

@@ -35,7 +35,7 @@ watches logind and the user manager, and brings the stack back after
   systemctl --user enable --now keeper
   keeper status
 
-Exit codes: 0 all well, 1 error, 2 wrong use, 3 degraded, 4 daemon not reachable.`,
+Exit codes: 0 all well, 1 error, 2 wrong use or settings, 3 degraded, 4 daemon not reachable.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -44,7 +44,8 @@ Exit codes: 0 all well, 1 error, 2 wrong use, 3 degraded, 4 daemon not reachable
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
-	c.AddCommand(runCommand(io), recoverCommand(io), rearmCommand(io), statusCommand(io), doctorCommand(io), adoptCommand(), pauseCommand(io), resumeCommand(io), versionCommand(io))
+	c.AddCommand(runCommand(io), recoverCommand(io), rearmCommand(io), socketsCommand(), statusCommand(io), metricsCommand(io), doctorCommand(io),
+		adoptCommand(), configCommand(io), restartCommand(io), pauseCommand(io), resumeCommand(io), versionCommand(io))
 	c.InitDefaultHelpCmd()
 	c.InitDefaultCompletionCmd()
 	checkArgs(c)

@@ -66,6 +66,15 @@ somebody told keeper to stand down, and nothing when run by hand.`,
 	}
 }
 
+func socketsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "sockets",
+		Short:  "Make sockets in the containers' networks (the daemon does this)",
+		Hidden: true,
+		RunE:   func(*cobra.Command, []string) error { return app.Sockets() },
+	}
+}
+
 // journal is a log for the journal: systemd reads the level from the prefix
 // (sd-daemon(3)) and adds the time itself.
 func journal(w io.Writer) *slog.Logger {

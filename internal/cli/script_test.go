@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"keeper/internal/control"
+	"keeper/internal/metrics"
 	"keeper/internal/term"
 )
 
@@ -43,7 +45,10 @@ func TestMain(m *testing.M) {
 //	json FILE PATH [VALUE]         wants the JSON value at PATH (a.b.0.c) in FILE, or any
 //	! json FILE PATH               wants none there
 //	jsoncmp FILE1 FILE2            wants the same JSON in both
-//	daemon FILE                    answers on keeper's socket with the status in FILE
+//	daemon FILE [NEXT...]          answers on keeper's socket with the status in FILE, and,
+//	                               once it was told to restart or resume a service, with
+//	                               each NEXT after it; what it was told goes to $WORK/told.
+//	                               It refuses to do anything with the service "refused"
 //	manager                        has a user manager that accepts, and says nothing
 //	daemon -fail TEXT              answers on keeper's socket that it cannot
 //	alone PROGRAM                  copies it to $WORK/alone, without what is beside it
@@ -145,26 +150,72 @@ func cmdJSONCmp(ts *testscript.TestScript, neg bool, args []string) {
 // cmdDaemon serves in this process until the script ends.
 func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: daemon FILE, or daemon -fail TEXT")
+		ts.Fatalf("usage: daemon FILE [NEXT...], or daemon -fail TEXT")
 	}
-	status := func(context.Context) (control.Status, error) { return control.Status{}, errors.New(args[1]) }
+	srv := control.Server{UID: os.Getuid(), Status: func(context.Context) (control.Status, error) { return control.Status{}, errors.New(args[1]) }}
 	if args[0] != "-fail" {
-		var st control.Status
-		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &st))
-		status = func(context.Context) (control.Status, error) { return st, nil }
+		d := &daemon{told: ts.MkAbs("told")}
+		for _, file := range args {
+			var st control.Status
+			ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &st))
+			d.statuses = append(d.statuses, st)
+		}
+		srv.Status, srv.Changes, srv.Restart, srv.Resume = d.status, &d.changes, d.do("restart"), d.do("resume")
 	}
 	path := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "keeper", "keeper.sock")
 	l, err := control.Listen(path)
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- control.Server{UID: os.Getuid(), Status: status}.Serve(ctx, l) }()
+	srv.Metrics = metrics.Handler(func(ctx context.Context) (metrics.Snapshot, error) {
+		st, err := srv.Status(ctx)
+		return metrics.Snapshot{Status: st}, err
+	})
+	go func() { ended <- srv.Serve(ctx, l) }()
 	ts.Defer(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			ts.Logf("the daemon ended with: %v", err)
 		}
 	})
+}
+
+// daemon says one status after another once it was told something.
+type daemon struct {
+	told    string
+	changes control.Changes
+
+	mu       sync.Mutex
+	statuses []control.Status
+	goes     bool
+}
+
+func (d *daemon) status(context.Context) (control.Status, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	st := d.statuses[0]
+	if d.goes && len(d.statuses) > 1 {
+		d.statuses = d.statuses[1:]
+		d.changes.Tell()
+	}
+	return st, nil
+}
+
+func (d *daemon) do(what string) func(context.Context, string) error {
+	return func(_ context.Context, unit string) error {
+		if unit == "refused.service" {
+			return fmt.Errorf("%w: the machine goes down", control.ErrRefused)
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.goes = true
+		f, err := os.OpenFile(d.told, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(f, what, unit)
+		return errors.Join(err, f.Close())
+	}
 }
 
 // cmdManager listens where a user manager would, until the script ends.

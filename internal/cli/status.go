@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +25,11 @@ import (
 func statusCommand(io term.IO) *cobra.Command {
 	c := &cobra.Command{Use: "status", Short: "Show whether the stack would survive, and what keeper did"}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
+	watch := c.Flags().Bool("watch", false, "stay, and show every change; with --json: a line for each")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *watch {
+			return watchStatus(c.Context(), io, *asJSON)
+		}
 		st, err := getStatus(c.Context())
 		if err != nil && !errors.Is(err, control.ErrUnreachable) {
 			return err
@@ -76,6 +79,7 @@ func lastKnown(ctx context.Context, p paths.Paths, marks standdown.Marks, err er
 	if s := marks.Read(ctx, time.Now()); s.InForce() {
 		st.StandDown = &s
 	}
+	heldNow(&st, marks)
 	st.Rearm = control.Rearm{WhyNot: "unknown while the daemon does not answer"}
 	if all, rerr := store.Rearms(); rerr == nil && len(all) > 0 {
 		st.Rearm.Last = &all[len(all)-1]
@@ -101,27 +105,48 @@ func lastKnown(ctx context.Context, p paths.Paths, marks standdown.Marks, err er
 	return st, err
 }
 
+// heldNow puts into a status that was kept what a person told keeper since.
+func heldNow(st *control.Status, marks standdown.Marks) {
+	held, err := marks.Held(time.Now())
+	if err != nil {
+		return // what was kept is the best there is
+	}
+	for i := range st.Services {
+		v := &st.Services[i]
+		h, ok := held[v.Name]
+		switch {
+		case ok:
+			v.Hold, v.Desired = &h, core.DesiredHeld
+		case v.Hold != nil:
+			v.Hold, v.Desired = nil, "" // the daemon will know
+		}
+	}
+}
+
 func printStatus(w io.Writer, st control.Status, asJSON bool, err error) error {
 	if asJSON {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(st)
 	}
-	r := renderer{now: time.Now(), paint: term.Colours(w)}
+	_, werr := io.WriteString(w, renderer{now: time.Now(), paint: term.Colours(w)}.page(st, err != nil))
+	return werr
+}
+
+// page is the whole text; gone says that the daemon does not answer.
+func (r renderer) page(st control.Status, gone bool) string {
 	var b strings.Builder
-	if err != nil {
+	if gone {
 		fmt.Fprintf(&b, "%s\n", r.bad("The keeper daemon does not answer."))
 		if st.At.IsZero() {
 			b.WriteString("  nothing is known from before\n\n")
 			r.problems(&b, st.Problems)
-			_, werr := io.WriteString(w, b.String())
-			return werr
+			return b.String()
 		}
 		fmt.Fprintf(&b, "  what follows is its last known state, %s old: STALE\n\n", r.ago(st.At))
 	}
 	r.status(&b, st)
-	_, werr := io.WriteString(w, b.String())
-	return werr
+	return b.String()
 }
 
 // renderer turns a status into text.
@@ -152,7 +177,7 @@ func (r renderer) status(b *strings.Builder, st control.Status) {
 		fmt.Fprintf(b, "root    %s\n", rootsPart(st.Root))
 		fmt.Fprintf(b, "daemon  %s, pid %d%s\n", st.Daemon.Release, st.Daemon.PID, r.since(st.Daemon.Since))
 	}
-	r.units(b, st)
+	r.services(b, st)
 	r.unkept(b, st.Unkept)
 	r.drift(b, st)
 	r.survivals(b, st.Survivals)
@@ -179,24 +204,6 @@ func (r renderer) problems(b *strings.Builder, list []control.Problem) {
 			fmt.Fprintf(b, "    type: %s\n", p.Try)
 		}
 	}
-}
-
-func (r renderer) units(b *strings.Builder, st control.Status) {
-	if len(st.Units) == 0 {
-		b.WriteString("\nno units made by Quadlet (~/.config/containers/systemd)\n")
-		return
-	}
-	b.WriteString("\n")
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "UNIT\tKIND\tSTATE\tSINCE\tRESTARTS")
-	for _, u := range st.Units {
-		state := u.Active
-		if u.Sub != "" && u.Sub != u.Active {
-			state += " (" + u.Sub + ")"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\n", strings.TrimSuffix(u.Name, ".service"), u.Kind, state, r.ago(u.Since), u.Restarts)
-	}
-	_ = t.Flush() // into memory
 }
 
 const shown = 5

@@ -1,35 +1,43 @@
-// Package config reads keeper.toml: the site's, then the account's own, whose
-// keys win. It is strict: what it does not know is a mistake, and all mistakes
+// Package config reads keeper.toml, the site's, then the account's own, whose keys
+// win, and the [X-Keeper] sections of Quadlet files. It is strict: what it does not know is a mistake, and all mistakes
 // are told at once. It never writes, and never waits for a file that is none.
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
 	"keeper/internal/core"
 )
 
-// maxSize bounds what is read of a file.
-const maxSize = 1 << 20
+// maxSize bounds what is read of a keeper.toml, and maxUnit of a Quadlet file. The
+// library takes the square of what stands in one table: half a second for a
+// keeper.toml of this size, and far more than that for one of a mebibyte.
+const (
+	maxSize = 256 << 10
+	maxUnit = 1 << 20
+)
 
 // maxMistakes bounds how many are told of one file.
 const maxMistakes = 20
 
 // Mistake is one thing that is wrong in a file of settings.
 type Mistake struct {
-	File string
+	File string `json:"file"`
 	// Line is 0 where the mistake is the file itself.
-	Line int
+	Line int `json:"line,omitempty"`
 	// Key and Value are as the file has them; empty where there is none.
-	Key, Value string
+	Key   string `json:"key,omitempty"`
+	Value string `json:"value,omitempty"`
 	// Rule is what is broken.
-	Rule string
+	Rule string `json:"rule"`
 }
 
 // Error is the mistake as a person reads it: file, line, key, value, rule.
@@ -65,6 +73,18 @@ func (m Mistakes) Lines() []string {
 	return lines
 }
 
+func (m Mistakes) sort() {
+	slices.SortStableFunc(m, func(a, b Mistake) int { return cmp.Compare(a.Line, b.Line) })
+}
+
+// bounded leaves out what nobody would read.
+func (m Mistakes) bounded(file string) Mistakes {
+	if n := len(m) - maxMistakes; n > 0 {
+		return append(m[:maxMistakes:maxMistakes], Mistake{File: file, Rule: fmt.Sprintf("has %d more mistakes", n)})
+	}
+	return m
+}
+
 // Defaults are the settings where nobody sets anything.
 func Defaults() core.Settings { return core.Settings{Adopt: core.AdoptPropose} }
 
@@ -76,7 +96,7 @@ func Read(files ...string) (core.Settings, Mistakes) {
 	s := Defaults()
 	var all Mistakes
 	for _, file := range files {
-		data, err := load(file)
+		data, err := load(file, maxSize)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
@@ -84,11 +104,11 @@ func Read(files ...string) (core.Settings, Mistakes) {
 			all = append(all, Mistake{File: file, Rule: err.Error()})
 			continue
 		}
-		mistakes := parse(file, data, &s)
-		if n := len(mistakes) - maxMistakes; n > 0 {
-			mistakes = append(mistakes[:maxMistakes], Mistake{File: file, Rule: fmt.Sprintf("has %d more mistakes", n)})
-		}
-		all = append(all, mistakes...)
+		said, mistakes := parse(file, data)
+		s = over(said, s)
+		mistakes = append(mistakes, clashesIn(said, s)...)
+		mistakes.sort()
+		all = append(all, mistakes.bounded(file)...)
 	}
 	if len(all) > 0 {
 		return Defaults(), all
@@ -96,8 +116,37 @@ func Read(files ...string) (core.Settings, Mistakes) {
 	return s, nil
 }
 
+// over returns base with what said sets in its place.
+func over(said, base core.Settings) core.Settings {
+	if said.Adopt != "" {
+		base.Adopt = said.Adopt
+	}
+	if said.Metrics.Listen != "" {
+		base.Metrics.Listen = said.Metrics.Listen
+	}
+	if said.Metrics.Textfile != "" {
+		base.Metrics.Textfile = said.Metrics.Textfile
+	}
+	if len(said.Defaults.From) > 0 {
+		base.Defaults = said.Defaults.Over(base.Defaults)
+	}
+	for key, where := range said.From {
+		if base.From == nil {
+			base.From = map[string]string{}
+		}
+		base.From[key] = where
+	}
+	for name, one := range said.Services {
+		if base.Services == nil {
+			base.Services = map[string]core.Supervision{}
+		}
+		base.Services[name] = one.Over(base.Services[name])
+	}
+	return base
+}
+
 // load reads a file, if it is a regular one of a bearable size.
-func load(file string) ([]byte, error) {
+func load(file string, most int64) ([]byte, error) {
 	// Without O_NONBLOCK, a FIFO would be waited for until somebody writes.
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -115,12 +164,12 @@ func load(file string) ([]byte, error) {
 	if !fi.Mode().IsRegular() {
 		return nil, errors.New("must be a regular file")
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("cannot be read: %w", err)
-	case len(data) > maxSize:
-		return nil, fmt.Errorf("must be no larger than %d bytes", maxSize)
+	case int64(len(data)) > most:
+		return nil, fmt.Errorf("must be no larger than %d bytes", most)
 	}
 	return data, nil
 }

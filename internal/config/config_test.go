@@ -76,7 +76,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		file := write(t, "keeper.toml", tt.text)
 		got, mistakes := Read(file)
-		if got != Defaults() {
+		if !reflect.DeepEqual(got, Defaults()) {
 			t.Errorf("%s: the settings are %+v", name, got)
 		}
 		lines := mistakes.Lines()
@@ -136,7 +136,7 @@ func TestFilesThatAreNone(t *testing.T) {
 	for file, want := range map[string]string{
 		dir:   "must be a regular file",
 		fifo:  "must be a regular file",
-		large: "must be no larger than 1048576 bytes",
+		large: "must be no larger than 262144 bytes",
 		loop:  "cannot be read",
 	} {
 		if _, mistakes := Read(file); len(mistakes) != 1 || mistakes[0].File != file || !strings.Contains(mistakes[0].Rule, want) {
@@ -159,11 +159,30 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s := Defaults()
-		for _, m := range parse("f", data, &s) {
+		said, mistakes := parse("f", data)
+		for _, m := range append(mistakes, clashesIn(said, over(said, Defaults()))...) {
 			if m.Rule == "" || strings.ContainsAny(m.Error(), "\x1b\n") {
 				t.Errorf("mistake %q", m.Error())
 			}
 		}
 	})
+}
+
+// About the largest file there may be is read to its end, with the right lines.
+func TestLargeFiles(t *testing.T) {
+	t.Parallel()
+	var unknown, services strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&unknown, "x%d = 1\n", i)
+	}
+	for i := range 5_000 {
+		fmt.Fprintf(&services, "[service.s%d]\nport = 1\ninterval = '5s'\n", i)
+	}
+	if _, mistakes := Read(write(t, "unknown.toml", unknown.String())); len(mistakes) != maxMistakes+1 {
+		t.Errorf("got %d mistakes", len(mistakes))
+	}
+	s, mistakes := Read(write(t, "services.toml", services.String()))
+	if last := s.Services["s4999"]; mistakes != nil || len(s.Services) != 5_000 || !strings.HasSuffix(last.From["interval"], ":15000") {
+		t.Errorf("got %d services, the last %+v, %v", len(s.Services), last, mistakes)
+	}
 }

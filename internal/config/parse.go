@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -13,43 +14,50 @@ import (
 	"keeper/internal/core"
 )
 
-// key is a key that keeper.toml may have.
+// key is a key that keeper.toml may have beside those of services.
 type key struct {
 	// name is the whole name: table.key.
 	name string
-	// rule says what the value must be, and set takes it if it is that.
+	// rule says what the value must be, and put takes it if it is that.
 	rule string
-	set  func(s *core.Settings, v *unstable.Node) bool
+	put  func(s *core.Settings, text string) bool
+	// initial and means are for docs/settings.md.
+	initial, means string
 }
 
-// keys are all there are.
+// keys are all there are. Their values are strings.
 var keys = []key{
-	oneOf("adopt", func(s *core.Settings) *core.Adopt { return &s.Adopt }, core.AdoptPropose, core.AdoptAuto, core.AdoptOff),
+	{"adopt", "must be one of " + quoted(adoptWords), func(s *core.Settings, text string) bool {
+		s.Adopt = core.Adopt(text)
+		return slices.Contains(adoptWords, s.Adopt)
+	}, "propose", "what is done about containers without a unit: say so, write the unit, or not even look"},
+	{"metrics.listen", `must be a loopback address and a port, such as "127.0.0.1:9742": nobody is asked who he is there`, func(s *core.Settings, text string) bool {
+		s.Metrics.Listen = text
+		return isLoopback(text)
+	}, "", "where the metrics are to be had beside keeper's socket"},
+	{"metrics.textfile", `must be an absolute path that ends in .prom: node_exporter reads no other file`, func(s *core.Settings, text string) bool {
+		s.Metrics.Textfile = text
+		return isTextfile(text)
+	}, "", "a file that the metrics are written to for node_exporter"},
 }
 
-// oneOf is a key whose value is one of some words.
-func oneOf[T ~string](name string, field func(*core.Settings) *T, words ...T) key {
-	quoted := make([]string, 0, len(words))
-	for _, w := range words {
-		quoted = append(quoted, strconv.Quote(string(w)))
-	}
-	return key{
-		name: name, rule: "must be one of " + strings.Join(quoted, ", "),
-		set: func(s *core.Settings, v *unstable.Node) bool {
-			word := T(v.Data)
-			if v.Kind != unstable.String || !slices.Contains(words, word) {
-				return false
-			}
-			*field(s) = word
-			return true
-		},
-	}
-}
+var adoptWords = []core.Adopt{core.AdoptPropose, core.AdoptAuto, core.AdoptOff}
 
-// parse takes what the file says into the settings and returns what is wrong
-// with it.
-func parse(file string, data []byte, s *core.Settings) Mistakes {
-	r := reader{file: file, settings: s, seen: map[string]int{}}
+// The tables of keeper.toml.
+const (
+	defaultsTable = "defaults"
+	serviceTable  = "service"
+	metricsTable  = "metrics"
+)
+
+// parse returns what the file says, and what is wrong with it.
+func parse(file string, data []byte) (core.Settings, Mistakes) {
+	r := reader{file: file, seen: map[string]int{}, named: map[string]string{}}
+	for i, c := range data {
+		if c == '\n' {
+			r.ends = append(r.ends, i)
+		}
+	}
 	r.p.Reset(data)
 	for r.p.NextExpression() {
 		e := r.p.Expression()
@@ -72,8 +80,8 @@ func parse(file string, data []byte, s *core.Settings) Mistakes {
 	} else if err != nil {
 		r.wrong(0, "", "", noTOML(err))
 	}
-	slices.SortStableFunc(r.mistakes, func(a, b Mistake) int { return a.Line - b.Line })
-	return r.mistakes
+	r.mistakes.sort()
+	return r.settings, r.mistakes
 }
 
 // noTOML is what the library says, which may quote the file as it is.
@@ -87,31 +95,74 @@ func noTOML(err error) string {
 type reader struct {
 	p        unstable.Parser
 	file     string
-	settings *core.Settings
+	settings core.Settings
 	mistakes Mistakes
 	// table is the one that is open, unknown that it is none of keeper's: then
 	// that is said once, and not of each key in it.
 	table   []string
 	unknown bool
-	// seen has the line of each key.
-	seen map[string]int
+	// seen has the line of each key, named the service of each name, or nothing
+	// where it is none.
+	seen  map[string]int
+	named map[string]string
+	// ends are the offsets of the ends of lines.
+	ends []int
 }
 
-func (r *reader) line(at *unstable.Node) int { return r.p.Shape(at.Raw).Start.Line }
+// line is where a node is. The parser's own Shape counts from the begin of the
+// file each time: a large one would take minutes.
+func (r *reader) line(at *unstable.Node) int {
+	before, _ := slices.BinarySearch(r.ends, int(at.Raw.Offset))
+	return before + 1
+}
 
 func (r *reader) wrong(line int, key, value, rule string) {
 	r.mistakes = append(r.mistakes, Mistake{File: r.file, Line: line, Key: short(printable(key)), Value: value, Rule: rule})
 }
 
+// meant guesses, as long as anybody will read it.
+func (r *reader) meant(name string, among []string) string {
+	if len(r.mistakes) > maxMistakes {
+		return ""
+	}
+	return meant(name, among)
+}
+
 // header opens a table.
 func (r *reader) header(e *unstable.Node) {
 	names, line := r.names(e.Key())
-	r.table = names
+	r.table, r.unknown = names, true
 	name := strings.Join(names, ".")
-	r.unknown = !slices.ContainsFunc(keys, func(k key) bool { return strings.HasPrefix(k.name, name+".") })
-	if r.unknown {
-		r.wrong(line, "["+name+"]", "", "there is no such table"+meant(name, tables()))
+	switch {
+	case names[0] != serviceTable && name != defaultsTable && name != metricsTable:
+		guess := r.meant(name, []string{defaultsTable, metricsTable, serviceTable + ".NAME"})
+		if distance(names[0], serviceTable) <= 2 {
+			guess = "; did you mean " + serviceTable + ".NAME?"
+		}
+		r.wrong(line, "["+name+"]", "", "there is no such table"+guess)
+	case e.Kind == unstable.ArrayTable:
+		r.wrong(line, "["+name+"]", "", "is one table, and not one of a list: write it in single brackets")
+	case names[0] == serviceTable && len(names) > 1:
+		_, ok := r.service(names[1:], line)
+		r.unknown = !ok
+	default:
+		r.unknown = false
 	}
+}
+
+// service returns the name of the service that the rest of a table's name is, and
+// says once if it is none. Without quotes, TOML takes redis.service apart.
+func (r *reader) service(parts []string, line int) (name string, ok bool) {
+	written := strings.Join(parts, ".")
+	name, known := r.named[written]
+	if !known {
+		var why string
+		if name, why = service(written); why != "" {
+			r.wrong(line, "["+serviceTable+"."+written+"]", "", why)
+		}
+		r.named[written] = name
+	}
+	return name, name != ""
 }
 
 // names returns the parts of a key, and its line.
@@ -139,20 +190,175 @@ func (r *reader) keyValue(table []string, e *unstable.Node) {
 		}
 		return
 	}
+	last := len(names) - 1
+	switch {
+	case names[0] == serviceTable && last >= 2:
+		r.ofService(names, line, v)
+	case names[0] == serviceTable:
+		r.wrong(line, strings.Join(names, "."), "", "belongs into a table of its service: [service.NAME]")
+	case names[0] == defaultsTable && last == 1:
+		r.ofDefaults(names, line, v)
+	default:
+		r.ofAll(names, line, v)
+	}
+}
+
+// twice notes that the key is set, and says so if it was already.
+func (r *reader) twice(name, shown string, line int) bool {
+	before, twice := r.seen[name]
+	if twice {
+		r.wrong(line, shown, "", fmt.Sprintf("is set already in line %d", before))
+	} else {
+		r.seen[name] = line
+	}
+	return twice
+}
+
+// ofAll takes a key that is of no service.
+func (r *reader) ofAll(names []string, line int, v *unstable.Node) {
 	name := strings.Join(names, ".")
-	if before, twice := r.seen[name]; twice {
-		r.wrong(line, name, "", fmt.Sprintf("is set already in line %d", before))
+	if r.twice(name, name, line) {
 		return
 	}
-	r.seen[name] = line
 	i := slices.IndexFunc(keys, func(k key) bool { return k.name == name })
-	if i < 0 {
-		r.wrong(line, name, "", "there is no such key"+meant(name, keyNames()))
+	switch {
+	case i < 0 && find(name, tomlName) != nil:
+		r.wrong(line, name, "", "stands in no table: put it into [defaults] or [service.NAME]")
+	case i < 0:
+		var known []string
+		for _, k := range keys {
+			if strings.HasPrefix(k.name, metricsTable+".") == (names[0] == metricsTable) {
+				known = append(known, k.name)
+			}
+		}
+		r.wrong(line, name, "", "there is no such key"+r.meant(name, known))
+	case v.Kind != unstable.String || !keys[i].put(&r.settings, string(v.Data)):
+		r.wrong(line, name, shown(v), keys[i].rule)
+	default:
+		if r.settings.From == nil {
+			r.settings.From = map[string]string{}
+		}
+		r.settings.From[name] = from(r.file, line)
+	}
+}
+
+func (r *reader) ofDefaults(names []string, line int, v *unstable.Node) {
+	shown := strings.Join(names, ".")
+	if r.twice(shown, shown, line) {
 		return
 	}
-	if !keys[i].set(r.settings, v) {
-		r.wrong(line, name, shown(v), keys[i].rule)
+	k := find(names[1], tomlName)
+	switch {
+	case k == nil:
+		r.wrong(line, shown, "", "there is no such key"+r.meant(names[1], settingNames(func(s setting) bool { return s.shared }, tomlName)))
+	case !k.shared:
+		r.wrong(line, shown, "", "is not for all services: put it into [service.NAME]")
+	default:
+		r.take(&r.settings.Defaults, k, shown, line, v)
 	}
+}
+
+func (r *reader) ofService(names []string, line int, v *unstable.Node) {
+	last := len(names) - 1
+	name, ok := r.service(names[1:last], line)
+	if !ok {
+		return
+	}
+	shown := strings.Join(names, ".")
+	if r.twice(serviceTable+"."+name+"/"+names[last], shown, line) {
+		return
+	}
+	k := find(names[last], tomlName)
+	if k == nil {
+		r.wrong(line, shown, "", "there is no such key"+r.meant(names[last], settingNames(func(setting) bool { return true }, tomlName)))
+		return
+	}
+	s := r.settings.Services[name]
+	r.take(&s, k, shown, line, v)
+	if r.settings.Services == nil {
+		r.settings.Services = map[string]core.Supervision{}
+	}
+	r.settings.Services[name] = s
+}
+
+// take sets the key of a service.
+func (r *reader) take(s *core.Supervision, k *setting, name string, line int, v *unstable.Node) {
+	value := valueOf(k, v)
+	if value == nil || !k.put(s, value) {
+		seen := shown(v)
+		if k.secret {
+			seen = ""
+		}
+		r.wrong(line, name, seen, k.rule+tomlForm(k))
+		return
+	}
+	if s.From == nil {
+		s.From = map[string]string{}
+	}
+	s.From[k.toml] = from(r.file, line)
+}
+
+// from is where a value came from.
+func from(file string, line int) string { return fmt.Sprintf("%s:%d", file, line) }
+
+// valueOf returns the value in the form of the setting, or nil if it is not.
+func valueOf(k *setting, v *unstable.Node) any {
+	text := string(v.Data)
+	switch k.form {
+	case word:
+		if v.Kind == unstable.String {
+			return text
+		}
+	case number:
+		if n, err := strconv.ParseInt(text, 0, 64); v.Kind == unstable.Integer && err == nil {
+			return n
+		}
+	case truth:
+		if v.Kind == unstable.Bool {
+			return text == "true"
+		}
+	case span:
+		if v.Kind != unstable.String {
+			return nil
+		}
+		if text == core.Never {
+			return forever
+		}
+		// Signs are none of people's: -1ns would be "never".
+		if d, err := time.ParseDuration(text); err == nil && !strings.ContainsAny(text, "+-") {
+			return d
+		}
+	case argv, names:
+		if v.Kind != unstable.Array {
+			return nil
+		}
+		list := []string{}
+		for it := v.Children(); it.Next(); {
+			one := it.Node()
+			if one.Kind == unstable.Comment {
+				continue
+			}
+			if one.Kind != unstable.String {
+				return nil
+			}
+			list = append(list, string(one.Data))
+		}
+		return list
+	}
+	return nil
+}
+
+// tomlForm says how such a value is written.
+func tomlForm(k *setting) string {
+	switch k.form {
+	case span:
+		return `; written as "10s" or "1m30s"`
+	case argv:
+		return `; written as ["pg_isready", "-q"]`
+	case names:
+		return `; written as ["postgres", "redis"]`
+	}
+	return ""
 }
 
 // shown is a value as a person would write it, shortened.
@@ -184,29 +390,40 @@ func printable(s string) string {
 	}, s)
 }
 
-func keyNames() []string {
-	var names []string
-	for _, k := range keys {
-		names = append(names, k.name)
-	}
-	return names
-}
-
-func tables() []string {
-	var names []string
-	for _, k := range keys {
-		if i := strings.LastIndexByte(k.name, '.'); i >= 0 && !slices.Contains(names, k.name[:i]) {
-			names = append(names, k.name[:i])
+// settingNames are the names of some of the settings.
+func settingNames(which func(setting) bool, of func(setting) string) []string {
+	var list []string
+	for _, k := range settings {
+		if which(k) {
+			list = append(list, of(k))
 		}
 	}
-	return names
+	return list
+}
+
+// Guess is meant, for names that are no keys: what a person may have meant, to
+// be put behind what is wrong.
+func Guess(name string, names []string) string {
+	const few = 12
+	guess := meant(name, names)
+	if len(names) > few && !strings.HasSuffix(guess, "?") {
+		return ""
+	}
+	return guess
 }
 
 // meant guesses which of the names somebody meant.
 func meant(name string, names []string) string {
 	best, least := "", 3 // two slips at the most
 	for _, n := range names {
-		if d := distance(name, n); d < least && d < len(n) {
+		if sameLetters(n, name) {
+			return "; did you mean " + n + "?"
+		}
+		d := distance(name, n)
+		if d == 2 && anagram(name, n) {
+			d = 1 // two letters changed places
+		}
+		if d < least && d < len(n) {
 			best, least = n, d
 		}
 	}
@@ -217,6 +434,20 @@ func meant(name string, names []string) string {
 		return "; there are: " + strings.Join(names, ", ")
 	}
 	return ""
+}
+
+// sameLetters: password_file and PasswordFile are the same but for the place that
+// they are written in.
+func sameLetters(a, b string) bool {
+	bare := func(s string) string { return strings.NewReplacer("_", "", "-", "").Replace(s) }
+	return len(b) < 100 && strings.EqualFold(bare(a), bare(b))
+}
+
+func anagram(a, b string) bool {
+	x, y := []byte(a), []byte(b)
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(x, y)
 }
 
 // distance is how many letters differ (Levenshtein).

@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"golang.org/x/sys/unix"
 )
 
 // Role says what a process is to a container.
@@ -49,6 +51,8 @@ type Process struct {
 type View struct {
 	// Proc is /proc.
 	Proc string
+	// CGroups is where the unified hierarchy is mounted, empty where there is none.
+	CGroups string
 	// Runtime is $XDG_RUNTIME_DIR, Storage where Podman keeps images and volumes.
 	Runtime, Storage string
 	UID              int
@@ -65,7 +69,7 @@ func (r Range) has(uid uint64) bool { return uid >= r.First && uid-r.First < r.C
 // /etc/subuid; where they are handed out by a directory service instead,
 // cgroups alone tell what belongs to a container.
 func Open(uid int, name, runtime, storage string) View {
-	return View{Proc: "/proc", Runtime: runtime, Storage: storage, UID: uid, Subordinate: subordinate("/etc/subuid", uid, name)}
+	return View{Proc: "/proc", CGroups: cgroupRoot(), Runtime: runtime, Storage: storage, UID: uid, Subordinate: subordinate("/etc/subuid", uid, name)}
 }
 
 // subordinate reads subuid(5): lines of owner:first:count, the owner a name or
@@ -207,7 +211,7 @@ type status struct {
 
 // status reads /proc/PID/status (proc_pid_status(5)).
 func (v View) status(pid int) (status, bool) {
-	data, err := os.ReadFile(v.path(pid, "status"))
+	data, err := readAll(v.path(pid, "status"))
 	if err != nil {
 		return status{}, false
 	}
@@ -256,7 +260,7 @@ func (v View) path(pid int, name string) string {
 // cgroup returns the process's path in the unified hierarchy, or in systemd's
 // own where there is no other (cgroups(7)).
 func (v View) cgroup(pid int) string {
-	data, err := os.ReadFile(v.path(pid, "cgroup"))
+	data, err := readAll(v.path(pid, "cgroup"))
 	if err != nil {
 		return ""
 	}
@@ -278,7 +282,7 @@ func (v View) pausePID() int { return readPID(filepath.Join(v.Runtime, "libpod",
 
 // readPID returns 0 where the file holds no process id.
 func readPID(file string) int {
-	data, err := os.ReadFile(file)
+	data, err := readAll(file)
 	if err != nil || len(data) > 64 {
 		return 0
 	}
@@ -292,13 +296,35 @@ func readPID(file string) int {
 
 // Stopped says whether the process is stopped by a signal (State T).
 func (v View) Stopped(pid int) bool {
-	data, err := os.ReadFile(v.path(pid, "stat"))
+	return v.stat(pid).state == 'T'
+}
+
+// readMost bounds what is read of one file of /proc; a command line may be long.
+const readMost = 4 << 20
+
+// readAll is os.ReadFile with half the system calls: some of this is asked of each
+// service at each probe.
+func readAll(path string) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return false
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	// pid (comm) state …, where comm may hold anything.
-	_, rest, ok := bytes.Cut(data[max(0, bytes.LastIndexByte(data, ')')):], []byte(") "))
-	return ok && bytes.HasPrefix(rest, []byte("T"))
+	defer func() { _ = unix.Close(fd) }()
+	data := make([]byte, 0, 4096)
+	for len(data) < readMost {
+		data = slices.Grow(data, 512)
+		n, err := unix.Read(fd, data[len(data):cap(data)])
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return data, nil
+		default:
+			data = data[:len(data)+n]
+		}
+	}
+	return nil, &fs.PathError{Op: "read", Path: path, Err: unix.EFBIG}
 }
 
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -19,7 +19,7 @@ type host struct {
 func newHost(t *testing.T) *host {
 	t.Helper()
 	h := &host{t: t, view: View{
-		Proc: filepath.Join(t.TempDir(), "proc"), Runtime: filepath.Join(t.TempDir(), "run"), UID: uid,
+		Proc: filepath.Join(t.TempDir(), "proc"), CGroups: filepath.Join(t.TempDir(), "cgroup"), Runtime: filepath.Join(t.TempDir(), "run"), UID: uid,
 		Subordinate: []Range{{First: 100000, Count: 65536}, {First: 300000, Count: 10}},
 	}}
 	h.mkdir(h.view.Proc)

@@ -76,16 +76,26 @@ var (
 // container reads the command line of a conmon. Anything may call itself that,
 // and say anything; what is not as Podman writes it is nobody's monitor.
 func (v View) container(p Process) (Container, bool) {
-	if p.Role != Conmon || p.Inside || inContainer(p.CGroup) {
+	if p.Role != Conmon {
 		return Container{}, false
 	}
 	args := v.arguments(p.PID)
-	id, name := after(args, "-c"), after(args, "-n")
-	// That of an exec session has the session's id as -u.
-	if id != after(args, "-u") || !containerID.MatchString(id) || !containerName.MatchString(name) || len(name) > 255 {
+	c, ok := monitorOf(p, args)
+	if !ok {
 		return Container{}, false
 	}
-	c := Container{Name: name, ID: id, Conmon: p.PID, Unit: v.owner(p.CGroup)}
+	c.Unit = v.owner(p.CGroup)
+	return c, true
+}
+
+// monitorOf does so with the command line, and leaves the service out.
+func monitorOf(p Process, args []string) (Container, bool) {
+	id, name := after(args, "-c"), after(args, "-n")
+	// That of an exec session has the session's id as -u.
+	if p.Role != Conmon || p.Inside || inContainer(p.CGroup) || id != after(args, "-u") || !containerID.MatchString(id) || !containerName.MatchString(name) || len(name) > 255 {
+		return Container{}, false
+	}
+	c := Container{Name: name, ID: id, Conmon: p.PID}
 	for i := 1; i < len(args); i++ {
 		switch before := args[i-1]; {
 		case before == "--exit-command-arg":
@@ -100,7 +110,7 @@ func (v View) container(p Process) (Container, bool) {
 }
 
 func (v View) arguments(pid int) []string {
-	data, err := os.ReadFile(v.path(pid, "cmdline"))
+	data, err := readAll(v.path(pid, "cmdline"))
 	if err != nil {
 		return nil
 	}
@@ -181,7 +191,7 @@ const clockTick = time.Second / 100
 // startedAt returns when the process began, counted from the boot
 // (proc_pid_stat(5), field 22).
 func (v View) startedAt(pid int) time.Duration {
-	data, err := os.ReadFile(v.path(pid, "stat"))
+	data, err := readAll(v.path(pid, "stat"))
 	if err != nil {
 		return 0
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,35 +9,58 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
 
-// ErrUnreachable is returned when no daemon answers on the socket.
-var ErrUnreachable = errors.New("the daemon does not answer")
+var (
+	// ErrUnreachable is returned when no daemon answers on the socket.
+	ErrUnreachable = errors.New("the daemon does not answer")
+	// ErrOld is returned when the daemon that answers does not know what it is asked.
+	ErrOld = errors.New("the daemon is older than this command, and does not know it; type: systemctl --user restart keeper")
+)
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds what is read of an answer, or of one line of it.
 const maxAnswer = 4 << 20
 
-// Get asks the daemon for its status.
-func Get(ctx context.Context, socket string) (Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
+// askLimit is how long the daemon has for an answer.
+const askLimit = 5 * time.Second
+
+// request sends one request. The caller closes the body of the answer.
+func request(ctx context.Context, socket, method, path string) (*http.Response, error) {
 	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
+		DisableKeepAlives:     true,
+		ResponseHeaderTimeout: askLimit,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
+			d := net.Dialer{Timeout: askLimit}
 			return d.DialContext(ctx, "unix", socket)
 		},
 	}}
-	var st Status
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://keeper/v1/status", nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://keeper"+path, nil)
 	if err != nil {
-		return st, err
+		return nil, err
 	}
+	req.Header.Set("Accept", "application/json, application/openmetrics-text; version=1.0.0")
 	resp, err := client.Do(req)
 	if err != nil {
-		return st, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		// The address that it was asked at is none that a person could use.
+		if asked := new(url.Error); errors.As(err, &asked) {
+			err = asked.Err
+		}
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return resp, nil
+}
+
+// Get asks the daemon for its status.
+func Get(ctx context.Context, socket string) (Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	var st Status
+	resp, err := request(ctx, socket, http.MethodGet, "/v1/status")
+	if err != nil {
+		return st, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -50,4 +74,116 @@ func Get(ctx context.Context, socket string) (Status, error) {
 		return st, fmt.Errorf("cannot read the daemon's answer: %w", err)
 	}
 	return st, nil
+}
+
+// Metrics asks the daemon for its metrics, in OpenMetrics.
+func Metrics(ctx context.Context, socket string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	resp, err := request(ctx, socket, http.MethodGet, "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, ErrOld
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("%w: it says %s: %s", ErrUnreachable, resp.Status, strings.TrimSpace(string(body)))
+	case len(body) > maxAnswer:
+		return nil, fmt.Errorf("cannot read the daemon's answer: it is longer than %d bytes", maxAnswer)
+	}
+	return body, nil
+}
+
+// Watch calls seen with the daemon's status, and again whenever that changes.
+// It returns when the context ends, when seen returns an error, or when the
+// daemon ends the answer, which is an ErrUnreachable.
+func Watch(ctx context.Context, socket string, seen func(Status) error) error {
+	resp, err := request(ctx, socket, http.MethodGet, "/v1/watch")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		return ErrOld
+	default:
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // whatever of it came
+		said := strings.TrimSpace(string(body))
+		if resp.StatusCode == http.StatusTooManyRequests {
+			return fmt.Errorf("cannot follow the state: %s", said)
+		}
+		return fmt.Errorf("%w: it says %s: %s", ErrUnreachable, resp.Status, said)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, maxAnswer)
+	for lines.Scan() {
+		var st Status
+		if err := json.Unmarshal(lines.Bytes(), &st); err != nil {
+			if !lines.Scan() {
+				break // it died in the midst of this line
+			}
+			return fmt.Errorf("cannot read the daemon's answer: %w", err)
+		}
+		if err := seen(st); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("%w any more: %w", ErrUnreachable, err)
+	}
+	return fmt.Errorf("%w any more", ErrUnreachable)
+}
+
+// Restart asks the daemon to restart the service. It does not wait for that.
+func Restart(ctx context.Context, socket, service string) error {
+	return tell(ctx, socket, service, "restart")
+}
+
+// Resume asks the daemon to start afresh with the service.
+func Resume(ctx context.Context, socket, service string) error {
+	return tell(ctx, socket, service, "resume")
+}
+
+// refusal is a no of the daemon's, in its own words.
+type refusal struct {
+	kind  error
+	words string
+}
+
+func (r refusal) Error() string { return r.words }
+func (r refusal) Unwrap() error { return r.kind }
+
+func tell(ctx context.Context, socket, service, what string) error {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	resp, err := request(ctx, socket, http.MethodPost, "/v1/services/"+url.PathEscape(service)+"/"+what)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var a answer
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&a); err != nil {
+		if resp.StatusCode == http.StatusNotFound {
+			return ErrOld // its words, if it knew any, would be JSON
+		}
+		return fmt.Errorf("%w: it says %s", ErrUnreachable, resp.Status)
+	}
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return nil
+	case http.StatusNotFound:
+		return refusal{ErrNoService, a.Error}
+	case http.StatusConflict:
+		return refusal{ErrRefused, a.Error}
+	}
+	return fmt.Errorf("%w: it says %s: %s", ErrUnreachable, resp.Status, a.Error)
 }

@@ -185,6 +185,37 @@ func TestUnknownPaths(t *testing.T) {
 	}
 }
 
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	path := socketPath(t)
+	l := listen(t, path)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	answer := "x 1\n# EOF\n"
+	go func() {
+		ended <- Server{UID: os.Getuid(), Status: fine, Metrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if accept := r.Header.Get("Accept"); !strings.Contains(accept, "openmetrics") {
+				t.Errorf("asked for %q", accept)
+			}
+			_, _ = w.Write([]byte(answer))
+		})}.Serve(ctx, l)
+	}()
+	if got, err := Metrics(t.Context(), path); err != nil || string(got) != answer {
+		t.Errorf("got %q, %v", got, err)
+	}
+	answer = strings.Repeat("x", maxAnswer+1)
+	if got, err := Metrics(t.Context(), path); err == nil || got != nil || errors.Is(err, ErrUnreachable) {
+		t.Errorf("an endless answer: %d bytes, %v", len(got), err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := Metrics(t.Context(), path); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("without the daemon: %v", err)
+	}
+}
+
 // The mode is the socket's own: the mask of the process is as it was, for it
 // holds for all that others write meanwhile.
 func TestListenMode(t *testing.T) {

@@ -39,18 +39,8 @@ func Problems(s Status) []Problem {
 		add("an adoption of containers was interrupted half-way", "keeper adopt --undo")
 	}
 	list = append(list, withoutUnit(s)...)
-	units := make(map[string]core.Unit, len(s.Units))
-	for _, u := range s.Units {
-		units[u.Name] = u
-	}
-	outside := core.Outside(units, s.Unkept)
-	for _, u := range s.Units {
-		if u.Active == "active" || u.OneShot && u.Active != "failed" {
-			continue // well, or done, or at it
-		}
-		if outside[u.Name] != "" || core.OnlyFor(u, units, outside) {
-			continue // it waits for its next start, and to start it now would replace what runs
-		}
+	list = append(list, ofServices(s)...)
+	for _, u := range UnitsInTrouble(s) {
 		what := fmt.Sprintf("%s is %s", u.Name, u.Active)
 		if u.Sub != "" && u.Sub != u.Active && u.Sub != "dead" {
 			what += " (" + u.Sub + ")"
@@ -63,12 +53,46 @@ func Problems(s Status) []Problem {
 		case u.Result != "" && u.Result != "success":
 			what += ": " + u.Result
 		}
-		try := tryUnit(u)
-		if s.Adoption == core.AdoptionUnderway {
-			// To start anything beside it is not what anybody should type.
-			what, try = what+"; an adoption of containers is under way, and starts its units itself", ""
+		list = append(list, whileAdopting(s, Problem{What: what, Try: tryUnit(u)}))
+	}
+	return list
+}
+
+// whileAdopting is the problem of something that is down, as it is to be said
+// during an adoption: to start anything beside that is not what anybody should
+// type.
+func whileAdopting(s Status, p Problem) Problem {
+	if s.Adoption == core.AdoptionUnderway {
+		return Problem{What: p.What + "; an adoption of containers is under way, and starts its units itself"}
+	}
+	return p
+}
+
+// UnitsInTrouble are the units that something is wrong with and that are not
+// among the services.
+func UnitsInTrouble(s Status) []core.Unit {
+	units := make(map[string]core.Unit, len(s.Units))
+	for _, u := range s.Units {
+		units[u.Name] = u
+	}
+	services := make(map[string]core.Desired, len(s.Services))
+	for _, v := range s.Services {
+		services[v.Name] = v.Desired
+	}
+	outside := core.Outside(units, s.Unkept)
+	var list []core.Unit
+	for _, u := range s.Units {
+		desired, service := services[u.Name]
+		switch {
+		case service && (desired != core.DesiredAny || u.Active != "failed"):
+			// Its service says it; but one that nothing starts is as it ought to be there,
+			// also where it failed.
+		case u.Active == "active" || u.OneShot && u.Active != "failed": // well, or done, or at it
+		case outside[u.Name] != "" || core.OnlyFor(u, units, outside):
+			// It waits for its next start, and to start it now would replace what runs.
+		default:
+			list = append(list, u)
 		}
-		add(what, try)
 	}
 	return list
 }

@@ -20,6 +20,16 @@ type Server struct {
 	UID int
 	// Status returns the status, or an error if the main loop does not answer.
 	Status func(ctx context.Context) (Status, error)
+	// Metrics answers GET /metrics, if it is set.
+	Metrics http.Handler
+	// Changes is told whenever the status may have changed; without it nobody can
+	// follow the status.
+	Changes *Changes
+	// Restart and Resume are a person's word about a service, given by the name of
+	// its unit: to restart it, and to start afresh with it. They return when keeper
+	// knows of it, and not when it is done. Errors that wrap ErrNoService or
+	// ErrRefused say why not.
+	Restart, Resume func(ctx context.Context, unit string) error
 }
 
 // Listen makes the socket, 0600 in a directory 0700. A socket that a daemon
@@ -54,6 +64,17 @@ func Listen(path string) (net.Listener, error) {
 func (s Server) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
+	if s.Metrics != nil {
+		mux.Handle("GET /metrics", s.Metrics)
+	}
+	if s.Changes != nil {
+		mux.HandleFunc("GET /v1/watch", s.watch)
+	}
+	for what, do := range map[string]func(context.Context, string) error{"restart": s.Restart, "resume": s.Resume} {
+		if do != nil {
+			mux.HandleFunc("POST /v1/services/{name}/"+what, s.about(do))
+		}
+	}
 	srv := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 2 * time.Second,
@@ -81,7 +102,7 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 func (s Server) status(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), statusLimit)
 	defer cancel()
 	st, err := s.Status(ctx)
 	if err != nil {

@@ -129,6 +129,9 @@ type Decision struct {
 	At     time.Time `json:"at"`
 	What   string    `json:"what"`
 	Reason string    `json:"reason"`
+	// Kind is the action's, and Units those that it is about.
+	Kind  Kind     `json:"kind,omitempty"`
+	Units []string `json:"units,omitempty"`
 }
 
 // Kind names an action.

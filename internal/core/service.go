@@ -129,6 +129,8 @@ func (s State) service(u Unit, owed, outside string, now time.Time) Service {
 func (s State) away(v *Service, u Unit, owed, outside string, l care) {
 	o := s.debts[u.Name]
 	switch {
+	case u.Active == "active":
+		v.State = ServiceWell // as far as anybody knows
 	case outside != "":
 		v.State, v.Why = ServiceStopped, "its container "+outside+" runs without it, and is replaced at its next start"
 	case u.Active == "activating" && !strings.HasPrefix(u.Sub, "auto-restart"):
@@ -150,7 +152,7 @@ func (s State) away(v *Service, u Unit, owed, outside string, l care) {
 }
 
 func flapping(l care) string {
-	return fmt.Sprintf("systemd restarted it %d times within %s", len(l.lives), span(flapWindow))
+	return fmt.Sprintf("systemd restarted it %d times within %s", len(l.lives), Span(flapWindow))
 }
 
 // by is the result by which a unit ended, if that says anything.

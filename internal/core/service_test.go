@@ -132,13 +132,3 @@ func TestServicesAreSorted(t *testing.T) {
 		t.Errorf("got %q, want %q", names, want)
 	}
 }
-
-func TestSpan(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]string{time.Hour: "1h", 90 * time.Minute: "1h30m", 10 * time.Minute: "10m", 90 * time.Second: "1m30s",
-		30 * time.Second: "30s", 10 * time.Hour: "10h", 24*time.Hour + time.Second: "24h0m1s", 0: "0s", time.Minute: "1m", 20 * time.Minute: "20m"} {
-		if got := span(d); got != want {
-			t.Errorf("%d is %q, want %q", d, got, want)
-		}
-	}
-}

@@ -249,7 +249,7 @@ func (d *decider) restart(u Unit, w watch, why string) {
 		l.gaveUp = d.now
 		d.setCare(u.Name, l)
 		d.note("give up on "+short(u.Name), fmt.Sprintf("it is ill (%s), and %d restarts within %s did not help; keeper restart %s starts afresh",
-			why, len(l.restarts), span(w.spec.Window), short(u.Name)))
+			why, len(l.restarts), Span(w.spec.Window), short(u.Name)))
 		return
 	}
 	l.restarts = append(l.restarts, d.now)
@@ -452,15 +452,4 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// span is a duration as a person writes it.
-func span(d time.Duration) string {
-	s := d.String()
-	for _, zero := range []string{"m0s", "h0m"} {
-		if len(s) > 2 && s[len(s)-len(zero):] == zero {
-			s = s[:len(s)-2]
-		}
-	}
-	return s
 }

@@ -193,7 +193,7 @@ func TestExamineTargets(t *testing.T) {
 	y := newStory(t)
 	y.play(watching(svc("db", "active"), svc("off", "active"), svc("gone", "failed"), needing(svc("web", "active"), "db", "off", "gone", "volume"))...)
 	y.play(step{e: SettingsSeen{Settings: Settings{Services: map[string]Supervision{
-		"off": {Probe: ProbeNone, From: map[string]string{"probe": "f:1"}}, "web": {Timeout: 20 * time.Second, From: map[string]string{"timeout": "f:1"}}}}}})
+		"off": {Probe: ProbeNone, From: map[string]string{"probe": "f:1"}}, "web": {Timeout: 10 * time.Second, From: map[string]string{"timeout": "f:1"}}}}}})
 	y.play(step{e: UnitSeen{svc("gone", "active")}})
 	y.play(illNow("web")[:2]...)
 	_, actions := Decide(y.s, shows("web", ConditionSilent), y.now)
@@ -202,7 +202,7 @@ func TestExamineTargets(t *testing.T) {
 	for _, target := range a.Targets {
 		names = append(names, target.Unit+" "+target.Invocation+" "+target.Container)
 	}
-	if want := []string{"web.service 1 web", "db.service 1 db", "gone.service 1 gone"}; a.Kind != Examine || !slices.Equal(names, want) || a.Limit != 41*time.Second {
+	if want := []string{"web.service 1 web", "db.service 1 db", "gone.service 1 gone"}; a.Kind != Examine || !slices.Equal(names, want) || a.Limit != 21*time.Second {
 		t.Errorf("%s of %q within %v, want %q", a.Kind, names, a.Limit, want)
 	}
 }

@@ -130,8 +130,33 @@ func (s Supervision) Over(base Supervision) Supervision {
 			base.Thaw = s.Thaw
 		}
 	}
+	// Each says the same as the other: what s says replaces both.
+	for _, pair := range [][2]string{{"address", "port"}, {"password_file", "credential"}} {
+		_, first := s.From[pair[0]]
+		_, second := s.From[pair[1]]
+		if first && !second {
+			base.unset(from, pair[1])
+		}
+		if second && !first {
+			base.unset(from, pair[0])
+		}
+	}
 	base.From = from
 	return base
+}
+
+func (s *Supervision) unset(from map[string]string, key string) {
+	delete(from, key)
+	switch key {
+	case "address":
+		s.Address = ""
+	case "port":
+		s.Port = 0
+	case "password_file":
+		s.PasswordFile = ""
+	case "credential":
+		s.Credential = ""
+	}
 }
 
 // Where a value came from if nobody set it.
@@ -141,6 +166,8 @@ const (
 	fromPorts   = "inferred from the published ports"
 	fromHealth  = "inferred from the health check of the container"
 	fromUnit    = "inferred from the unit"
+	// fromInterval: no timeout is longer than its interval.
+	fromInterval = "cut to the interval"
 )
 
 // defaults hold where nobody says otherwise.
@@ -169,7 +196,13 @@ var webPorts = []uint16{80, 3000, 5000, 8000, 8080, 8081, 8888}
 func Supervise(u Unit, settings Settings, section Supervision) Supervision {
 	name := strings.TrimSuffix(u.Name, ".service")
 	said := settings.Services[name].Over(section.Over(settings.Defaults))
-	return said.Over(infer(u, said))
+	s := said.Over(infer(u, said))
+	if s.Timeout > s.Interval {
+		// Whoever set the one need not know of the other.
+		s.Timeout = s.Interval
+		s.From["timeout"] = fromInterval
+	}
+	return s
 }
 
 // infer fills in what can be told from the unit.

@@ -193,7 +193,7 @@ func (e *Engine) Run(ctx context.Context) {
 		var decided []core.Decision
 		for _, a := range actions {
 			if a.Decided() {
-				decided = append(decided, core.Decision{At: now, What: a.What, Reason: a.Reason})
+				decided = append(decided, core.Decision{At: now, What: a.What, Reason: a.Reason, Kind: a.Kind, Units: a.Units})
 			}
 			switch a.Kind {
 			case core.Note:

@@ -28,6 +28,9 @@ const (
 type State struct {
 	Survivals []core.Survival `json:"survivals"`
 	Decisions []core.Decision `json:"decisions"`
+	// Survived is how many survivals there were, those that are not kept any more
+	// included.
+	Survived uint64 `json:"survived,omitempty"`
 	// Status is the last status that the daemon knew, as it served it.
 	Status json.RawMessage `json:"status,omitempty"`
 	// Units are what it saw last, in the life Life, at the time Seen.

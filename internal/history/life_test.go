@@ -16,7 +16,8 @@ func whole() State {
 	return State{
 		Survivals: []core.Survival{{At: noon, Kind: core.LifeBooted, Cause: "the machine was rebooted", Clean: true, Outage: 3 * time.Second,
 			Services: []core.Outage{{Name: "db.service", Outage: 2 * time.Second}}}},
-		Decisions: []core.Decision{{At: noon, What: "set linger", Reason: "linger was off"}},
+		Survived:  51,
+		Decisions: []core.Decision{{At: noon, What: "restart db", Reason: "it is ill", Kind: core.RestartUnits, Units: []string{"db.service"}}},
 		Status:    json.RawMessage("{\n  \"version\": 1\n}"),
 		Units: []core.Unit{{Name: "db.service", Kind: "container", Source: "/q/db.container", Active: "inactive", Sub: "dead", Result: "success",
 			Since: noon, Restarts: 3, Invocation: "0001", Wanted: true, Stopped: true, After: []string{"stack-network.service"},
@@ -24,8 +25,10 @@ func whole() State {
 		Life: core.Life{Boot: "b-1", Started: time.Second}, Seen: noon.Add(time.Second),
 		Ended: time.Minute, EndedAt: noon.Add(2 * time.Second), Shutdown: true,
 		Began: &core.Began{Kind: core.LifeSame, Was: core.LifeRevived, Life: core.Life{Boot: "b-1", Started: time.Second}, At: noon, Cause: "killed",
-			Clean: true, Down: []core.Down{{Name: "db.service", Left: time.Hour}}, Fresh: true, Ran: []string{"web.service"}, Stops: map[string]string{"db.service": "1"}, Owed: map[string]string{"a": "b"}},
-		Owed: map[string]string{"web.service": "systemd gave up on it: exit-code"},
+			Clean: true, Down: []core.Down{{Name: "db.service", Left: time.Hour}}, Fresh: true, Ran: []string{"web.service"}, Stops: map[string]string{"db.service": "1"}, Owed: map[string]string{"a": "b"},
+			With: map[string]string{"db.service": "net.service"}, Cares: map[string]core.Care{"db.service": {Restarts: []time.Time{noon}}}},
+		Owed:  map[string]string{"web.service": "systemd gave up on it: exit-code"},
+		Cares: map[string]core.Care{"db.service": {Restarts: []time.Time{noon}, GaveUp: noon}},
 	}
 }
 

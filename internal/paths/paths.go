@@ -30,6 +30,9 @@ type Paths struct {
 	Journal, JournalLock string
 	// Copies holds a copy of the Quadlet file of each running service.
 	Copies string
+	// Quadlets are where Podman's user generator looks for Quadlet files, in its
+	// order (podman-systemd.unit(5)).
+	Quadlets [4]string
 }
 
 // JournalName and LockName are those of Journal and JournalLock in State.
@@ -77,5 +80,11 @@ func Of(uid int) (Paths, error) {
 		Journal:      filepath.Join(state, "keeper", JournalName),
 		JournalLock:  filepath.Join(state, "keeper", LockName),
 		Copies:       filepath.Join(state, "keeper", "quadlets"),
+		Quadlets: [4]string{
+			filepath.Join(runtime, "containers", "systemd"),
+			filepath.Join(config, "containers", "systemd"),
+			"/etc/containers/systemd/users",
+			fmt.Sprintf("/etc/containers/systemd/users/%d", uid),
+		},
 	}, nil
 }

@@ -7,7 +7,8 @@ func TestOf(t *testing.T) {
 		return Paths{State: state, Journal: state + "/adoption.json", JournalLock: state + "/adoption.lock", Copies: state + "/quadlets",
 			Runtime: runtime, Socket: runtime + "/keeper/keeper.sock", Storage: data + "/containers/storage",
 			SiteSettings: "/etc/keeper/keeper.toml", Settings: config + "/keeper/keeper.toml",
-			Marks: "/etc/keeper/stand-down", LingerDir: "/var/lib/systemd/linger"}
+			Marks: "/etc/keeper/stand-down", LingerDir: "/var/lib/systemd/linger",
+			Quadlets: [4]string{runtime + "/containers/systemd", config + "/containers/systemd", "/etc/containers/systemd/users", "/etc/containers/systemd/users/1000"}}
 	}
 	byHome := of("/home/app/.local/state/keeper", "/home/app/.local/share", "/home/app/.config", "/run/user/1000")
 	for name, tt := range map[string]struct {

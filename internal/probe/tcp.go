@@ -1,4 +1,3 @@
-// Package probe asks services whether they answer.
 package probe
 
 import (
@@ -27,10 +26,15 @@ func TCP(ctx context.Context, address string) error {
 		return err
 	}
 	defer c.Close()
+	return keeps(c)
+}
+
+// keeps returns nil if the other side speaks, or waits for us to speak.
+func keeps(c net.Conn) error {
 	if err := c.SetReadDeadline(time.Now().Add(listenFor)); err != nil {
 		return err
 	}
-	_, err = c.Read(make([]byte, 1))
+	_, err := c.Read(make([]byte, 1))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil // it waits for us to speak
 	}

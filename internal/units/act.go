@@ -36,14 +36,7 @@ const defaultTarget = "default.target"
 // the jobs are queued. A default target that is down is up again afterwards, by
 // itself alone: what it wants is not keeper's to start.
 func (c *Conn) Start(ctx context.Context, names []string) error {
-	var all error
-	for _, name := range names {
-		cctx, cancel := context.WithTimeout(ctx, CallTimeout)
-		if err := c.sd.ResetFailedUnitContext(cctx, name); err != nil && !unitsOwn(err) {
-			all = errors.Join(all, fmt.Errorf("cannot reset %s: %w", name, err))
-		}
-		cancel()
-	}
+	all := c.reset(ctx, names)
 	for _, name := range names {
 		all = errors.Join(all, c.start(ctx, name, "replace"))
 	}
@@ -51,6 +44,33 @@ func (c *Conn) Start(ctx context.Context, names []string) error {
 		if job, _ := jobOf(p); job == 0 {
 			all = errors.Join(all, c.start(ctx, defaultTarget, "ignore-dependencies"))
 		}
+	}
+	return all
+}
+
+// Restart forgets the failures and start limits of the units and restarts them, in
+// their order (Manager.RestartUnit); one that is down is started. systemd restarts
+// along what a stop of theirs would stop. It returns when all the jobs are queued.
+func (c *Conn) Restart(ctx context.Context, names []string) error {
+	all := c.reset(ctx, names)
+	for _, name := range names {
+		cctx, cancel := context.WithTimeout(ctx, CallTimeout)
+		if _, err := c.sd.RestartUnitContext(cctx, name, "replace", nil); err != nil {
+			all = errors.Join(all, fmt.Errorf("cannot restart %s: %w", name, err))
+		}
+		cancel()
+	}
+	return all
+}
+
+func (c *Conn) reset(ctx context.Context, names []string) error {
+	var all error
+	for _, name := range names {
+		cctx, cancel := context.WithTimeout(ctx, CallTimeout)
+		if err := c.sd.ResetFailedUnitContext(cctx, name); err != nil && !unitsOwn(err) {
+			all = errors.Join(all, fmt.Errorf("cannot reset %s: %w", name, err))
+		}
+		cancel()
 	}
 	return all
 }

@@ -17,7 +17,7 @@ func (m *manager) acts() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(m.log), func(call string) bool {
-		return !strings.HasPrefix(call, "Start") && !strings.HasPrefix(call, "Stop") && !strings.HasPrefix(call, "Reset")
+		return !strings.HasPrefix(call, "Start") && !strings.HasPrefix(call, "Restart") && !strings.HasPrefix(call, "Stop") && !strings.HasPrefix(call, "Reset")
 	})
 }
 
@@ -64,6 +64,25 @@ func TestStart(t *testing.T) {
 	}
 	if err := c.Start(t.Context(), nil); err != nil {
 		t.Errorf("nothing to start: %v", err)
+	}
+}
+
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	m := twoUnits(t)
+	c := dial(t, m)
+	if err := c.Restart(t.Context(), []string{"redis.service", "postgres.service"}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"ResetFailedUnit redis.service", "ResetFailedUnit postgres.service", "RestartUnit redis.service", "RestartUnit postgres.service"}
+	if got := m.acts(); !slices.Equal(got, want) || m.modes["redis.service"] != "replace" {
+		t.Errorf("got  %v, %v\nwant %v", got, m.modes, want)
+	}
+	m.with(func() { m.deny["RestartUnit redis.service"] = true })
+	before := m.calls("RestartUnit postgres.service")
+	err := c.Restart(t.Context(), []string{"redis.service", "postgres.service"})
+	if err == nil || !strings.Contains(err.Error(), "cannot restart redis.service: ") || m.calls("RestartUnit postgres.service") != before+1 {
+		t.Errorf("got %v, want one named and the other restarted", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +27,11 @@ func fillUnit(u *core.Unit, p map[string]any) {
 		u.Needs = append(u.Needs, list...)
 	}
 	u.BoundTo, _ = p["BindsTo"].([]string)
+	// What a stop job spreads by (UNIT_ATOM_PROPAGATE_STOP), seen from its other end.
+	for _, key := range []string{"Requires", "Requisite", "BindsTo", "PartOf", "StopPropagatedFrom"} {
+		list, _ := p[key].([]string)
+		u.StopsWith = append(u.StopsWith, list...)
+	}
 	id, _ := jobOf(p)
 	u.Job = id != 0
 }
@@ -45,6 +51,8 @@ func jobOf(p map[string]any) (uint32, dbus.ObjectPath) {
 func fillService(u *core.Unit, s map[string]any) {
 	stays, _ := s["RemainAfterExit"].(bool)
 	u.OneShot = text(s, "Type") == "oneshot" && !stays
+	pid, _ := s["MainPID"].(uint32)
+	u.MainPID = int(pid)
 	us, _ := s["TimeoutStopUSec"].(uint64)
 	// A limit that never comes reads as the highest number there is.
 	u.StopLimit = time.Duration(min(us, uint64(24*time.Hour/time.Microsecond))) * time.Microsecond
@@ -68,6 +76,8 @@ func readPodman(u *core.Unit, argv []string) {
 	if !ok {
 		return
 	}
+	var check, noCheck bool
+	defer func() { u.HealthCheck = u.HealthCheck || check && !noCheck }()
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
@@ -95,6 +105,10 @@ func readPodman(u *core.Unit, argv []string) {
 			addPort(u, value)
 		case "--network", "--net":
 			addNetworks(u, value)
+		case "--health-cmd":
+			check = value != "" && value != "none"
+		case "--no-healthcheck":
+			noCheck = value != "false"
 		}
 	}
 }
@@ -220,5 +234,9 @@ func addPort(u *core.Unit, value string) {
 	case "::":
 		host = "::1"
 	}
-	u.Ports = append(u.Ports, net.JoinHostPort(host, port))
+	inside, err := strconv.ParseUint(value[i+1:], 10, 16)
+	if err != nil {
+		inside = 0 // Podman would refuse it
+	}
+	u.Ports, u.Inside = append(u.Ports, net.JoinHostPort(host, port)), append(u.Inside, uint16(inside))
 }

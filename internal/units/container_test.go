@@ -1,6 +1,7 @@
 package units
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -30,21 +31,21 @@ func TestReadPodman(t *testing.T) {
 	}{
 		"5.4": {"/usr/bin/podman run --name postgres --replace --rm --cgroups=split --network stack --sdnotify=conmon -d " +
 			"-v pgdata:/var/lib/postgresql/data --publish 127.0.0.1:5432:5432 --env POSTGRES_PASSWORD=x " + image + " postgres -p 1:2 -v a:/b",
-			core.Unit{Image: image, Container: "postgres", Ports: []string{"127.0.0.1:5432"}, Networks: []string{"stack"},
+			core.Unit{Image: image, Container: "postgres", Ports: []string{"127.0.0.1:5432"}, Inside: []uint16{5432}, Networks: []string{"stack"},
 				Mounts: []core.Mount{{Source: "pgdata", Target: "/var/lib/postgresql/data"}}}},
 		"4.9": {"/usr/bin/podman run --name=systemd-db --cidfile=/run/user/1000/db.cid --replace --rm --cgroups=split --network=systemd-stack " +
 			"--sdnotify=conmon -d --security-opt=no-new-privileges --read-only --read-only-tmpfs=false -v systemd-pgdata:/data:Z --publish 5432:5432 " + image,
-			core.Unit{Image: image, Container: "systemd-db", Ports: []string{"127.0.0.1:5432"}, Networks: []string{"systemd-stack"},
+			core.Unit{Image: image, Container: "systemd-db", Ports: []string{"127.0.0.1:5432"}, Inside: []uint16{5432}, Networks: []string{"systemd-stack"},
 				Mounts: []core.Mount{{Source: "systemd-pgdata", Target: "/data"}}}},
 		"every switch that stands alone": {"podman run --rm --rmi --replace -d --detach --init --read-only --read-only-tmpfs -t --tty -i --interactive --privileged " +
 			"--no-healthcheck --no-hosts --no-hostname -q --quiet --oom-kill-disable -P --publish-all --env-host --http-proxy --tls-verify " +
 			"--disable-content-trust --passwd --sig-proxy --unsetenv-all " + image + " -v a:/b", core.Unit{Image: image}},
-		"letters in a row":             {"podman run -dit -p80:8080 -vdata:/data -dp 81:8080 -e A=B " + image, core.Unit{Image: image, Ports: []string{"127.0.0.1:80", "127.0.0.1:81"}, Mounts: []core.Mount{{Source: "data", Target: "/data"}}}},
+		"letters in a row":             {"podman run -dit -p80:8080 -vdata:/data -dp 81:8080 -e A=B " + image, core.Unit{Image: image, Ports: []string{"127.0.0.1:80", "127.0.0.1:81"}, Inside: []uint16{8080, 8080}, Mounts: []core.Mount{{Source: "data", Target: "/data"}}}},
 		"with global options":          {"podman --module=/etc/x.conf --log-level debug --syslog run --rm " + image, core.Unit{Image: image}},
 		"with the image behind dashes": {"podman run --rm -- " + image + " -p 1:2", core.Unit{Image: image}},
-		"with its values joined":       {"podman run --volume=data:/data --publish=80:8080 --net=stack --mount=type=bind,src=/a,dst=/b " + image, core.Unit{Image: image, Ports: []string{"127.0.0.1:80"}, Networks: []string{"stack"}, Mounts: []core.Mount{{Source: "data", Target: "/data"}, {Source: "/a", Target: "/b"}}}},
-		"a pod":                        {"/usr/bin/podman pod create --infra-conmon-pidfile=/run/user/1000/web-pod.pid --exit-policy=stop --replace --publish 8080:80 --network stack --infra-name web-infra --name web -v data:/data", core.Unit{Container: "web", Ports: []string{"127.0.0.1:8080"}, Networks: []string{"stack"}, Mounts: []core.Mount{{Source: "data", Target: "/data"}}}},
-		"a pod with an identifier":     {"podman pod create --infra=true --share-parent --infra --replace --pod-id-file=/x -p 8080:80", core.Unit{Ports: []string{"127.0.0.1:8080"}}},
+		"with its values joined":       {"podman run --volume=data:/data --publish=80:8080 --net=stack --mount=type=bind,src=/a,dst=/b " + image, core.Unit{Image: image, Ports: []string{"127.0.0.1:80"}, Inside: []uint16{8080}, Networks: []string{"stack"}, Mounts: []core.Mount{{Source: "data", Target: "/data"}, {Source: "/a", Target: "/b"}}}},
+		"a pod":                        {"/usr/bin/podman pod create --infra-conmon-pidfile=/run/user/1000/web-pod.pid --exit-policy=stop --replace --publish 8080:80 --network stack --infra-name web-infra --name web -v data:/data", core.Unit{Container: "web", Ports: []string{"127.0.0.1:8080"}, Inside: []uint16{80}, Networks: []string{"stack"}, Mounts: []core.Mount{{Source: "data", Target: "/data"}}}},
+		"a pod with an identifier":     {"podman pod create --infra=true --share-parent --infra --replace --pod-id-file=/x -p 8080:80", core.Unit{Ports: []string{"127.0.0.1:8080"}, Inside: []uint16{80}}},
 		"another command":              {"podman rm -v -f -i --cidfile=/x run", core.Unit{}},
 		"another command of pods":      {"podman pod start --pod-id-file=/x create", core.Unit{}},
 		"a network":                    {"podman network create --ignore stack", core.Unit{}},
@@ -95,6 +96,38 @@ func TestReadPorts(t *testing.T) {
 		got := strings.Join(readLine("podman", "run", "-p", value, "image").Ports, " ")
 		if got != want {
 			t.Errorf("%q: got %q, want %q", value, got, want)
+		}
+	}
+}
+
+// The port in the container goes with each address.
+func TestReadPortsInside(t *testing.T) {
+	t.Parallel()
+	u := readLine(words("podman run -p 80 -p 8080:80 -p 53:53/udp -p [::1]:8443:443/tcp -p 1:70000 -p 2:x image")...)
+	if got := fmt.Sprint(u.Ports, u.Inside); got != "[127.0.0.1:8080 [::1]:8443 127.0.0.1:1 127.0.0.1:2] [80 443 0 0]" {
+		t.Error(got)
+	}
+}
+
+func TestReadHealthCheck(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{
+		"podman run image":                                              false,
+		"podman run --health-cmd ping image":                            true,
+		"podman run --health-cmd=ping --health-interval 5s image":       true,
+		"podman run --health-cmd none image":                            false,
+		"podman run --health-cmd= image":                                false,
+		"podman run --health-cmd ping --no-healthcheck image":           false,
+		"podman run --no-healthcheck --health-cmd ping image":           false,
+		"podman run --no-healthcheck=false --health-cmd ping image":     true,
+		"podman run --health-on-failure kill image":                     false,
+		"podman run image --health-cmd ping":                            false,
+		"podman pod create --health-cmd ping":                           true,
+		"podman run --health-cmd ping":                                  true, // no image: nothing that would start
+		"podman run --health-cmd none --health-cmd ping -d image image": true,
+	} {
+		if got := readLine(words(line)...).HealthCheck; got != want {
+			t.Errorf("%s: %v", line, got)
 		}
 	}
 }
@@ -189,14 +222,14 @@ func TestGetReadsTheContainer(t *testing.T) {
 	m.quadlet("web-pod.service", "/q/web.pod")
 	m.put("web-pod.service", map[string]any{"WantedBy": []string{"default.target"}, "After": []string{"basic.target", "db.service"}, "Job": jobRow{7, "/job/7"}})
 	service := map[string]any{
-		"Result": "success", "NRestarts": uint32(0), "TimeoutStopUSec": uint64(70_000_000),
+		"Result": "success", "NRestarts": uint32(0), "TimeoutStopUSec": uint64(70_000_000), "MainPID": uint32(4711),
 		"ExecStartPre": []execRow{commandLine("podman pod create --publish 8080:80 --network stack --name web")},
 		"ExecStart":    []execRow{commandLine("podman pod start web")},
 	}
 	m.with(func() { m.units[unitPath("web-pod.service")].service = service })
 	u, ok, err := c.Get(t.Context(), "web-pod.service")
 	if err != nil || !ok || !u.Wanted || !u.Job || !slices.Equal(u.After, []string{"basic.target", "db.service"}) ||
-		u.StopLimit != 70*time.Second || !slices.Equal(u.Ports, []string{"127.0.0.1:8080"}) || !slices.Equal(u.Networks, []string{"stack"}) {
+		u.StopLimit != 70*time.Second || u.MainPID != 4711 || !slices.Equal(u.Ports, []string{"127.0.0.1:8080"}) || !slices.Equal(u.Networks, []string{"stack"}) {
 		t.Errorf("got %+v, %v, %v", u, ok, err)
 	}
 
@@ -236,6 +269,11 @@ func TestGetReadsWhatItNeeds(t *testing.T) {
 	if err != nil || !ok || strings.Join(u.Needs, " ") != "db.service pod.service cache.service" || strings.Join(u.BoundTo, " ") != "pod.service" {
 		t.Errorf("needs %v, bound to %v, %v, %v", u.Needs, u.BoundTo, ok, err)
 	}
+	m.put("web.service", map[string]any{"Requisite": []string{"vol.service"}, "PartOf": []string{"stack.service"}, "StopPropagatedFrom": []string{"x.service"}})
+	u, _, err = c.Get(t.Context(), "web.service")
+	if err != nil || strings.Join(u.StopsWith, " ") != "db.service vol.service pod.service stack.service x.service" {
+		t.Errorf("stops with %v, %v", u.StopsWith, err)
+	}
 	for _, tt := range []struct {
 		kind    string
 		stays   bool
@@ -263,7 +301,7 @@ func TestListFollowsTheOrder(t *testing.T) {
 		"stack-network.service": {},
 	} {
 		m.quadlet(name, "/q/"+name+".container")
-		m.put(name, map[string]any{"After": after, "Wants": after})
+		m.put(name, map[string]any{"After": after, "Wants": after, "PartOf": after})
 	}
 	list, err := c.List(t.Context())
 	if err != nil {
@@ -282,6 +320,9 @@ func TestListFollowsTheOrder(t *testing.T) {
 		}
 		if got := strings.Join(u.Needs, " "); got != want[u.Name] {
 			t.Errorf("%s: needs %q, want %q", u.Name, got, want[u.Name])
+		}
+		if got := strings.Join(u.StopsWith, " "); got != want[u.Name] {
+			t.Errorf("%s: stops with %q, want %q", u.Name, got, want[u.Name])
 		}
 	}
 	if len(list) != len(want) {
@@ -304,6 +345,9 @@ func FuzzReadPodman(f *testing.F) {
 			if m.Source == "" || m.Target == "" {
 				t.Errorf("%q: a mount of nothing or nowhere: %+v", line, m)
 			}
+		}
+		if len(u.Inside) != len(u.Ports) {
+			t.Errorf("%q: %v and %v", line, u.Ports, u.Inside)
 		}
 		for _, p := range u.Ports {
 			if i := strings.LastIndexByte(p, ':'); i < 1 || i == len(p)-1 || strings.ContainsAny(p[i+1:], "-:/") {

@@ -58,7 +58,7 @@ func TestWatchTellsAnIsolation(t *testing.T) {
 			w, _ := watching(t, t.Context(), m)
 			m.with(func() { m.target, m.jobs[stopJob] = tt.target, tt.kind })
 			m.job(1, "stop", "redis.service")
-			if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "redis.service", Isolated: tt.isolated}) {
+			if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "redis.service", Isolated: tt.isolated, Job: 1}) {
 				t.Errorf("got %#v, want isolated %v", e, tt.isolated)
 			}
 		})
@@ -76,7 +76,7 @@ func TestWatchRemembersAnIsolation(t *testing.T) {
 	})
 	for i, name := range []string{"redis.service", "postgres.service"} {
 		m.job(uint32(i+1), "stop", name)
-		if e := await(t, w.events, name); e != (core.StopAsked{Name: name, Isolated: true}) {
+		if e := await(t, w.events, name); e != (core.StopAsked{Name: name, Isolated: true, Job: uint32(i + 1)}) {
 			t.Errorf("got %#v", e)
 		}
 		m.with(func() { m.target = map[string]any{"ActiveState": "active"} })
@@ -87,14 +87,14 @@ func TestWatchHearsOfStops(t *testing.T) {
 	t.Parallel()
 	m := twoUnits(t)
 	w, _ := watching(t, t.Context(), m)
-	stop := func(what string) {
+	stop := func(what string, job uint32) {
 		t.Helper()
-		if e := await(t, w.events, what); e != (core.StopAsked{Name: "redis.service"}) {
+		if e := await(t, w.events, what); e != (core.StopAsked{Name: "redis.service", Job: job}) {
 			t.Fatalf("%s: got %#v, want that a stop was asked for", what, e)
 		}
 	}
 	m.job(1, "stop", "redis.service")
-	stop("a stop")
+	stop("a stop", 1)
 	for i, kind := range []string{"start", "restart", "try-restart", "reload", "verify-active", "nop"} {
 		m.job(uint32(10+i), kind, "redis.service")
 		w.quiet(t, m, "a job of type "+kind)
@@ -111,7 +111,7 @@ func TestWatchHearsOfStops(t *testing.T) {
 	for _, state := range []string{"running", "degraded", "starting", "maintenance"} {
 		m.with(func() { m.state = state })
 		m.job(23, "stop", "redis.service")
-		stop("with the manager " + state)
+		stop("with the manager "+state, 23)
 	}
 	// Signals that are not what they should be.
 	for _, body := range [][]any{{}, {"1", "/job/1", "redis.service"}, {uint32(1), dbus.ObjectPath("/job/1")}} {
@@ -131,7 +131,7 @@ func TestWatchHearsOfAStopFirst(t *testing.T) {
 		m.job(uint32(100+i), "stop", "redis.service")
 		m.put("redis.service", map[string]any{"ActiveState": "failed", "SubState": "failed"})
 		m.changed(3, "redis.service")
-		if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "redis.service"}) {
+		if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "redis.service", Job: uint32(100 + i)}) {
 			t.Fatalf("first came %#v", e)
 		}
 		if u := w.one(t, "redis.service"); u.Active != "failed" {
@@ -163,7 +163,7 @@ func TestWatchTellsOfADeathBeforeTheStopItCauses(t *testing.T) {
 		if u, ok := e.(core.UnitSeen); ok && u.Unit.Name == "redis.service" && u.Unit.Active == "failed" {
 			continue
 		}
-		if e != (core.StopAsked{Name: "web.service"}) {
+		if e != (core.StopAsked{Name: "web.service", Job: 1}) {
 			t.Errorf("then came %#v", e)
 		}
 		return
@@ -181,13 +181,13 @@ func TestWatchHearsOfQuickStops(t *testing.T) {
 		path := dbus.ObjectPath(fmt.Sprint("/org/freedesktop/systemd1/job/", id))
 		m.signal(1, systemd1, managerIf, "JobRemoved", id, path, unit, result)
 	}
+	id := uint32(100)
 	stop := func(what string) {
 		t.Helper()
-		if e := await(t, w.events, what); e != (core.StopAsked{Name: "redis.service"}) {
+		if e := await(t, w.events, what); e != (core.StopAsked{Name: "redis.service", Job: id}) {
 			t.Fatalf("%s: got %#v, want that a stop was asked for", what, e)
 		}
 	}
-	id := uint32(100)
 	quick := func(active, result string) {
 		id++
 		m.job(id, "", "redis.service")
@@ -253,7 +253,7 @@ func TestWatchHearsOfStopsThatAreCanceled(t *testing.T) {
 			m.put("redis.service", map[string]any{"InvocationID": []byte{0xab, 0xcd}})
 			w, _ := watching(t, t.Context(), m)
 			m.job(1, "stop", "redis.service")
-			if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "redis.service"}) {
+			if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "redis.service", Job: 1}) {
 				t.Fatalf("got %#v", e)
 			}
 			props := map[string]any{"ActiveState": tt.active}
@@ -289,7 +289,7 @@ func TestWatchInheritsStops(t *testing.T) {
 	if !first.First {
 		t.Error("the first look does not say so")
 	}
-	if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "redis.service"}) {
+	if e := await(t, w.events, "the stop"); e != (core.StopAsked{Name: "redis.service", Job: id}) {
 		t.Errorf("got %#v", e)
 	}
 	m.put("redis.service", map[string]any{"Job": struct {
@@ -368,6 +368,7 @@ func TestWatchKeepsTheOrder(t *testing.T) {
 	m := twoUnits(t)
 	m.quadlet("web.service", "/x/web.container")
 	m.put("web.service", map[string]any{"After": []string{"redis.service", "basic.target"}, "Requires": []string{"redis.service", "basic.target"}})
+	m.put("postgres.service", map[string]any{"PartOf": []string{"web.service"}})
 	m.put("redis.service", map[string]any{"After": []string{"postgres.service", "basic.target"}, "BindsTo": []string{"postgres.service"}})
 	w, first := watching(t, t.Context(), m)
 	const want = "[postgres.service redis.service]"
@@ -377,7 +378,7 @@ func TestWatchKeepsTheOrder(t *testing.T) {
 		}
 	}
 	m.changed(1, "web.service")
-	if u := w.one(t, "web.service"); fmt.Sprint(u.After) != want || fmt.Sprint(u.Needs) != "[postgres.service redis.service]" {
-		t.Errorf("after a change: after %v, needs %v; want %s for both", u.After, u.Needs, want)
+	if u := w.one(t, "web.service"); fmt.Sprint(u.After) != want || fmt.Sprint(u.Needs) != want || fmt.Sprint(u.StopsWith) != want {
+		t.Errorf("after a change: after %v, needs %v, stops with %v; want %s for all", u.After, u.Needs, u.StopsWith, want)
 	}
 }

@@ -138,7 +138,7 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 		return nil, fmt.Errorf("cannot list the generated units: %w", err)
 	}
 	var list []core.Unit
-	after, needs := map[string][]string{}, map[string][]string{}
+	after, needs, stops := map[string][]string{}, map[string][]string{}, map[string][]string{}
 	for _, f := range files {
 		name := path.Base(f.Path)
 		if strings.HasSuffix(name, "@.service") {
@@ -153,11 +153,12 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 		}
 		if ok {
 			list = append(list, u)
-			after[name], needs[name] = u.After, u.Needs
+			after[name], needs[name], stops[name] = u.After, u.Needs, u.StopsWith
 		}
 	}
 	for i := range list {
-		list[i].After, list[i].Needs = reach(after, list[i].Name), reach(needs, list[i].Name)
+		u := &list[i]
+		u.After, u.Needs, u.StopsWith = reach(after, u.Name), reach(needs, u.Name), reach(stops, u.Name)
 	}
 	return list, nil
 }

@@ -81,10 +81,11 @@ type watch struct {
 	known   map[dbus.ObjectPath]string
 	changed map[string]bool
 	session dbus.ObjectPath
-	// after and needs are the whole After and Needs of each, which one unit alone
-	// does not tell; bound are those of them that systemd stops it with.
-	after, needs, bound map[string][]string
-	isolation           time.Time // when a stop was last seen to be part of one
+	// whole has the whole After, Needs and StopsWith of each, which one unit alone
+	// does not tell; bound are those that systemd stops it with when they die.
+	whole     map[string]core.Unit
+	bound     map[string][]string
+	isolation time.Time // when a stop was last seen to be part of one
 	// targetUp is what was seen of the default target, targetLeft when it was seen
 	// to be down after that, and lookTarget that it changed.
 	targetUp, lookTarget bool
@@ -175,7 +176,7 @@ func (w *watch) job(ctx context.Context, body []any) {
 	switch w.jobType(ctx, path) {
 	case "stop":
 		w.stops[id] = true
-		w.stopAsked(ctx, unit)
+		w.stopAsked(ctx, unit, id)
 	case "":
 		w.quick[id] = true
 	}
@@ -204,14 +205,14 @@ func (w *watch) jobDone(ctx context.Context, body []any) {
 	}
 	u, ok, err := w.c.Get(ctx, unit)
 	if err == nil && ok && u.Runs() && (u.Active == "inactive" || u.Active == "failed") {
-		w.stopAsked(ctx, unit)
+		w.stopAsked(ctx, unit, id)
 	}
 }
 
 // stopAsked tells of a stop, unless the user manager stops as a whole. Before
 // that it tells how those are that systemd would stop the unit with: a change of
 // theirs waits for others, and a stop does not.
-func (w *watch) stopAsked(ctx context.Context, unit string) {
+func (w *watch) stopAsked(ctx context.Context, unit string, job uint32) {
 	if state, err := w.c.State(ctx); err != nil || state == "stopping" {
 		return
 	}
@@ -220,7 +221,7 @@ func (w *watch) stopAsked(ctx context.Context, unit string) {
 			w.deliver(core.UnitSeen{Unit: u})
 		}
 	}
-	w.deliver(core.StopAsked{Name: unit, Isolated: w.isolated(ctx)})
+	w.deliver(core.StopAsked{Name: unit, Isolated: w.isolated(ctx), Job: job})
 }
 
 // stopUndone tells of a stop that was canceled, if the unit runs on and nothing
@@ -252,7 +253,7 @@ func (w *watch) inherit(ctx context.Context, unit string) {
 	}
 	if id, path := jobOf(p); id != 0 && w.jobType(ctx, path) == "stop" {
 		w.stops[id] = true
-		w.stopAsked(ctx, unit)
+		w.stopAsked(ctx, unit, id)
 	}
 }
 
@@ -346,7 +347,8 @@ func (w *watch) look(ctx context.Context) error {
 // get looks at one unit that was there at the last look at all.
 func (w *watch) get(ctx context.Context, name string) (core.Unit, bool, error) {
 	u, ok, err := w.c.Get(ctx, name)
-	u.After, u.Needs = w.after[name], w.needs[name]
+	all := w.whole[name]
+	u.After, u.Needs, u.StopsWith = all.After, all.Needs, all.StopsWith
 	return u, ok, err
 }
 
@@ -359,15 +361,15 @@ func (w *watch) all(ctx context.Context) error {
 	w.relist, w.listed = false, time.Now()
 	w.changed = map[string]bool{}
 	w.known = make(map[dbus.ObjectPath]string, len(e.Units))
-	w.after, w.needs = make(map[string][]string, len(e.Units)), make(map[string][]string, len(e.Units))
+	w.whole = make(map[string]core.Unit, len(e.Units))
 	w.bound = map[string][]string{}
 	for _, u := range e.Units {
 		w.known[unitPath(u.Name)] = u.Name
-		w.after[u.Name], w.needs[u.Name] = u.After, u.Needs
+		w.whole[u.Name] = core.Unit{After: u.After, Needs: u.Needs, StopsWith: u.StopsWith}
 	}
 	for _, u := range e.Units {
 		for _, name := range u.BoundTo {
-			if _, ours := w.after[name]; ours {
+			if _, ours := w.whole[name]; ours {
 				w.bound[u.Name] = append(w.bound[u.Name], name)
 			}
 		}
