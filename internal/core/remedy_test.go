@@ -92,6 +92,13 @@ func TestRestartAsked(t *testing.T) {
 	})
 	y := newStory(t)
 	y.play(chain(watching(web), one(0, StopAsked{Name: "web.service"}, ""), want)...)
+	if v := y.s.Services(y.now)[0]; v.State != ServiceRestarting {
+		t.Errorf("shown as %+v", v)
+	}
+	y.play(step{e: Remedied{Kind: RestartUnits, Units: []string{"web.service"}, Err: "busy"}, want: "note:try again later with web"})
+	if v := y.s.Services(y.now)[0]; v.State != ServiceWell {
+		t.Errorf("it could not be restarted, and is shown as %+v", v)
+	}
 	if u := y.s.Units["web.service"]; u.Stopped {
 		t.Error("it is shown as stopped still")
 	}
