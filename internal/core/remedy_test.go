@@ -98,6 +98,13 @@ func TestRestartAsked(t *testing.T) {
 	})
 	y := newStory(t)
 	y.play(chain(watching(web), one(0, StopAsked{Name: "web.service"}, ""), want)...)
+	if v := y.s.Services(y.now)[0]; v.State != ServiceRestarting {
+		t.Errorf("shown as %+v", v)
+	}
+	y.play(step{e: Remedied{Kind: RestartUnits, Units: []string{"web.service"}, Err: "busy"}, want: "note:try again later with web"})
+	if v := y.s.Services(y.now)[0]; v.State != ServiceWell {
+		t.Errorf("it could not be restarted, and is shown as %+v", v)
+	}
 	if u := y.s.Units["web.service"]; u.Stopped {
 		t.Error("it is shown as stopped still")
 	}
@@ -125,6 +132,8 @@ func TestStartBudget(t *testing.T) {
 	y.play(step{after: time.Hour - 1, e: UnitSeen{svc("db", "failed")}}, step{after: 1, e: UnitSeen{svc("db", "failed")}, want: "start-units"}, step{e: UnitsStarted{}})
 	resumed := *y
 	resumed.play(step{e: ResumeAsked{"db.service"}, want: "note:start afresh with db | start-units"})
+	soon := *y
+	soon.play(step{e: UnitSeen{life("2", svc("db", "active"))}}, step{after: 6 * time.Minute, e: UnitSeen{life("2", svc("db", "failed"))}, want: "note:give up on db | start-units"})
 	// It comes back, and dies again long after: another story.
 	y.play(step{e: UnitSeen{life("2", svc("db", "active"))}}, step{after: 2 * time.Hour, e: UnitSeen{life("2", svc("db", "failed"))}, want: "start-units"})
 	if o := y.s.debts["db.service"]; o.tries != 1 {

@@ -394,7 +394,9 @@ func (d *decider) restartAsked(e RestartAsked) {
 		d.debts[e.Unit] = o               // a copy: it starts afresh
 	}
 	if w := d.watches[e.Unit]; w != nil {
-		d.setWatch(e.Unit, watch{life: w.life, pid: w.pid, since: d.now, spec: w.spec, deps: w.deps})
+		// What was found stays: should the restart fail, a prober of a service that is
+		// well has nothing to tell.
+		d.setWatch(e.Unit, watch{life: w.life, pid: w.pid, since: d.now, spec: w.spec, deps: w.deps, outcome: w.outcome, found: w.found})
 	}
 	d.restarts(e.Unit)
 	d.actions = append(d.actions, Action{Kind: RestartUnits, Units: []string{e.Unit}, What: "restart " + short(e.Unit), Reason: "somebody asked for it (keeper restart)"})
