@@ -106,7 +106,7 @@ var settings = named([]setting{
 		return true
 	}, initial: "what its unit needs", means: "services, besides those that its unit needs, without which it cannot be well"},
 	between("thaw", 0, 24*time.Hour, ", or never", true, func(s *core.Supervision) *time.Duration { return &s.Thaw },
-		"1m", "how long it may be frozen (`podman pause`) or stopped by a signal until keeper has it go on; `never` (in a Quadlet also `infinity`) leaves that to you"),
+		"5m", "how long it may be frozen (`podman pause`) until keeper has it go on; `never` (in a Quadlet also `infinity`) leaves that to you, and a process that a signal stopped as well"),
 })
 
 // named puts the names that core has for [X-Keeper] beside those of keeper.toml.

@@ -198,18 +198,20 @@ func frozen(v core.Service, u core.Unit) Problem {
 	if container == "" {
 		container = "systemd-" + short(v.Name) // as Quadlet names it
 	}
-	what, keeper, try := "is paused (podman pause)", "unpauses", "podman unpause "+quote(container)
+	what, try := "is paused (podman pause)", "podman unpause "+quote(container)
 	if v.Condition == core.ConditionStopped {
-		what, keeper, try = "does nothing: its main process was stopped by a signal", "continues", "podman kill --signal CONT "+quote(container)
+		what, try = "does nothing: its main process was stopped by a signal", "podman kill --signal CONT "+quote(container)
 	}
 	what = short(v.Name) + " " + what + since(v.Since)
 	switch {
 	case v.Supervision.Thaw < 0:
 		what += "; keeper leaves it so (thaw = \"never\"" + from(v, "thaw") + ")"
+	case v.Condition == core.ConditionStopped:
+		what += "; keeper continues it once that is certain"
 	case !v.Next.IsZero():
-		what += "; keeper " + keeper + " it at " + v.Next.Local().Format(time.TimeOnly)
+		what += "; keeper unpauses it at " + v.Next.Local().Format(time.TimeOnly)
 	default:
-		what += "; keeper " + keeper + " it after " + core.Span(v.Supervision.Thaw)
+		what += "; keeper unpauses it after " + core.Span(v.Supervision.Thaw)
 	}
 	return Problem{What: what, Try: try}
 }

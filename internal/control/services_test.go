@@ -80,7 +80,7 @@ func TestProblemsOfServices(t *testing.T) {
 			change: func(s *Status) { s.Units[0].Container = "the db" },
 			want:   "db is paused (podman pause) since 2026-03-01 12:00:00; keeper unpauses it at 12:01:00|podman unpause 'the db'"},
 		"stopped by a signal": {v: core.Service{State: core.ServiceFrozen, Condition: core.ConditionStopped},
-			want: "db does nothing: its main process was stopped by a signal; keeper continues it after 1m|podman kill --signal CONT systemd-db"},
+			want: "db does nothing: its main process was stopped by a signal; keeper continues it once that is certain|podman kill --signal CONT systemd-db"},
 		"down": {v: core.Service{State: core.ServiceDown, Since: at}, change: func(s *Status) {
 			s.Units[0].Active, s.Units[0].Result = "failed", "exit-code"
 		}, want: "db is down since 2026-03-01 12:00:00: exit-code|" + look + "; keeper restart db"},

@@ -31,11 +31,12 @@ func TestHeld(t *testing.T) {
 
 func TestThaw(t *testing.T) {
 	web := svc("web", "active")
-	pausedFor := func(c Condition, want string) []step {
-		return []step{
-			{after: 10 * time.Second, e: shows("web", c)}, tick("web", c, ""), tick("web", c, "note:call web ill"),
-			tick("web", c, ""), tick("web", c, ""), tick("web", c, ""), {after: 10*time.Second - 1, e: shows("web", c)}, {after: 1, e: shows("web", c), want: want},
-		}
+	frozen := []step{
+		{after: 10 * time.Second, e: shows("web", ConditionFrozen)}, tick("web", ConditionFrozen, ""), tick("web", ConditionFrozen, "note:call web ill"),
+		{after: 280*time.Second - 1, e: shows("web", ConditionFrozen)}, {after: 1, e: shows("web", ConditionFrozen), want: "thaw-unit"},
+	}
+	halt := func() []step {
+		return []step{{after: 10 * time.Second, e: shows("web", ConditionStopped)}, tick("web", ConditionStopped, ""), tick("web", ConditionStopped, "note:call web ill | continue-unit")}
 	}
 	done := func(kind Kind, err, want string) []step {
 		return one(0, Remedied{Kind: kind, Units: []string{"web.service"}, Err: err}, want)
@@ -44,28 +45,33 @@ func TestThaw(t *testing.T) {
 		return one(time.Minute, shows("web", ConditionStopped), want)
 	}
 	settings := SettingsSeen{Settings: Settings{Services: map[string]Supervision{"web": {Thaw: -1, From: map[string]string{"thaw": "f:1"}}}}}
-	stopped := pausedFor(ConditionStopped, "continue-unit")
-	stopped[len(stopped)-1].reason = "1m0s ago; keeper pause web keeps it so"
+	stopped := halt()
+	stopped[len(stopped)-1].reason = "20s ago; keeper pause web keeps it so"
+	well := []step{tick("web", ConditionReady, ""), tick("web", ConditionReady, "note:count web as well again")}
+	silent3 := func(c Condition) []step {
+		return []step{{e: shows("web", c)}, {e: shows("web", c)}, {e: shows("web", c), want: "note:call web ill"}}
+	}
+	soon := func(want string) []step { return one(20*time.Second, shows("web", ConditionStopped), want) }
 	tell(t, map[string]tale{
-		"paused":        {steps: chain(watching(web), pausedFor(ConditionFrozen, "thaw-unit"), done(ThawUnit, "", ""), []step{tick("web", ConditionReady, ""), tick("web", ConditionReady, "note:count web as well again")})},
-		"stopped":       {steps: chain(watching(web), stopped)},
-		"by the timer":  {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(time.Minute-1, Wake{}, "look-manager"), one(1, Wake{}, "continue-unit"))},
+		"paused":        {steps: chain(watching(web), frozen, done(ThawUnit, "", ""), well)},
+		"stopped":       {steps: chain(watching(web), stopped, done(ContinueUnit, "", ""), well)},
+		"by the timer":  {steps: chain(watching(web), one(0, shows("web", ConditionFrozen), ""), one(5*time.Minute-1, Wake{}, "look-manager"), one(1, Wake{}, "look-linger | look-units | thaw-unit"))},
 		"one at a time": {steps: chain(watching(web), stopped, minute(""), minute(""))},
 		"again and again, later and later": {steps: chain(watching(web), stopped, done(ContinueUnit, "no", "note:try again later with web"),
-			minute("continue-unit"), done(ContinueUnit, "no", ""), minute(""), minute("continue-unit"), done(ContinueUnit, "", ""),
-			minute(""), minute(""), minute(""), minute("continue-unit"))},
-		"it went on, and is stopped anew": {steps: chain(watching(web), stopped, done(ContinueUnit, "", ""), []step{tick("web", ConditionReady, ""), tick("web", ConditionReady, "note:count web as well again")},
-			pausedFor(ConditionStopped, "continue-unit"))},
-		"not before it was so for long enough": {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(50*time.Second, shows("web", ConditionReady), ""), one(10*time.Second, shows("web", ConditionStopped), ""), one(50*time.Second, shows("web", ConditionStopped), ""))},
-		"it answers before the outcome is known": {steps: chain(watching(web), stopped, []step{tick("web", ConditionReady, "")}, done(ContinueUnit, "", ""),
-			[]step{tick("web", ConditionReady, "note:count web as well again")}, pausedFor(ConditionStopped, "continue-unit"))},
-		"never":                 {steps: chain(settled(), one(0, settings, ""), watching(web)[4:], []step{{e: shows("web", ConditionFrozen)}, {after: time.Hour, e: shows("web", ConditionFrozen)}})},
-		"of another life":       {steps: chain(watching(web), stopped, one(0, UnitSeen{life("2", web)}, ""), done(ContinueUnit, "", ""), one(0, in("2", shows("web", ConditionStopped)), ""), one(time.Minute, in("2", shows("web", ConditionStopped)), "continue-unit"))},
+			soon("continue-unit"), done(ContinueUnit, "no", ""), soon(""), soon("continue-unit"), done(ContinueUnit, "", ""),
+			soon(""), soon(""), soon(""), soon("continue-unit"))},
+		"it went on, and is stopped anew":        {steps: chain(watching(web), stopped, done(ContinueUnit, "", ""), well, halt())},
+		"not before it was so for long enough":   {steps: chain(watching(web), one(0, shows("web", ConditionFrozen), ""), one(290*time.Second, shows("web", ConditionReady), ""), one(10*time.Second, shows("web", ConditionFrozen), ""), one(290*time.Second, shows("web", ConditionFrozen), ""))},
+		"a signal for a moment":                  {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(10*time.Second, shows("web", ConditionStopped), ""), one(10*time.Second, shows("web", ConditionReady), ""), one(10*time.Second, shows("web", ConditionStopped), ""))},
+		"it answers before the outcome is known": {steps: chain(watching(web), stopped, well[:1], done(ContinueUnit, "", ""), well[1:], halt())},
+		"never": {steps: chain(settled(), one(0, settings, ""), watching(web)[4:], []step{{e: shows("web", ConditionFrozen)}, {after: time.Hour, e: shows("web", ConditionFrozen)},
+			{e: shows("web", ConditionStopped), want: "note:call web ill"}, {after: time.Hour, e: shows("web", ConditionStopped)}})},
+		"of another life":       {steps: chain(watching(web), stopped, one(0, UnitSeen{life("2", web)}, ""), done(ContinueUnit, "", ""), one(0, in("2", shows("web", ConditionStopped)), ""), one(time.Second, in("2", shows("web", ConditionStopped)), ""), one(time.Second, in("2", shows("web", ConditionStopped)), "continue-unit"))},
 		"nobody asked":          {steps: chain(watching(web), done(ThawUnit, "", ""), done(ContinueUnit, "", ""))},
-		"keeper stands down":    {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(0, StandDownSeen{paused}, "note:stand down"), minute(""), one(0, StandDownSeen{}, "note:stand up | look-linger | continue-unit"))},
-		"the manager starts":    {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(0, starting(web), ""), minute(""), one(0, list(web), "continue-unit"))},
-		"somebody stops it":     {steps: chain(watching(web), one(0, shows("web", ConditionStopped), ""), one(0, StopAsked{Name: "web.service"}, ""), minute(""))},
-		"it is never restarted": {steps: chain(watching(web), stopped, done(ContinueUnit, "", ""), []step{tick("web", ConditionStopped, ""), tick("web", ConditionStopped, "")})},
+		"keeper stands down":    {steps: chain(watching(web), one(0, StandDownSeen{paused}, "note:stand down"), silent3(ConditionStopped), minute(""), one(0, StandDownSeen{}, "note:stand up | look-linger | continue-unit"))},
+		"the manager starts":    {steps: chain(watching(web), one(0, starting(web), ""), silent3(ConditionStopped), minute(""), one(0, list(web), "continue-unit"))},
+		"somebody stops it":     {steps: chain(watching(web), one(0, StopAsked{Name: "web.service"}, ""), silent3(ConditionStopped), minute(""))},
+		"it is never restarted": {steps: chain(watching(web), stopped, done(ContinueUnit, "", ""), []step{tick("web", ConditionStopped, ""), {after: 9 * time.Second, e: shows("web", ConditionStopped)}})},
 	})
 }
 
@@ -92,6 +98,13 @@ func TestRestartAsked(t *testing.T) {
 	})
 	y := newStory(t)
 	y.play(chain(watching(web), one(0, StopAsked{Name: "web.service"}, ""), want)...)
+	if v := y.s.Services(y.now)[0]; v.State != ServiceRestarting {
+		t.Errorf("shown as %+v", v)
+	}
+	y.play(step{e: Remedied{Kind: RestartUnits, Units: []string{"web.service"}, Err: "busy"}, want: "note:try again later with web"})
+	if v := y.s.Services(y.now)[0]; v.State != ServiceWell {
+		t.Errorf("it could not be restarted, and is shown as %+v", v)
+	}
 	if u := y.s.Units["web.service"]; u.Stopped {
 		t.Error("it is shown as stopped still")
 	}
@@ -119,6 +132,8 @@ func TestStartBudget(t *testing.T) {
 	y.play(step{after: time.Hour - 1, e: UnitSeen{svc("db", "failed")}}, step{after: 1, e: UnitSeen{svc("db", "failed")}, want: "start-units"}, step{e: UnitsStarted{}})
 	resumed := *y
 	resumed.play(step{e: ResumeAsked{"db.service"}, want: "note:start afresh with db | start-units"})
+	soon := *y
+	soon.play(step{e: UnitSeen{life("2", svc("db", "active"))}}, step{after: 6 * time.Minute, e: UnitSeen{life("2", svc("db", "failed"))}, want: "note:give up on db | start-units"})
 	// It comes back, and dies again long after: another story.
 	y.play(step{e: UnitSeen{life("2", svc("db", "active"))}}, step{after: 2 * time.Hour, e: UnitSeen{life("2", svc("db", "failed"))}, want: "start-units"})
 	if o := y.s.debts["db.service"]; o.tries != 1 {

@@ -73,7 +73,7 @@ func TestServices(t *testing.T) {
 		{"blocked, and ill", chain(watching(db, needing(web, "db")), ill, one(0, UnitSeen{unit("db", "activating")}, "note:leave web to db")), ServiceBlocked, DesiredRun, at(30 * time.Second), "db: it is activating", "db.service"},
 		{"ill", chain(watching(web), ill), ServiceIll, DesiredRun, at(30 * time.Second), "silent", ""},
 		{"frozen", chain(watching(web), []step{tick("web", ConditionFrozen, ""), tick("web", ConditionFrozen, "")}), ServiceFrozen, DesiredRun, at(10 * time.Second), "frozen", ""},
-		{"stopped by a signal, and ill", chain(watching(web), []step{tick("web", ConditionStopped, ""), tick("web", ConditionStopped, ""), tick("web", ConditionStopped, "note:call web ill")}), ServiceFrozen, DesiredRun, at(10 * time.Second), "stopped", ""},
+		{"stopped by a signal, and ill", chain(watching(web), []step{tick("web", ConditionStopped, ""), tick("web", ConditionStopped, ""), tick("web", ConditionStopped, "note:call web ill | continue-unit")}), ServiceFrozen, DesiredRun, at(10 * time.Second), "stopped", ""},
 		{"restarting", chain(watching(web), ill, restart, one(0, UnitSeen{unit("web", "deactivating")}, "")), ServiceRestarting, DesiredRun, at(31 * time.Second), "keeper restarts it", ""},
 		{"restarted, and not answered", chain(watching(web), ill, restart, one(5*time.Second, UnitSeen{life("2", web)}, "")), ServiceRestarting, DesiredRun, at(36 * time.Second), "keeper restarted it", ""},
 		{"restarted, and failed at once", chain(watching(web), ill, restart, one(0, UnitSeen{failed}, "start-units")), ServiceDown, DesiredRun, since, "systemd gave up on it: exit-code", ""},

@@ -280,13 +280,20 @@ func (s State) dependants(name string) []string {
 	return list
 }
 
-// thaw has a service go on that somebody froze (podman pause) or stopped by a
-// signal, once that was so for long enough.
+// thaw has a service go on that somebody stopped by a signal, once it is ill, or
+// froze (podman pause), once that was so for long enough.
 func (d *decider) thaw(name string, w watch) {
 	if w.spec.Thaw < 0 || w.thawing || !d.mayRemedy() {
 		return
 	}
 	at := later(w.found.Add(w.spec.Thaw), w.thawAt)
+	if w.outcome.Condition == ConditionStopped {
+		// Nobody makes a copy of a volume that way, as people do with podman pause.
+		if w.ill.IsZero() {
+			return
+		}
+		at = later(w.ill, w.thawAt)
+	}
 	if d.now.Before(at) {
 		d.superviseAt = earlier(d.superviseAt, at)
 		return
@@ -322,7 +329,11 @@ func (d *decider) remedied(e Remedied) {
 				d.setWatch(name, next) // it has answered since: what comes is another story
 				continue
 			}
-			next.thawAt = d.now.Add(min(min(max(w.spec.Thaw, 2*w.spec.Interval), thawMost)<<min(w.thaws-1, 8), thawMost))
+			wait := 2 * w.spec.Interval
+			if e.Kind == ThawUnit {
+				wait = max(wait, w.spec.Thaw)
+			}
+			next.thawAt = d.now.Add(min(min(wait, thawMost)<<min(w.thaws-1, 8), thawMost))
 			d.setWatch(name, next)
 		}
 	}
@@ -383,7 +394,9 @@ func (d *decider) restartAsked(e RestartAsked) {
 		d.debts[e.Unit] = o               // a copy: it starts afresh
 	}
 	if w := d.watches[e.Unit]; w != nil {
-		d.setWatch(e.Unit, watch{life: w.life, pid: w.pid, since: d.now, spec: w.spec, deps: w.deps})
+		// What was found stays: should the restart fail, a prober of a service that is
+		// well has nothing to tell.
+		d.setWatch(e.Unit, watch{life: w.life, pid: w.pid, since: d.now, spec: w.spec, deps: w.deps, outcome: w.outcome, found: w.found})
 	}
 	d.restarts(e.Unit)
 	d.actions = append(d.actions, Action{Kind: RestartUnits, Units: []string{e.Unit}, What: "restart " + short(e.Unit), Reason: "somebody asked for it (keeper restart)"})

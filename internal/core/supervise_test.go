@@ -163,6 +163,31 @@ func TestExamination(t *testing.T) {
 	})
 }
 
+// An examination of one life says nothing of the next, however soon that is ill.
+func TestExaminationOfAnotherLife(t *testing.T) {
+	at := SettingsSeen{Settings: Settings{Defaults: Supervision{Failures: 1, From: map[string]string{"failures": "f:1"}}}}
+	y := newStory(t)
+	y.play(chain(settled(), one(0, at, ""), watching(svc("web", "active"))[4:], one(time.Second, shows("web", ConditionSilent), "note:call web ill | examine"))...)
+	y.play(step{e: UnitSeen{life("2", svc("web", "active"))}}, step{e: in("2", shows("web", ConditionReady))},
+		step{after: time.Second, e: in("2", shows("web", ConditionSilent)), want: "note:call web ill"},
+		step{e: examined("web", "web", ConditionSilent), want: "examine"}, step{e: examined("web", "web", ConditionSilent), want: "restart-units"})
+}
+
+// What an examination finds out about a dependency holds until that one's own
+// probes have had their turn.
+func TestCauseByExamination(t *testing.T) {
+	y := newStory(t)
+	y.play(watching(svc("db", "active"), needing(svc("web", "active"), "db"))...)
+	y.play(chain(illNow("web"), one(0, examined("web", "web", ConditionSilent, "db", ConditionSilent), "note:leave web to db"), one(9*time.Second, shows("web", ConditionSilent), ""))...)
+	if w := y.s.watches["web.service"]; w.cause != "db.service" || w.ill.IsZero() {
+		t.Errorf("it is forgotten: %+v", *w)
+	}
+	y.play(step{after: time.Second, e: Wake{}, want: "look-manager"})
+	if w := y.s.watches["web.service"]; w.cause != "" || !w.ill.IsZero() {
+		t.Errorf("it is held against db for ever: %+v", *w)
+	}
+}
+
 // What a service is examined with: itself, and what it depends on and is probed.
 func TestExamineTargets(t *testing.T) {
 	y := newStory(t)

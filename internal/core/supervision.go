@@ -47,8 +47,8 @@ type Supervision struct {
 	Window   time.Duration `json:"window,omitempty"`
 	// DependsOn are services, as unit names, beside those that its unit needs.
 	DependsOn []string `json:"depends_on,omitempty"`
-	// Thaw is how long it may be frozen (podman pause) or stopped by a signal until
-	// keeper has it go on; negative means never.
+	// Thaw is how long it may be frozen (podman pause) until keeper has it go on.
+	// Negative means never, after a signal that stopped its process as well.
 	Thaw time.Duration `json:"thaw,omitempty"`
 
 	// From says where the value of each key came from: a file and its line, or how
@@ -174,7 +174,7 @@ const (
 func defaults(store bool) Supervision {
 	s := Supervision{
 		Probe: ProbeProcess, Interval: 10 * time.Second, Timeout: 3 * time.Second, Grace: time.Minute,
-		Failures: 3, Successes: 2, Restart: RestartIll, Restarts: 5, Window: time.Hour, Thaw: time.Minute,
+		Failures: 3, Successes: 2, Restart: RestartIll, Restarts: 5, Window: time.Hour, Thaw: 5 * time.Minute,
 		From: map[string]string{},
 	}
 	if store {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,17 +99,27 @@ func TestExaminationHangs(t *testing.T) {
 }
 
 func TestGoesOn(t *testing.T) {
-	for condition, want := range map[core.Condition]string{
-		core.ConditionStopped: "continue web.service",
-		core.ConditionFrozen:  "thaw web.service",
+	for condition, want := range map[core.Condition]struct {
+		do    string
+		after time.Duration // it is ill, or frozen
+		again time.Duration
+	}{
+		core.ConditionStopped: {"continue web.service", 0, 20 * time.Second},
+		core.ConditionFrozen:  {"thaw web.service", 5 * time.Minute, 5 * time.Minute},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			e, s, _ := supervised(t, &condition)
-			s.with(func() { s.fail[want] = errors.New("it will not") })
+			s.with(func() { s.fail[want.do] = errors.New("it will not") })
+			fail(t, e, "web.service", 2, condition)
+			expect(t, "at once", s.since(0))
 			fail(t, e, "web.service", 1, condition)
-			expect(t, "at once", s.since(59*time.Second))
-			expect(t, "after a minute", s.since(2*time.Second), "1s "+want)
-			expect(t, "and again, for that failed", s.since(2*time.Minute), "59s "+want)
+			does := fmt.Sprint(want.after, " ", want.do)
+			if got := s.since(want.after + want.again - 1); !slices.Contains(got, does) {
+				t.Errorf("got %q, want %q", got, does)
+			}
+			if got := s.since(1); !slices.Contains(got, "1ns "+want.do) {
+				t.Errorf("it failed, and was not tried again: %q", got)
+			}
 		})
 	}
 }
