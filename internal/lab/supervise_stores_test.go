@@ -81,7 +81,7 @@ grace = "5s"
 		stays(t, h, 3*time.Second, Services...)
 	})
 	t.Run("Redis loads a large file", func(t *testing.T) {
-		struck(t, h, "unions=70000\n"+slowToLoad+"account systemctl --user --no-block start redis")
+		struck(t, h, "unions=100000\n"+slowToLoad+"account systemctl --user --no-block start redis")
 		begin := time.Now()
 		await(t, 10*time.Second, "redis has started", func(ctx context.Context) bool {
 			return holds(ctx, h, "account systemctl --user is-active redis; server redis")
