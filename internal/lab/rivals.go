@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"slices"
@@ -235,9 +234,9 @@ func raceRivals(ctx context.Context, h *Host, o RivalOptions) error {
 			return fmt.Errorf("%s: %w", r, err)
 		}
 		for i := range o.Blows {
-			// Past what it counts before the service is well again, and at any
-			// moment of its round.
-			if err := pause(ctx, 4*o.Interval+rand.N(o.Interval)); err != nil {
+			// Past what it counts before the service is well again, and at
+			// another moment of its round each time.
+			if err := pause(ctx, 4*o.Interval+o.Interval*time.Duration(i)/time.Duration(o.Blows)); err != nil {
 				return err
 			}
 			f, b, err := h.hang(ctx)

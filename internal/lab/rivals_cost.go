@@ -8,9 +8,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"keeper/internal/control"
-	"keeper/internal/core"
 )
 
 // weighInterval is how often each service is asked where the cost is measured.
@@ -216,13 +213,15 @@ func (h *Host) stopTiny(ctx context.Context, w watched) error {
 // does not take place costs nothing.
 func (h *Host) allWatched(ctx context.Context, w watched) error {
 	out, err := h.Keeper(ctx, "status", "--json")
-	var st control.Status
+	var st struct {
+		Services []struct{ Name, State string }
+	}
 	if jerr := json.Unmarshal([]byte(out), &st); jerr != nil {
 		return errors.Join(err, jerr)
 	}
 	well := 0
 	for _, s := range st.Services {
-		if strings.HasPrefix(s.Name, w.name+"-") && s.State == core.ServiceWell {
+		if strings.HasPrefix(s.Name, w.name+"-") && s.State == "well" {
 			well++
 		}
 	}
