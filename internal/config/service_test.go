@@ -222,7 +222,7 @@ func TestServiceMistakes(t *testing.T) {
 			`:3: service.x.live: is for the probe http or s3 alone, and the probe is tcp`, `:4: service.x.ready`, `:5: service.x.host`, `:6: service.x.tls`},
 		"probe = 'tcp'\ntls = false":                    nil,
 		"probe = 's3'\nuser = 'a'":                      {`:3: service.x.user: is for the probe postgres or redis or http alone`},
-		"probe = 'http'\nuser = 'a'\ncredential = 'b'": nil,
+		"probe = 'http'\nuser = 'a'\ncredential = 'b'":  nil,
 		"probe = 'redis'\ndatabase = 'a'":               {`:3: service.x.database: is for the probe postgres alone`},
 		"probe = 'podman'\nport = 1":                    {`:3: service.x.port: is for probes that connect`},
 		"probe = 'none'\naddress = 'a:1'":               {`:3: service.x.address: is for probes that connect`},
