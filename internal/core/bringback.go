@@ -322,6 +322,9 @@ func (d *decider) bringBack() {
 	}
 	slices.Sort(due)
 	slices.Sort(reasons)
+	if len(due) == 1 {
+		reasons[0] = debts[due[0]].reason // the action names it
+	}
 	d.startBusy = true
 	d.actions = append(d.actions, Action{Kind: StartUnits, Units: due, Retry: retry,
 		What: "start " + names(due), Reason: strings.Join(reasons, "; ")})
