@@ -155,7 +155,7 @@ func standUp(d core.StandDown, s Status) string {
 }
 
 func tryUnit(u core.Unit) string {
-	name := strings.TrimSuffix(u.Name, ".service")
+	name := quote(short(u.Name))
 	switch u.Active {
 	case "failed":
 		return "journalctl --user -u " + name + " -n 30; systemctl --user restart " + name

@@ -123,7 +123,7 @@ func ofServices(s Status) []Problem {
 				Try: "keeper resume " + quote(short(v.Name))})
 		case v.State == core.ServiceStopped && blocking[v.Name]:
 			list = append(list, Problem{What: short(v.Name) + " was stopped" + since(v.Since) + ", and others need it",
-				Try: "systemctl --user start " + short(v.Name)})
+				Try: "systemctl --user start " + quote(short(v.Name))})
 		}
 	}
 	return list
