@@ -50,7 +50,7 @@ or they are not well in time, 4 the daemon does not answer.`,
 		if err != nil {
 			return refused(err, "", alone)
 		}
-		units, err := pick(args, serviceNames(st), c.CommandPath())
+		units, err := pick(args, serviceNames(st), c.CommandPath()+" --help")
 		if err != nil {
 			return err
 		}

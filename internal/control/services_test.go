@@ -65,13 +65,19 @@ func TestProblemsOfServices(t *testing.T) {
 		}, want: "db is ill: no answer; keeper stands down|" + look},
 		"given up": {v: core.Service{State: core.ServiceGaveUp, Since: at, Restarts: 5, Why: "it is ill again after each", Detail: "no answer"},
 			want: "keeper gave up on db after 5 restarts within 1h: it is ill again after each (no answer)|" + look + "; keeper restart db"},
+		"ill, and answers again": {v: core.Service{State: core.ServiceIll, Since: at, Why: "ready", Condition: core.ConditionReady, Supervision: core.Supervision{Successes: 2}},
+			want: "db is ill since 2026-03-01 12:00:00: it answers again, and is well after 2 answers in a row|"},
+		"given up, and answers again": {v: core.Service{State: core.ServiceGaveUp, Restarts: 2, Why: "2 restarts did not help; alive", Condition: core.ConditionAlive},
+			want: "keeper gave up on db after 2 restarts within 1h: it answers again|" + look + "; keeper restart db"},
 		"given up after one": {v: core.Service{State: core.ServiceGaveUp, Restarts: 1},
 			want: "keeper gave up on db after 1 restart within 1h|" + look + "; keeper restart db"},
 		"given up, in its own words": {v: core.Service{State: core.ServiceGaveUp, Restarts: 5, Why: "5 restarts did not help; silent"},
 			want: "keeper gave up on db after 5 restarts within 1h: silent|" + look + "; keeper restart db"},
 		"given up after starts": {v: core.Service{State: core.ServiceGaveUp, Why: "8 starts did not bring it back: x"},
 			want: "keeper gave up on db: 8 starts did not bring it back: x|" + look + "; keeper restart db"},
-		"flapping": {v: core.Service{State: core.ServiceFlapping, Why: "systemd restarted it 5 times within 10m"},
+		"flapping, and up": {v: core.Service{State: core.ServiceFlapping, Since: at, Why: "systemd restarted it 5 times within 10m"}, change: func(s *Status) { s.Units[0].Active = "active" },
+			want: "db dies again and again: systemd restarted it 5 times within 10m; it is up again since 2026-03-01 12:00:00|" + look},
+		"flapping": {v: core.Service{State: core.ServiceFlapping, Why: "systemd restarted it 5 times within 10m"}, change: func(s *Status) { s.Units[0].Active = "activating" },
 			want: "db dies again and again: systemd restarted it 5 times within 10m|" + look},
 		"wanted by nobody, and failed": {v: core.Service{State: core.ServiceStopped, Desired: core.DesiredAny}, change: func(s *Status) {
 			s.Units[0].Active, s.Units[0].Result = "failed", "exit-code"
@@ -80,7 +86,7 @@ func TestProblemsOfServices(t *testing.T) {
 			change: func(s *Status) { s.Units[0].Container = "the db" },
 			want:   "db is paused (podman pause) since 2026-03-01 12:00:00; keeper unpauses it at 12:01:00|podman unpause 'the db'"},
 		"stopped by a signal": {v: core.Service{State: core.ServiceFrozen, Condition: core.ConditionStopped},
-			want: "db does nothing: its main process was stopped by a signal; keeper continues it once that is certain|podman kill --signal CONT systemd-db"},
+			want: "db does nothing: its main process is stopped by a signal; keeper continues it once that is certain|podman kill --signal CONT systemd-db"},
 		"down": {v: core.Service{State: core.ServiceDown, Since: at}, change: func(s *Status) {
 			s.Units[0].Active, s.Units[0].Result = "failed", "exit-code"
 		}, want: "db is down since 2026-03-01 12:00:00: exit-code|" + look + "; keeper restart db"},
@@ -99,7 +105,7 @@ func TestProblemsOfServices(t *testing.T) {
 			s.Units[0].Active, s.Units[0].Container = "inactive", "db"
 			s.Unkept = []core.Unkept{{Name: "db", ID: "1", Unit: "db.service"}}
 		}},
-		"being restarted": {v: core.Service{State: core.ServiceRestarting, Since: at, Why: "no answer"},
+		"being restarted": {v: core.Service{State: core.ServiceRestarting, Since: at, Detail: "no answer"},
 			want: "db is being restarted by keeper since 2026-03-01 12:00:00: no answer|"},
 		"credentials": {v: core.Service{State: core.ServiceWell, Condition: core.ConditionAuthRefused, Detail: "password authentication failed",
 			Supervision: core.Supervision{Credential: "db-password", From: map[string]string{"credential": "/k.toml:7"}}},
@@ -198,6 +204,8 @@ func TestCausesBeforeSymptoms(t *testing.T) {
 	// Something must be there to type for what a person stopped and others need.
 	s.Services[1].State, s.Services[1].Desired = core.ServiceStopped, core.DesiredStopped
 	check("postgres was stopped, and others need it", "django is blocked by postgres", "django-volume.service is failed")
+	s.Services[1].State, s.Services[1].Desired = core.ServiceFrozen, core.DesiredHeld
+	check("postgres is frozen and others need it; keeper was told to leave it alone", "django is blocked by postgres", "django-volume.service is failed")
 	s.Services[0].State = core.ServiceNotReady
 	check("django is not ready; keeper does not restart it for that", "django-volume.service is failed")
 }

@@ -64,7 +64,7 @@ type Service struct {
 	Threshold int `json:"threshold"`
 	Restarts  int `json:"restarts"`
 	Budget    int `json:"budget"`
-	// Next is when keeper may restart or start it again.
+	// Next is when keeper may restart or start it again, or unpause it.
 	Next time.Time `json:"next,omitzero"`
 	Hold *Hold     `json:"hold,omitempty"`
 	// Supervision is what is in force; SettingsErrors are the mistakes in its
@@ -117,7 +117,7 @@ func (s State) service(u Unit, owed, outside string, now time.Time) Service {
 			v.Why, v.Cause = "it was stopped with "+short(u.StoppedWith)+", and comes back with it", u.StoppedWith
 		}
 	case s.restarting == u.Name && (u.Active != "failed" || u.Job):
-		v.State, v.Why, v.Since = ServiceRestarting, "keeper restarts it", s.restartUntil.Add(-restartHold)
+		v.State, v.Since = ServiceRestarting, s.restartUntil.Add(-restartHold)
 	default:
 		l.lives = within(l.lives, now, flapWindow)
 		s.away(&v, u, owed, outside, l)
@@ -172,13 +172,16 @@ func (s State) alive(v *Service, w *watch, l care, now time.Time) {
 	switch {
 	case c == ConditionStopped || c == ConditionFrozen:
 		set(ServiceFrozen, w.found, said(w.outcome))
+		if c == ConditionFrozen && w.spec.Thaw >= 0 {
+			v.Next = later(w.found.Add(w.spec.Thaw), w.thawAt)
+		}
 	case !w.ill.IsZero() && cause != "":
 		set(ServiceBlocked, w.ill, short(cause)+": "+why)
 		v.Cause = cause
 	case !l.gaveUp.IsZero() && !w.ill.IsZero():
 		set(ServiceGaveUp, l.gaveUp, fmt.Sprintf("%d restarts did not help; %s", len(l.restarts), said(w.outcome)))
 	case s.restarting == v.Name && !w.answered:
-		set(ServiceRestarting, w.since, "keeper restarted it")
+		set(ServiceRestarting, w.since, "")
 	case !w.ill.IsZero():
 		set(ServiceIll, w.ill, said(w.outcome))
 		v.Next = later(l.next, w.look)

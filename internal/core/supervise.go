@@ -265,7 +265,13 @@ func (d *decider) restart(u Unit, w watch, why string) {
 func (d *decider) restarts(name string) {
 	d.restarting, d.restartUntil = name, d.now.Add(restartHold)
 	d.restarted = append(d.dependants(name), name)
+	was := d.own
 	d.stopSelf(d.restarted)
+	for _, one := range d.restarted {
+		o := d.own[one]
+		o.restart = one == name || was[one].restart && was[one].life == o.life
+		d.own[one] = o // a copy since stopSelf
+	}
 }
 
 // dependants are the services that systemd stops with the unit.

@@ -30,8 +30,8 @@ type File struct {
 	written fs.FileInfo
 }
 
-// CheckFile says what is wrong with the path of such a file.
-func CheckFile(path string) error {
+// checkFile says what is wrong with the path of such a file.
+func checkFile(path string) error {
 	// The collector reads files of this name only.
 	if !filepath.IsAbs(path) || !strings.HasSuffix(path, ".prom") {
 		return fmt.Errorf("cannot write the metrics to %q: it must be an absolute path that ends in .prom", path)
@@ -108,7 +108,7 @@ func (f *File) write(s Snapshot, now time.Time) error {
 	if key == f.key && now.Sub(f.at) < fileEvery && f.there() {
 		return nil
 	}
-	if err := CheckFile(f.path); err != nil {
+	if err := checkFile(f.path); err != nil {
 		return err
 	}
 	if fi, err := os.Stat(filepath.Dir(f.path)); err != nil || !fi.IsDir() {

@@ -70,7 +70,7 @@ func TestCheckListen(t *testing.T) {
 		"0.0.0.0:9742": false, ":9742": false, "[::]:9742": false, "192.0.2.1:9742": false, "localhost:9742": true, "localhost.evil:9742": false, "localhost": false, "localhost:0": false,
 		"127.0.0.1": false, "127.0.0.1:0": false, "127.0.0.1:http": false, "127.0.0.1:99999": false, "": false, "unix:/x": false,
 	} {
-		if err := CheckListen(addr); (err == nil) != ok {
+		if err := checkListen(addr); (err == nil) != ok {
 			t.Errorf("%q: %v", addr, err)
 		}
 		if !ok {
