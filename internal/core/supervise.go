@@ -257,7 +257,7 @@ func (d *decider) restart(u Unit, w watch, why string) {
 	l.next = d.now.Add(jitter(restartWaits[min(l.tries, len(restartWaits)-1)], u.Name, l.tries))
 	d.setCare(u.Name, l)
 	d.restarts(u.Name)
-	d.actions = append(d.actions, Action{Kind: RestartUnits, Units: []string{u.Name}, What: "restart " + short(u.Name),
+	d.actions = append(d.actions, Action{Kind: RestartUnits, Units: []string{u.Name}, Running: true, What: "restart " + short(u.Name),
 		Reason: fmt.Sprintf("it is ill since %d probes: %s", w.fails, why)})
 }
 

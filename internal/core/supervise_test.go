@@ -253,6 +253,8 @@ func TestBudget(t *testing.T) {
 			{after: 30 * time.Second, e: in("6", shows("web", ConditionSilent))},
 			{after: 30 * time.Second, e: in("6", shows("web", ConditionReady))},
 		})},
+		"the clock was set back since": {steps: chain(settled(), one(0, Began{Kind: LifeRevived, Cause: "killed", Cares: map[string]Care{"web.service": {Restarts: slices.Repeat([]time.Time{noon.AddDate(1, 0, 0)}, 5)}}}, "note:count the stack back in"),
+			watching(svc("web", "active"))[4:], illNow("web"), one(0, examined("web", "web", ConditionSilent), "restart-units"))},
 		"the window has passed": {steps: chain(watching(svc("web", "active")), spent, []step{
 			{after: time.Hour, e: in("6", shows("web", ConditionReady))}}, last("restart-units"))},
 		"a new daemon has not forgotten": {steps: chain(settled(), one(0, Began{Kind: LifeSame, Cares: map[string]Care{"web.service": {GaveUp: noon, Restarts: []time.Time{noon}}}}, ""),

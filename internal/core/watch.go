@@ -299,9 +299,10 @@ func said(o Outcome) string {
 
 func short(unit string) string { return strings.TrimSuffix(unit, ".service") }
 
-// within drops what is older than the window.
+// within drops what is older than the window. What an earlier daemon kept is on the
+// wall's clock: if that was set back meanwhile, it must not count for ever.
 func within(times []time.Time, now time.Time, window time.Duration) []time.Time {
-	return slices.DeleteFunc(slices.Clone(times), func(t time.Time) bool { return now.Sub(t) >= window })
+	return slices.DeleteFunc(slices.Clone(times), func(t time.Time) bool { return now.Sub(t).Abs() >= window })
 }
 
 // takeOver goes on with what an earlier daemon did. A service that it gave up on

@@ -33,10 +33,11 @@ type Marks interface {
 
 // Units looks at every Quadlet-made unit, and starts, restarts and stops them.
 // Start and Restart return when their jobs are queued, Stop when all are stopped.
+// With running, Restart leaves alone what is not up any more, or about to be stopped.
 type Units interface {
 	Look(ctx context.Context) core.UnitsSeen
 	Start(ctx context.Context, names []string) error
-	Restart(ctx context.Context, names []string) error
+	Restart(ctx context.Context, names []string, running bool) error
 	Stop(ctx context.Context, names []string) error
 }
 
@@ -236,7 +237,7 @@ func (e *Engine) act(ctx context.Context, a core.Action) {
 	case core.StopUnits:
 		e.Deliver(ctx, core.UnitsStopped{Units: a.Units, Err: text(e.Units.Stop(actx, a.Units))})
 	case core.RestartUnits:
-		e.Deliver(ctx, core.Remedied{Kind: a.Kind, Units: a.Units, Err: text(e.Units.Restart(actx, a.Units))})
+		e.Deliver(ctx, core.Remedied{Kind: a.Kind, Units: a.Units, Err: text(e.Units.Restart(actx, a.Units, a.Running))})
 	case core.Examine:
 		seen := core.Examined{Unit: a.Units[0], Outcomes: e.Prober.Ask(actx, a.Targets)}
 		seen.DeadHelpers = e.Helpers.Dead().Dead

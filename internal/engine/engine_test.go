@@ -36,15 +36,15 @@ func (f fakeMarks) Read(ctx context.Context, now time.Time) core.StandDown { ret
 type fakeUnits struct {
 	look        func(ctx context.Context) core.UnitsSeen
 	start, stop func(ctx context.Context, names []string) error
-	restart     func(ctx context.Context, names []string) error
+	restart     func(ctx context.Context, names []string, running bool) error
 }
 
 func (f fakeUnits) Look(ctx context.Context) core.UnitsSeen { return f.look(ctx) }
 
 func (f fakeUnits) Start(ctx context.Context, names []string) error { return f.start(ctx, names) }
 func (f fakeUnits) Stop(ctx context.Context, names []string) error  { return f.stop(ctx, names) }
-func (f fakeUnits) Restart(ctx context.Context, names []string) error {
-	return f.restart(ctx, names)
+func (f fakeUnits) Restart(ctx context.Context, names []string, running bool) error {
+	return f.restart(ctx, names, running)
 }
 
 // fakeProber is a prober and a thawer.

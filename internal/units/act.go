@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
@@ -48,14 +49,22 @@ func (c *Conn) Start(ctx context.Context, names []string) error {
 	return all
 }
 
-// Restart forgets the failures and start limits of the units and restarts them, in
-// their order (Manager.RestartUnit); one that is down is started. systemd restarts
-// along what a stop of theirs would stop. It returns when all the jobs are queued.
-func (c *Conn) Restart(ctx context.Context, names []string) error {
-	all := c.reset(ctx, names)
+// Restart forgets the failures and start limits of the units, and of what they need
+// besides, and restarts the units, in their order (Manager.RestartUnit); one that is
+// down is started. systemd restarts along what a stop of theirs would stop. It
+// returns when all the jobs are queued.
+//
+// With running, a unit that somebody stopped meanwhile stays so: one that is down is
+// let be (Manager.TryRestartUnit), and one with a stop job keeps that ("fail").
+func (c *Conn) Restart(ctx context.Context, names, needs []string, running bool) error {
+	all := c.reset(ctx, slices.Concat(names, needs))
+	restart, mode := c.sd.RestartUnitContext, "replace"
+	if running {
+		restart, mode = c.sd.TryRestartUnitContext, "fail"
+	}
 	for _, name := range names {
 		cctx, cancel := context.WithTimeout(ctx, CallTimeout)
-		if _, err := c.sd.RestartUnitContext(cctx, name, "replace", nil); err != nil {
+		if _, err := restart(cctx, name, mode, nil); err != nil {
 			all = errors.Join(all, fmt.Errorf("cannot restart %s: %w", name, err))
 		}
 		cancel()
