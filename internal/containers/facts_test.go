@@ -211,10 +211,16 @@ func TestContinueWithoutACGroup(t *testing.T) {
 	h.box(proc{name: "postgres"})
 	h.child(cmd.Process.Pid, boxConmon, proc{name: "sleep", uid: 100098, nspid: "1", state: "T", cgroup: boxService})
 	h.write(h.view.path(boxConmon, fmt.Sprintf("task/%d/children", boxConmon)), fmt.Sprint(cmd.Process.Pid))
-	if err := h.view.Continue(boxConmon); err != nil {
+	real := View{Proc: "/proc"}
+	for !real.Stopped(cmd.Process.Pid) {
+		time.Sleep(time.Millisecond)
+	}
+	if err := h.view.ContinueOf("other.service", boxConmon); err == nil || !real.Stopped(cmd.Process.Pid) {
+		t.Errorf("the process id is another service's by now: %v", err)
+	}
+	if err := h.view.ContinueOf("db.service", boxConmon); err != nil {
 		t.Fatal(err)
 	}
-	real := View{Proc: "/proc"}
 	for deadline := time.Now().Add(5 * time.Second); real.Stopped(cmd.Process.Pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not go on")
