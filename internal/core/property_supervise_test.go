@@ -243,6 +243,11 @@ func (w *warden) restart(name string, s State, now time.Time) string {
 	case now.Before(w.hold):
 		return w.restarted + " was restarted just before"
 	}
+	for other, u := range w.units {
+		if slices.Contains(u.StopsWith, name) && u.Active == "active" && w.isHeld(other, now) {
+			return other + " is to be left alone, and goes along"
+		}
+	}
 	for _, dep := range s.watches[name].deps {
 		u, there := w.units[dep]
 		if !there || !u.Runs() || s.leadsTo(dep, name) {

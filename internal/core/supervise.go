@@ -161,6 +161,9 @@ func (d *decider) examine(name string, w watch) {
 	case w.spec.Restart != RestartIll:
 		d.noteTopic("rule "+name, "leave "+short(name)+" as it is", "it is ill, and restart = \"never\"")
 		return
+	case d.heldAlong(name) != "":
+		d.noteTopic("rule "+name, "leave "+short(name)+" as it is", "it is ill, and "+short(d.heldAlong(name))+", which somebody told keeper to leave alone, would be restarted along")
+		return
 	case !l.gaveUp.IsZero() || d.examining != "" || d.restarting != "" || !d.mayRemedy():
 		return
 	}
@@ -231,7 +234,7 @@ func (d *decider) examined(e Examined) {
 		}
 	}
 	u := d.Units[e.Unit]
-	if cause, _ := d.causeOf(e.Unit); cause != "" || d.isHeld(e.Unit) || u.Job || u.Stopped || d.stopsItself(u) ||
+	if cause, _ := d.causeOf(e.Unit); cause != "" || d.isHeld(e.Unit) || u.Job || u.Stopped || d.stopsItself(u) || d.heldAlong(e.Unit) != "" ||
 		w.spec.Restart != RestartIll || !d.care(e.Unit).gaveUp.IsZero() || d.restarting != "" || !d.mayRemedy() {
 		return // something came between
 	}
@@ -278,6 +281,17 @@ func (s State) dependants(name string) []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// heldAlong returns one of the services that a restart of this one would restart, and
+// that keeper is to leave alone.
+func (d *decider) heldAlong(name string) string {
+	for _, other := range d.dependants(name) {
+		if d.isHeld(other) {
+			return other
+		}
+	}
+	return ""
 }
 
 // thaw has a service go on that somebody stopped by a signal, once it is ill, or
