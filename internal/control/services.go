@@ -162,6 +162,8 @@ func ofService(s Status, v core.Service, u core.Unit) Problem {
 		switch {
 		case v.Supervision.Restart == core.RestartNever:
 			return say("is ill", "; keeper does not restart it (restart = \"never\""+from(v, "restart")+")", look+"; keeper restart "+quote(name))
+		case v.Unproven:
+			return say("is ill, or is not what keeper takes it for", "; it never answered, and is not restarted until it has or somebody sets its probe or port", "keeper config show "+quote(name))
 		case s.StandDown != nil:
 			then = "; keeper stands down"
 		}

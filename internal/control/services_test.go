@@ -63,6 +63,8 @@ func TestProblemsOfServices(t *testing.T) {
 		"ill, while keeper stands down": {v: core.Service{State: core.ServiceIll, Detail: "no answer"}, change: func(s *Status) {
 			s.StandDown = &core.StandDown{Cause: core.CausePaused, Detail: "paused"}
 		}, want: "db is ill: no answer; keeper stands down|" + look},
+		"ill by a guess": {v: core.Service{State: core.ServiceIll, Why: "refused", Unproven: true},
+			want: "db is ill, or is not what keeper takes it for: refused; it never answered, and is not restarted until it has or somebody sets its probe or port|keeper config show db"},
 		"given up": {v: core.Service{State: core.ServiceGaveUp, Since: at, Restarts: 5, Why: "it is ill again after each", Detail: "no answer"},
 			want: "keeper gave up on db after 5 restarts within 1h: it is ill again after each (no answer)|" + look + "; keeper restart db"},
 		"given up after one": {v: core.Service{State: core.ServiceGaveUp, Restarts: 1},

@@ -35,6 +35,9 @@ func randomSpec(r *rand.Rand) Supervision {
 	if chance(r, 20) {
 		s.DependsOn, s.From["depends_on"] = []string{pick(r, randomNames...)}, "f:1"
 	}
+	if chance(r, 70) {
+		s.Port, s.From["port"] = 4711, "f:1" // what is guessed is restarted only once it has answered
+	}
 	if chance(r, 5) {
 		s.Probe, s.From["probe"] = ProbeNone, "f:1"
 	}

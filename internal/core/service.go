@@ -67,6 +67,9 @@ type Service struct {
 	// Next is when keeper may restart or start it again.
 	Next time.Time `json:"next,omitzero"`
 	Hold *Hold     `json:"hold,omitempty"`
+	// Unproven says that keeper guessed what it is, that it never answered to that,
+	// and that it is therefore not restarted.
+	Unproven bool `json:"unproven,omitempty"`
 	// Supervision is what is in force; SettingsErrors are the mistakes in its
 	// [X-Keeper] section, which then does not count.
 	Supervision    Supervision `json:"supervision"`
@@ -181,7 +184,9 @@ func (s State) alive(v *Service, w *watch, l care, now time.Time) {
 		set(ServiceRestarting, w.since, "keeper restarted it")
 	case !w.ill.IsZero():
 		set(ServiceIll, w.ill, said(w.outcome))
-		v.Next = later(l.next, w.look)
+		if v.Unproven = s.unproven(v.Name, w.spec); !v.Unproven {
+			v.Next = later(l.next, w.look)
+		}
 	case c.Recovering():
 		set(ServiceRecovering, w.found, said(w.outcome))
 	case len(within(l.lives, now, flapWindow)) >= flaps:

@@ -161,6 +161,9 @@ func (d *decider) examine(name string, w watch) {
 	case w.spec.Restart != RestartIll:
 		d.noteTopic("rule "+name, "leave "+short(name)+" as it is", "it is ill, and restart = \"never\"")
 		return
+	case d.unproven(name, w.spec):
+		d.noteTopic("rule "+name, "leave "+short(name)+" as it is", "it is ill as far as keeper can tell, and never answered yet to what it is taken for ("+w.spec.asks()+"); set probe or port for it")
+		return
 	case d.heldAlong(name) != "":
 		d.noteTopic("rule "+name, "leave "+short(name)+" as it is", "it is ill, and "+short(d.heldAlong(name))+", which somebody told keeper to leave alone, would be restarted along")
 		return
@@ -235,7 +238,7 @@ func (d *decider) examined(e Examined) {
 	}
 	u := d.Units[e.Unit]
 	if cause, _ := d.causeOf(e.Unit); cause != "" || d.isHeld(e.Unit) || u.Job || u.Stopped || d.stopsItself(u) || d.heldAlong(e.Unit) != "" ||
-		w.spec.Restart != RestartIll || !d.care(e.Unit).gaveUp.IsZero() || d.restarting != "" || !d.mayRemedy() {
+		w.spec.Restart != RestartIll || d.unproven(e.Unit, w.spec) || !d.care(e.Unit).gaveUp.IsZero() || d.restarting != "" || !d.mayRemedy() {
 		return // something came between
 	}
 	if w.fails < w.spec.Failures {
@@ -281,6 +284,15 @@ func (s State) dependants(name string) []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// unproven says that keeper guessed what a service is, and that it never answered so
+// far, in this life or an earlier one. It may listen elsewhere, or for the first time
+// load a dump into its database (which then answers nobody outside): a restart would
+// be the only harm that comes to it.
+func (s State) unproven(name string, spec Supervision) bool {
+	asks := spec.asks()
+	return asks != "" && spec.guessed() && s.care(name).proved != asks
 }
 
 // heldAlong returns one of the services that a restart of this one would restart, and
@@ -427,8 +439,12 @@ func (d *decider) resumeAsked(e ResumeAsked) {
 // startAfresh forgets what was done about a service, so that it has its whole
 // budget again.
 func (d *decider) startAfresh(name string) {
-	d.cares = maps.Clone(d.cares)
-	delete(d.cares, name)
+	if proved := d.care(name).proved; proved != "" {
+		d.setCare(name, care{proved: proved})
+	} else {
+		d.cares = maps.Clone(d.cares)
+		delete(d.cares, name)
+	}
 	d.overIll(name)
 	d.over("remedy " + name)
 	d.over("gave up " + name)

@@ -424,3 +424,31 @@ func TestSuperviseLeavesItsInput(t *testing.T) {
 		t.Error("the state is not dumped")
 	}
 }
+
+// What keeper guessed, and what never answered to that, is no reason for a restart.
+func TestUnproven(t *testing.T) {
+	db := with(svc("db", "active"), func(u *Unit) { u.Image = "postgres:17" })
+	refused := func(want string) step { return tick("db", ConditionRefused, want) }
+	mute := chain(settled(), one(0, list(db), ""), []step{{after: 5 * time.Minute, e: shows("db", ConditionRefused)}, refused(""), refused("note:call db ill | note:leave db as it is"), refused("")})
+	mute[len(mute)-2].reason = "postgres at port 5432"
+	answered := chain(mute, []step{tick("db", ConditionReady, ""), tick("db", ConditionReady, "note:count db as well again")}, illNow("db"))
+	said := SettingsSeen{Settings: Settings{Services: map[string]Supervision{"db": {Probe: ProbePostgres, From: map[string]string{"probe": "f:1"}}}}}
+	kept := Began{Kind: LifeSame, Cares: map[string]Care{"db.service": {Proved: "postgres at port 5432"}}}
+	moved := SettingsSeen{Settings: Settings{Services: map[string]Supervision{"db": {Port: 6543, From: map[string]string{"port": "f:1"}}}}}
+	tell(t, map[string]tale{
+		"it never answered":                       {steps: mute},
+		"it has answered":                         {steps: answered},
+		"a person said what it is":                {steps: chain(settled(), one(0, said, ""), one(0, list(db), ""), []step{{after: 5 * time.Minute, e: shows("db", ConditionRefused)}, refused(""), refused("note:call db ill | examine")})},
+		"a person said where it is":               {steps: chain(settled(), one(0, moved, ""), one(0, list(db), ""), []step{{after: 5 * time.Minute, e: shows("db", ConditionRefused)}, refused(""), refused("note:call db ill | examine")})},
+		"it answered another daemon":              {steps: chain(settled(), one(0, kept, ""), one(0, list(db), ""), []step{{after: 5 * time.Minute, e: shows("db", ConditionRefused)}, refused(""), refused("note:call db ill | examine")})},
+		"a person's word changes nothing of that": {steps: chain(watching(db), one(0, ResumeAsked{"db.service"}, "note:start afresh with db"), illNow("db"))},
+	})
+	y := newStory(t)
+	y.play(chain(watching(db), one(0, RestartAsked{"db.service"}, "restart-units"))...)
+	if kept := y.s.Cares()["db.service"]; kept.Proved != "postgres at port 5432" {
+		t.Errorf("to be kept: %+v", kept)
+	}
+	if v := shown(t, "db", 0, mute); v.State != ServiceIll || !v.Unproven || !v.Next.IsZero() {
+		t.Errorf("shown as %+v", v)
+	}
+}

@@ -42,12 +42,14 @@ type care struct {
 	next     time.Time
 	gaveUp   time.Time
 	lives    []time.Time // when systemd restarted it, within flapWindow
+	proved   string      // the question that it answered last
 }
 
 // Care is what of it outlives the daemon.
 type Care struct {
 	Restarts []time.Time `json:"restarts,omitempty"`
 	GaveUp   time.Time   `json:"gave_up,omitzero"`
+	Proved   string      `json:"proved,omitempty"`
 }
 
 const (
@@ -266,6 +268,10 @@ func (d *decider) signOfLife(name string, w watch) watch {
 	}
 	w.fails, w.answered, w.thaws, w.thawAt = 0, true, 0, time.Time{}
 	w.goods++
+	if l, asks := d.care(name), w.spec.asks(); asks != "" && l.proved != asks {
+		l.proved = asks
+		d.setCare(name, l)
+	}
 	if w.well.IsZero() {
 		w.well = d.now
 	}
@@ -310,7 +316,7 @@ func within(times []time.Time, now time.Time, window time.Duration) []time.Time 
 // budget is spent.
 func (d *decider) takeOver(kept map[string]Care, same bool) {
 	for name, k := range kept {
-		l := care{restarts: k.Restarts}
+		l := care{restarts: k.Restarts, proved: k.Proved}
 		if same {
 			l.gaveUp = k.GaveUp
 		}
@@ -322,8 +328,8 @@ func (d *decider) takeOver(kept map[string]Care, same bool) {
 func (s State) Cares() map[string]Care {
 	kept := map[string]Care{}
 	for name, l := range s.cares {
-		if len(l.restarts) > 0 || !l.gaveUp.IsZero() {
-			kept[name] = Care{Restarts: l.restarts, GaveUp: l.gaveUp}
+		if len(l.restarts) > 0 || !l.gaveUp.IsZero() || l.proved != "" {
+			kept[name] = Care{Restarts: l.restarts, GaveUp: l.gaveUp, Proved: l.proved}
 		}
 	}
 	return kept
