@@ -182,6 +182,8 @@ func ofService(s Status, v core.Service, u core.Unit) Problem {
 		return say("is being restarted by keeper", "", "")
 	case core.ServiceStarting:
 		return whileAdopting(s, say("is starting", "", "systemctl --user status "+quote(name)))
+	case core.ServiceUnknown:
+		return say("cannot be asked how it is", "; whether it is well is not known", "keeper config show "+quote(name))
 	case core.ServiceRecovering:
 		return say("is recovering", "; keeper lets it be", look)
 	}

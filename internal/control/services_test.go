@@ -52,6 +52,8 @@ func TestProblemsOfServices(t *testing.T) {
 			want: "db is starting since 2026-03-01 12:00:00|systemctl --user status db"},
 		"recovering": {v: core.Service{State: core.ServiceRecovering, Since: at, Detail: "the database system is starting up"},
 			want: "db is recovering since 2026-03-01 12:00:00: the database system is starting up; keeper lets it be|" + look},
+		"not to be asked": {v: core.Service{State: core.ServiceUnknown, Since: at, Detail: "nsenter is missing"},
+			want: "db cannot be asked how it is since 2026-03-01 12:00:00: nsenter is missing; whether it is well is not known|keeper config show db"},
 		"not ready": {v: core.Service{State: core.ServiceNotReady, Since: at, Detail: "HTTP 503"},
 			want: "db is not ready since 2026-03-01 12:00:00: HTTP 503; keeper does not restart it for that|" + look},
 		"blocked": {v: core.Service{State: core.ServiceBlocked, Since: at, Cause: "redis.service", Why: "redis is ill"},
@@ -218,7 +220,7 @@ func TestStatesAreDescribed(t *testing.T) {
 	for _, d := range []core.Desired{core.DesiredRun, core.DesiredStopped, core.DesiredHeld, core.DesiredAny} {
 		words = append(words, string(d))
 	}
-	for _, s := range []core.ServiceState{core.ServiceWell, core.ServiceStopped, core.ServiceStarting, core.ServiceRecovering, core.ServiceFailing, core.ServiceNotReady,
+	for _, s := range []core.ServiceState{core.ServiceWell, core.ServiceStopped, core.ServiceStarting, core.ServiceRecovering, core.ServiceFailing, core.ServiceNotReady, core.ServiceUnknown,
 		core.ServiceBlocked, core.ServiceIll, core.ServiceFrozen, core.ServiceRestarting, core.ServiceDown, core.ServiceFlapping, core.ServiceGaveUp} {
 		words = append(words, string(s))
 	}

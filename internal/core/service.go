@@ -31,6 +31,8 @@ const (
 	ServiceRecovering ServiceState = "recovering"
 	ServiceFailing    ServiceState = "failing" // it does not answer, and that is not certain yet
 	ServiceNotReady   ServiceState = "not-ready"
+	// ServiceUnknown: it could not be asked for a while.
+	ServiceUnknown    ServiceState = "unknown"
 	ServiceBlocked    ServiceState = "blocked" // by what it depends on
 	ServiceIll        ServiceState = "ill"
 	ServiceFrozen     ServiceState = "frozen" // podman pause, or its process is stopped
@@ -203,8 +205,12 @@ func (s State) alive(v *Service, w *watch, l care, now time.Time) {
 		if c != "" {
 			v.Why = said(w.outcome)
 		}
+	case !c.Known() && now.Sub(w.found) >= wellHold:
+		set(ServiceUnknown, w.found, said(w.outcome))
+	case !c.Known() && w.answered:
+		v.State, v.Why = ServiceWell, said(w.outcome) // as it was just before
 	case !c.Known():
-		v.State, v.Why = ServiceWell, said(w.outcome)
+		v.State, v.Why = ServiceStarting, said(w.outcome)
 	default:
 		set(ServiceNotReady, w.found, said(w.outcome))
 	}
