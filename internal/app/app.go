@@ -90,7 +90,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	deliver(began)
 	deliver(readSettings(p))
 	deliver(core.AdoptionSeen{Adoption: files{p}.Adoption()})
-	lookHeld(marks, deliver, log) // before anything is started or restarted
+	readHeld(marks, deliver, log) // before the units are seen, and anything is done about them
 	actors.Go(func() { rec.run(ctx) })
 	actors.Go(func() { e.Run(ctx) })
 	actors.Go(func() { lingers.run(ctx, deliver) })
@@ -228,13 +228,13 @@ func word(e *engine.Engine, event func(unit string) core.Event) func(ctx context
 // watchHeld hears of the services that a person told keeper to leave alone.
 func watchHeld(ctx context.Context, m standdown.Marks, deliver func(core.Event), log *slog.Logger) {
 	keepUp(ctx, func() (bool, error) {
-		return false, m.WatchHeld(ctx, func() { lookHeld(m, deliver, log) })
+		return false, m.WatchHeld(ctx, func() { readHeld(m, deliver, log) })
 	}, func(err error) {
 		log.Warn("a service that is to be left alone may be noticed late", "error", err)
 	})
 }
 
-func lookHeld(m standdown.Marks, deliver func(core.Event), log *slog.Logger) {
+func readHeld(m standdown.Marks, deliver func(core.Event), log *slog.Logger) {
 	held, err := m.Held(time.Now())
 	if err != nil {
 		log.Error("cannot tell which services are to be left alone", "error", err)
