@@ -289,6 +289,16 @@ func TestPodmanHealth(t *testing.T) {
 			}
 		})
 	}
+	for ago, want := range map[time.Duration]string{2 * time.Minute: "healthy", 3 * time.Minute: "stale"} {
+		h := newHost(t)
+		h.box(proc{name: "postgres"})
+		at := func(d time.Duration) string { return time.Now().Add(-d).Format(time.RFC3339Nano) }
+		h.write(h.boxDir()+"/healthcheck.log", fmt.Sprintf(`{"Status":"healthy","Log":[{"Start":%q,"End":%q},{"Start":%q,"End":%q}]}`,
+			at(ago+30*time.Second), at(ago+30*time.Second), at(ago), at(ago)))
+		if state, _, _, _, err := h.view.PodmanHealth(boxConmon); state != want || err != nil {
+			t.Errorf("checked every 30s, and last %s ago: %s, %v; want %s", ago, state, err, want)
+		}
+	}
 	h := newHost(t)
 	h.box(proc{name: "postgres"})
 	if _, _, _, _, err := h.view.PodmanHealth(boxConmon); !errors.Is(err, fs.ErrNotExist) {
