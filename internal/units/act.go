@@ -57,7 +57,8 @@ func (c *Conn) Start(ctx context.Context, names []string) error {
 // With running, a unit that somebody stopped meanwhile stays so: one that is down is
 // let be (Manager.TryRestartUnit), and one with a stop job keeps that ("fail").
 func (c *Conn) Restart(ctx context.Context, names, needs []string, running bool) error {
-	all := c.reset(ctx, slices.Concat(names, needs))
+	forgotten := c.reset(ctx, slices.Concat(names, needs))
+	var all error
 	restart, mode := c.sd.RestartUnitContext, "replace"
 	if running {
 		restart, mode = c.sd.TryRestartUnitContext, "fail"
@@ -69,7 +70,10 @@ func (c *Conn) Restart(ctx context.Context, names, needs []string, running bool)
 		}
 		cancel()
 	}
-	return all
+	if all == nil {
+		return nil // what was not forgotten does not matter then
+	}
+	return errors.Join(forgotten, all)
 }
 
 func (c *Conn) reset(ctx context.Context, names []string) error {

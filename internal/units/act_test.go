@@ -86,6 +86,15 @@ func TestRestart(t *testing.T) {
 		t.Errorf("got %v, want one named and the other restarted", err)
 	}
 
+	// That is what a restart is judged by, not what it had to forget.
+	m.with(func() { m.deny["ResetFailedUnit postgres.service"] = true })
+	if err := c.Restart(t.Context(), []string{"postgres.service"}, nil, false); err != nil {
+		t.Errorf("it was restarted: %v", err)
+	}
+	if err := c.Restart(t.Context(), both, nil, false); err == nil || !strings.Contains(err.Error(), "cannot reset postgres.service: ") {
+		t.Errorf("one was not restarted: %v", err)
+	}
+
 	// What somebody stopped meanwhile is not started, nor is its stop called off.
 	before = len(m.acts())
 	if err := c.Restart(t.Context(), []string{"redis.service"}, nil, true); err != nil {
