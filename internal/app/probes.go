@@ -65,6 +65,14 @@ const (
 	notFound     = 127
 )
 
+// inContainer runs `podman exec`. systemd-run(1) ends with 1 when it is itself that
+// failed, or the unit took too long: with that the command must not end.
+const (
+	inContainer = `podman exec "$@"; s=$?; [ $s -ne 1 ] || s=124; exit $s`
+	insteadOf1  = 124
+	runFailed   = 1
+)
+
 // runIn runs a command in a container by `podman exec`, in a transient unit: a
 // podman of keeper's own might leave its pause process there. systemd-run(1) waits
 // for it and has its output and its status; the unit ends with the deadline.
@@ -75,9 +83,14 @@ func runIn(ctx context.Context, container string, command []string) (exit int, o
 	}
 	args := []string{
 		"--user", "--wait", "--pipe", "--collect", "--quiet", fmt.Sprintf("--property=RuntimeMaxSec=%dms", max(left.Milliseconds(), 1)),
-		"--", "podman", "exec", container,
+		"--",
 	}
-	cmd := exec.CommandContext(ctx, "systemd-run", append(args, command...)...)
+	for _, arg := range append([]string{"/bin/sh", "-c", inContainer, "sh", container}, command...) {
+		// The manager would put variables of this host's in ("$$" is a single "$":
+		// systemd.service(5), "Command lines").
+		args = append(args, strings.ReplaceAll(arg, "$", "$$"))
+	}
+	cmd := exec.CommandContext(ctx, "systemd-run", args...)
 	cmd.WaitDelay = time.Second
 	var said tailWriter
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -92,7 +105,9 @@ func runIn(ctx context.Context, container string, command []string) (exit int, o
 		return 0, "", fmt.Errorf("cannot run %s in %s: %w", command[0], container, err)
 	}
 	switch code := ended.ExitCode(); code {
-	case podmanFailed, notRunnable, notFound:
+	case insteadOf1:
+		return 1, said.String(), nil
+	case runFailed, podmanFailed, notRunnable, notFound:
 		return 0, "", fmt.Errorf("cannot run %s in %s: %s", command[0], container, strings.TrimSpace(said.String()))
 	default:
 		return code, said.String(), nil

@@ -187,6 +187,15 @@ func (v View) Continue(conmon int) error {
 	return all
 }
 
+// ContinueOf is Continue for a conmon that must be in the service's cgroup: ids are
+// used again.
+func (v View) ContinueOf(unit string, conmon int) error {
+	if _, ok := v.MainOf(unit, conmon); !ok {
+		return fmt.Errorf("cannot continue the container: process %d is no longer that of %s", conmon, unit)
+	}
+	return v.Continue(conmon)
+}
+
 // resume does so with one process, if it is stopped and still the container's.
 func (v View) resume(pid int, top string, conmon int) error {
 	if v.stat(pid).state != 'T' {

@@ -211,10 +211,16 @@ func TestContinueWithoutACGroup(t *testing.T) {
 	h.box(proc{name: "postgres"})
 	h.child(cmd.Process.Pid, boxConmon, proc{name: "sleep", uid: 100098, nspid: "1", state: "T", cgroup: boxService})
 	h.write(h.view.path(boxConmon, fmt.Sprintf("task/%d/children", boxConmon)), fmt.Sprint(cmd.Process.Pid))
-	if err := h.view.Continue(boxConmon); err != nil {
+	real := View{Proc: "/proc"}
+	for !real.Stopped(cmd.Process.Pid) {
+		time.Sleep(time.Millisecond)
+	}
+	if err := h.view.ContinueOf("other.service", boxConmon); err == nil || !real.Stopped(cmd.Process.Pid) {
+		t.Errorf("the process id is another service's by now: %v", err)
+	}
+	if err := h.view.ContinueOf("db.service", boxConmon); err != nil {
 		t.Fatal(err)
 	}
-	real := View{Proc: "/proc"}
 	for deadline := time.Now().Add(5 * time.Second); real.Stopped(cmd.Process.Pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not go on")
@@ -282,6 +288,16 @@ func TestPodmanHealth(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+	for ago, want := range map[time.Duration]string{2 * time.Minute: "healthy", 3 * time.Minute: "stale"} {
+		h := newHost(t)
+		h.box(proc{name: "postgres"})
+		at := func(d time.Duration) string { return time.Now().Add(-d).Format(time.RFC3339Nano) }
+		h.write(h.boxDir()+"/healthcheck.log", fmt.Sprintf(`{"Status":"healthy","Log":[{"Start":%q,"End":%q},{"Start":%q,"End":%q}]}`,
+			at(ago+30*time.Second), at(ago+30*time.Second), at(ago), at(ago)))
+		if state, _, _, _, err := h.view.PodmanHealth(boxConmon); state != want || err != nil {
+			t.Errorf("checked every 30s, and last %s ago: %s, %v; want %s", ago, state, err, want)
+		}
 	}
 	h := newHost(t)
 	h.box(proc{name: "postgres"})

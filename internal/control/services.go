@@ -168,6 +168,8 @@ func ofService(s Status, v core.Service, u core.Unit) Problem {
 			return say("is ill", fmt.Sprintf(", and is well after %d answers in a row", v.Supervision.Successes), "")
 		case v.Supervision.Restart == core.RestartNever:
 			return say("is ill", "; keeper does not restart it (restart = \"never\""+from(v, "restart")+")", look+"; keeper restart "+quote(name))
+		case v.Unproven:
+			return say("is ill, or is not what keeper takes it for", "; it never answered, and is not restarted until it has or somebody sets its probe or port", "keeper config show "+quote(name))
 		case s.StandDown != nil:
 			then = "; keeper stands down"
 		}
@@ -186,6 +188,8 @@ func ofService(s Status, v core.Service, u core.Unit) Problem {
 		return say("is being restarted by keeper", "", "")
 	case core.ServiceStarting:
 		return whileAdopting(s, say("is starting", "", "systemctl --user status "+quote(name)))
+	case core.ServiceUnknown:
+		return say("cannot be asked how it is", "; whether it is well is not known", "keeper config show "+quote(name))
 	case core.ServiceRecovering:
 		return say("is recovering", "; keeper lets it be", look)
 	}

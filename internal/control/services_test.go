@@ -52,6 +52,8 @@ func TestProblemsOfServices(t *testing.T) {
 			want: "db is starting since 2026-03-01 12:00:00|systemctl --user status db"},
 		"recovering": {v: core.Service{State: core.ServiceRecovering, Since: at, Detail: "the database system is starting up"},
 			want: "db is recovering since 2026-03-01 12:00:00: the database system is starting up; keeper lets it be|" + look},
+		"not to be asked": {v: core.Service{State: core.ServiceUnknown, Since: at, Detail: "nsenter is missing"},
+			want: "db cannot be asked how it is since 2026-03-01 12:00:00: nsenter is missing; whether it is well is not known|keeper config show db"},
 		"not ready": {v: core.Service{State: core.ServiceNotReady, Since: at, Detail: "HTTP 503"},
 			want: "db is not ready since 2026-03-01 12:00:00: HTTP 503; keeper does not restart it for that|" + look},
 		"blocked": {v: core.Service{State: core.ServiceBlocked, Since: at, Cause: "redis.service", Why: "redis is ill"},
@@ -63,6 +65,8 @@ func TestProblemsOfServices(t *testing.T) {
 		"ill, while keeper stands down": {v: core.Service{State: core.ServiceIll, Detail: "no answer"}, change: func(s *Status) {
 			s.StandDown = &core.StandDown{Cause: core.CausePaused, Detail: "paused"}
 		}, want: "db is ill: no answer; keeper stands down|" + look},
+		"ill by a guess": {v: core.Service{State: core.ServiceIll, Why: "refused", Unproven: true},
+			want: "db is ill, or is not what keeper takes it for: refused; it never answered, and is not restarted until it has or somebody sets its probe or port|keeper config show db"},
 		"given up": {v: core.Service{State: core.ServiceGaveUp, Since: at, Restarts: 5, Why: "it is ill again after each", Detail: "no answer"},
 			want: "keeper gave up on db after 5 restarts within 1h: it is ill again after each (no answer)|" + look + "; keeper restart db"},
 		"ill, and answers again": {v: core.Service{State: core.ServiceIll, Since: at, Why: "ready", Condition: core.ConditionReady, Supervision: core.Supervision{Successes: 2}},
@@ -224,7 +228,7 @@ func TestStatesAreDescribed(t *testing.T) {
 	for _, d := range []core.Desired{core.DesiredRun, core.DesiredStopped, core.DesiredHeld, core.DesiredAny} {
 		words = append(words, string(d))
 	}
-	for _, s := range []core.ServiceState{core.ServiceWell, core.ServiceStopped, core.ServiceStarting, core.ServiceRecovering, core.ServiceFailing, core.ServiceNotReady,
+	for _, s := range []core.ServiceState{core.ServiceWell, core.ServiceStopped, core.ServiceStarting, core.ServiceRecovering, core.ServiceFailing, core.ServiceNotReady, core.ServiceUnknown,
 		core.ServiceBlocked, core.ServiceIll, core.ServiceFrozen, core.ServiceRestarting, core.ServiceDown, core.ServiceFlapping, core.ServiceGaveUp} {
 		words = append(words, string(s))
 	}

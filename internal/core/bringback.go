@@ -96,9 +96,9 @@ func (d *decider) down(services []string) string {
 type ownStop struct {
 	life string
 	at   time.Time
-	// restart: by a restart of this very unit, which has no stop job. A stop job is
-	// then a person's, and takes the place of the restart: without it nothing would
-	// be known of who left the unit down.
+	// restart: by a restart, of this unit or of one that it is restarted along with.
+	// For that systemd makes no stop jobs. One that is heard of is a person's, and
+	// takes the place of the restart.
 	restart bool
 }
 
@@ -201,9 +201,14 @@ func (d *decider) goesOn(units []Unit) {
 func (d *decider) notStopped(units []string) {
 	d.own = maps.Clone(d.own)
 	for _, name := range units {
-		if u := d.Units[name]; u.Active == "active" && !u.Job && d.stopsItself(u) {
+		u := d.Units[name]
+		switch {
+		case !d.stopsItself(u):
+		case u.Active == "active" && !u.Job:
 			delete(d.own, name)
 			d.settle(name)
+		case d.own[name].restart && !u.Job:
+			delete(d.own, name) // it goes down by somebody else's hand
 		}
 	}
 }

@@ -43,18 +43,19 @@ func checkFile(path string) error {
 // nothing did, until the context ends; then it removes it, because what a daemon
 // that was stopped last saw would be read as the present for ever. After a crash
 // it stays, and its age tells. failed hears of what goes wrong, once for each
-// trouble.
+// trouble, and of nil once nothing does any more.
 func KeepFile(ctx context.Context, path string, source Source, changed <-chan struct{}, failed func(error)) {
 	f := File{path: path}
 	told := ""
 	tell := func(err error) {
-		if err != nil && err.Error() != told && ctx.Err() == nil {
+		now := ""
+		if err != nil {
+			now = err.Error()
+		}
+		if now != told && ctx.Err() == nil {
 			failed(err)
 		}
-		told = ""
-		if err != nil {
-			told = err.Error()
-		}
+		told = now
 	}
 	for ctx.Err() == nil {
 		tell(f.update(ctx, source))

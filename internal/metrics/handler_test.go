@@ -74,7 +74,7 @@ func TestCheckListen(t *testing.T) {
 			t.Errorf("%q: %v", addr, err)
 		}
 		if !ok {
-			if err := Serve(t.Context(), addr, nil); err == nil || !strings.Contains(err.Error(), "127.0.0.1:9742") {
+			if err := Serve(t.Context(), addr, nil, func() {}); err == nil || !strings.Contains(err.Error(), "127.0.0.1:9742") {
 				t.Errorf("%q was served, or without a way out: %v", addr, err)
 			}
 		}

@@ -34,9 +34,9 @@ func numeric(addr string) string {
 	return addr
 }
 
-// Serve answers GET /metrics on the address until the context ends. An error
-// says why it cannot, or no more.
-func Serve(ctx context.Context, addr string, h http.Handler) error {
+// Serve answers GET /metrics on the address until the context ends; up hears that
+// it does. An error says why it cannot, or no more.
+func Serve(ctx context.Context, addr string, h http.Handler, up func()) error {
 	if err := checkListen(addr); err != nil {
 		return err
 	}
@@ -45,6 +45,7 @@ func Serve(ctx context.Context, addr string, h http.Handler) error {
 	if err != nil {
 		return fmt.Errorf("cannot serve the metrics on %s: %w; free the port or set another in keeper.toml", addr, err)
 	}
+	up()
 	return serve(ctx, l, h)
 }
 
