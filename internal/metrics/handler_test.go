@@ -88,7 +88,7 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := l.Addr().String()
-	if err := Serve(t.Context(), addr, Handler(fine)); err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "in use; free the port") {
+	if err := Serve(t.Context(), addr, Handler(fine), func() {}); err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "in use; free the port") {
 		t.Errorf("a port that is taken: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
