@@ -8,9 +8,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"keeper/internal/control"
-	"keeper/internal/core"
 )
 
 // weighInterval is how often each service is asked where the cost is measured.
@@ -182,8 +179,20 @@ func (h *Host) startTiny(ctx context.Context, w watched, health bool) error {
 	if err := h.Run(ctx, Exec{User: User, Stdin: strings.NewReader(script.String())}, "sh", "-e"); err != nil {
 		return err
 	}
-	e := Exec{User: User, Stdin: strings.NewReader(strings.Join(units, "\n"))}
-	return h.Run(ctx, e, "xargs", "-P4", "-n4", "systemctl", "--user", "restart")
+	// Two at a time. Where Podman fails on a busy machine, systemd tries again.
+	list := strings.Join(units, "\n")
+	_ = h.Run(ctx, Exec{User: User, Stdin: strings.NewReader(list)}, "xargs", "-P2", "-n1", "systemctl", "--user", "restart")
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	for {
+		out, err := h.UserOutput(ctx, "systemctl", "--user", "list-units", "--plain", "--no-legend", "--state=running", w.name+"-*.service")
+		if n := strings.Count(out, "\n"); err == nil && n >= len(units) {
+			return nil
+		} else if perr := pause(ctx, 5*time.Second); perr != nil {
+			return fmt.Errorf("%d of %d services run: %w", n, len(units), perr)
+		}
+		_ = h.Run(ctx, Exec{User: User, Stdin: strings.NewReader(list)}, "xargs", "-P2", "-n20", "systemctl", "--user", "start")
+	}
 }
 
 // stopTiny takes them away.
@@ -204,13 +213,15 @@ func (h *Host) stopTiny(ctx context.Context, w watched) error {
 // does not take place costs nothing.
 func (h *Host) allWatched(ctx context.Context, w watched) error {
 	out, err := h.Keeper(ctx, "status", "--json")
-	var st control.Status
+	var st struct {
+		Services []struct{ Name, State string }
+	}
 	if jerr := json.Unmarshal([]byte(out), &st); jerr != nil {
 		return errors.Join(err, jerr)
 	}
 	well := 0
 	for _, s := range st.Services {
-		if strings.HasPrefix(s.Name, w.name+"-") && s.State == core.ServiceWell {
+		if strings.HasPrefix(s.Name, w.name+"-") && s.State == "well" {
 			well++
 		}
 	}

@@ -16,7 +16,7 @@ const (
 mkdir -p ${limit%/*}; printf '[Unit]\nStartLimitIntervalSec=300\n' >$limit
 account systemctl --user daemon-reload
 for i in $(seq 200); do
-	kill -KILL $(server django) || :
+	pkill -KILL -x gunicorn || :
 	! journalctl --quiet --since=-60s USER_UNIT=django.service | grep -q 'repeated too quickly' || break
 	sleep 0.05
 done
