@@ -19,13 +19,15 @@ import (
 // they reach into containers.
 type prober struct {
 	*probe.Scheduler
-	pool *netns.Pool
+	pool   *netns.Pool
+	places *containers.Places
 }
 
 func newProber(view containers.View) prober {
 	pool := netns.New(func(k netns.Key) (int, bool) { return view.MainOf(k.Unit, k.Conmon) })
+	places := &containers.Places{View: view}
 	p := &probe.Prober{
-		Process: view.ProcessCondition,
+		Process: places.Condition,
 		Dial: func(ctx context.Context, t core.Target) (net.Conn, error) {
 			c, err := pool.Dial(ctx, key(t), t.Port)
 			if errors.Is(err, netns.ErrCannotAsk) {
@@ -38,7 +40,7 @@ func newProber(view containers.View) prober {
 			return view.PodmanHealth(conmon)
 		},
 	}
-	return prober{Scheduler: probe.NewScheduler(p), pool: pool}
+	return prober{Scheduler: probe.NewScheduler(p), pool: pool, places: places}
 }
 
 func key(t core.Target) netns.Key {
@@ -49,12 +51,15 @@ func key(t core.Target) netns.Key {
 // network.
 func (p prober) Set(targets []core.Target) {
 	var keys []netns.Key
+	conmons := map[int]bool{}
 	for _, t := range targets {
+		conmons[t.MainPID] = true
 		if t.Address == "" && t.Port != 0 {
 			keys = append(keys, key(t))
 		}
 	}
 	p.pool.Keep(keys)
+	p.places.Keep(conmons)
 	p.Scheduler.Set(targets)
 }
 

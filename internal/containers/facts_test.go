@@ -137,6 +137,43 @@ func TestProcessCondition(t *testing.T) {
 	}
 }
 
+// What is remembered of a container holds as long as its processes are the same.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.box(proc{name: "postgres"})
+	h.write(filepath.Join(h.view.CGroups, boxService, "libpod-payload-"+boxID, "cgroup.events"), "frozen 0\n")
+	p := &Places{View: h.view}
+	is := func(when string, want core.Condition) {
+		t.Helper()
+		if got, detail := p.Condition(boxConmon); got != want {
+			t.Errorf("%s: %q, %s; want %q", when, got, detail, want)
+		}
+	}
+	is("well", "")
+	// Without its command line nobody would find it a second time.
+	h.remove(h.view.path(boxConmon, "cmdline"))
+	is("known", "")
+	h.write(filepath.Join(h.view.CGroups, boxService, "libpod-payload-"+boxID, "cgroup.events"), "frozen 1\n")
+	is("frozen", core.ConditionFrozen)
+	h.remove(h.view.path(boxMain, "stat"))
+	is("gone", core.ConditionUnknown)
+	h.box(proc{name: "tini"})
+	h.write(filepath.Join(h.view.CGroups, boxService, "libpod-payload-"+boxID, "cgroup.events"), "frozen 0\n")
+	is("an init that has started nobody", "")
+	h.box(proc{name: "tini"}, 28)
+	h.child(28, boxMain, proc{name: "x", state: "T"})
+	is("its child is stopped", core.ConditionStopped)
+	p.Keep(map[int]bool{boxConmon: true})
+	if len(p.known) != 1 {
+		t.Errorf("%d places are known, want 1", len(p.known))
+	}
+	p.Keep(nil)
+	if len(p.known) != 0 {
+		t.Errorf("%d places are known of what is not looked at any more", len(p.known))
+	}
+}
+
 // Real processes are stopped here, which a fake /proc says are the container's.
 func TestContinue(t *testing.T) {
 	t.Parallel()
