@@ -136,14 +136,15 @@ func (l *unitsLink) Start(ctx context.Context, names []string) error {
 }
 
 // Restart is engine.Units. What runs has its volume and its container itself;
-// what does not is started, if it is free to be.
-func (l *unitsLink) Restart(ctx context.Context, names []string) error {
+// what does not is started, if it is free to be. The volumes and networks that failed
+// are forgiven and no more: to restart one would restart all that need it.
+func (l *unitsLink) Restart(ctx context.Context, names []string, running bool) error {
 	c, err := l.get()
 	if err != nil {
 		return err
 	}
 	all, free, refused := l.free(ctx, c, names)
-	return errors.Join(refused, c.Restart(ctx, withNeeds(free, all)))
+	return errors.Join(refused, c.Restart(ctx, free, withNeeds(free, all)[len(free):], running))
 }
 
 // free returns all units, and of the named ones those that may be started: none

@@ -206,7 +206,7 @@ func (m *userManager) answer(path godbus.ObjectPath, member string, args []any) 
 			}
 		}
 		return []any{all}
-	case "StartUnit", "StopUnit", "ResetFailedUnit":
+	case "StartUnit", "StopUnit", "RestartUnit", "TryRestartUnit", "ResetFailedUnit":
 		m.orders = append(m.orders, fmt.Sprint(member, " ", args[0]))
 		if member == "ResetFailedUnit" {
 			return nil

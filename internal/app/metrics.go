@@ -3,8 +3,11 @@ package app
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
+	"keeper/internal/control"
 	"keeper/internal/core"
 	"keeper/internal/metrics"
 )
@@ -16,10 +19,42 @@ type meter struct {
 
 	listen, textfile chan string
 	changed          chan struct{}
+
+	mu sync.Mutex
+	// wrong is what is wrong with the port and with the file, by key.
+	wrong map[string]string
+}
+
+// problems are what keeps the metrics from where somebody wants them.
+func (m *meter) problems() []control.Problem {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []control.Problem
+	for _, key := range slices.Sorted(maps.Keys(m.wrong)) {
+		list = append(list, control.Problem{What: m.wrong[key], Try: "keeper config show   # metrics." + key + "; keeper tries again by itself"})
+	}
+	return list
+}
+
+// say keeps what is wrong, or that nothing is.
+func (m *meter) say(key string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.wrong[key]
+	delete(m.wrong, key)
+	if err == nil {
+		return
+	}
+	if m.wrong[key] = "the metrics are on the socket only: " + err.Error(); m.wrong[key] != was {
+		m.log.Warn("the metrics are on the socket only; it is tried again", "error", err)
+	}
 }
 
 func newMeter(source metrics.Source, log *slog.Logger) *meter {
-	return &meter{source: source, log: log, listen: make(chan string, 1), textfile: make(chan string, 1), changed: make(chan struct{}, 1)}
+	return &meter{source: source, log: log, listen: make(chan string, 1), textfile: make(chan string, 1), changed: make(chan struct{}, 1), wrong: map[string]string{}}
 }
 
 // follow is told of every new state. It is called by one goroutine, and never
@@ -44,16 +79,17 @@ func (m *meter) run(ctx context.Context) {
 	var both sync.WaitGroup
 	both.Go(func() {
 		latest(ctx, m.listen, func(ctx context.Context, addr string) {
-			keepUp(ctx, func() (bool, error) { return false, metrics.Serve(ctx, addr, metrics.Handler(m.source)) }, func(err error) {
-				m.log.Warn("the metrics are to be had on the socket only; it is tried again", "error", err)
-			})
+			defer m.say("listen", nil)
+			keepUp(ctx, func() (bool, error) {
+				err := metrics.Serve(ctx, addr, metrics.Handler(m.source), func() { m.say("listen", nil) })
+				return false, err
+			}, func(err error) { m.say("listen", err) })
 		})
 	})
 	both.Go(func() {
 		latest(ctx, m.textfile, func(ctx context.Context, path string) {
-			metrics.KeepFile(ctx, path, m.source, m.changed, func(err error) {
-				m.log.Warn("the file of the metrics is not as it should be; it is tried again", "error", err)
-			})
+			defer m.say("textfile", nil)
+			metrics.KeepFile(ctx, path, m.source, m.changed, func(err error) { m.say("textfile", err) })
 		})
 	})
 	both.Wait()

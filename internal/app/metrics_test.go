@@ -63,9 +63,15 @@ func TestMeter(t *testing.T) {
 	m.follow(core.Metrics{})
 	m.follow(core.Metrics{Listen: first, Textfile: file})
 	eventually(t, "a port that is taken is told of", func() bool { return strings.Contains(said.String(), "address already in use") })
+	if p := m.problems(); len(p) != 1 || !strings.Contains(p[0].What, "address already in use") || !strings.Contains(p[0].Try, "metrics.listen") {
+		t.Errorf("the problems are %+v", p)
+	}
 	eventually(t, "the file is there", there)
 	l.Close()
 	eventually(t, "the port answers once it is free", func() bool { return answers(first) })
+	if p := m.problems(); len(p) > 0 {
+		t.Errorf("there is still %+v", p)
+	}
 
 	other, second := takenPort(t)
 	other.Close()

@@ -19,13 +19,15 @@ import (
 // they reach into containers.
 type prober struct {
 	*probe.Scheduler
-	pool *netns.Pool
+	pool   *netns.Pool
+	places *containers.Places
 }
 
 func newProber(view containers.View) prober {
 	pool := netns.New(func(k netns.Key) (int, bool) { return view.MainOf(k.Unit, k.Conmon) })
+	places := &containers.Places{View: view}
 	p := &probe.Prober{
-		Process: view.ProcessCondition,
+		Process: places.Condition,
 		Dial: func(ctx context.Context, t core.Target) (net.Conn, error) {
 			c, err := pool.Dial(ctx, key(t), t.Port)
 			if errors.Is(err, netns.ErrCannotAsk) {
@@ -38,7 +40,7 @@ func newProber(view containers.View) prober {
 			return view.PodmanHealth(conmon)
 		},
 	}
-	return prober{Scheduler: probe.NewScheduler(p), pool: pool}
+	return prober{Scheduler: probe.NewScheduler(p), pool: pool, places: places}
 }
 
 func key(t core.Target) netns.Key {
@@ -49,12 +51,15 @@ func key(t core.Target) netns.Key {
 // network.
 func (p prober) Set(targets []core.Target) {
 	var keys []netns.Key
+	conmons := map[int]bool{}
 	for _, t := range targets {
+		conmons[t.MainPID] = true
 		if t.Address == "" && t.Port != 0 {
 			keys = append(keys, key(t))
 		}
 	}
 	p.pool.Keep(keys)
+	p.places.Keep(conmons)
 	p.Scheduler.Set(targets)
 }
 
@@ -63,6 +68,14 @@ const (
 	podmanFailed = 125
 	notRunnable  = 126
 	notFound     = 127
+)
+
+// inContainer runs `podman exec`. systemd-run(1) ends with 1 when it is itself that
+// failed, or the unit took too long: with that the command must not end.
+const (
+	inContainer = `podman exec "$@"; s=$?; [ $s -ne 1 ] || s=124; exit $s`
+	insteadOf1  = 124
+	runFailed   = 1
 )
 
 // runIn runs a command in a container by `podman exec`, in a transient unit: a
@@ -75,9 +88,14 @@ func runIn(ctx context.Context, container string, command []string) (exit int, o
 	}
 	args := []string{
 		"--user", "--wait", "--pipe", "--collect", "--quiet", fmt.Sprintf("--property=RuntimeMaxSec=%dms", max(left.Milliseconds(), 1)),
-		"--", "podman", "exec", container,
+		"--",
 	}
-	cmd := exec.CommandContext(ctx, "systemd-run", append(args, command...)...)
+	for _, arg := range append([]string{"/bin/sh", "-c", inContainer, "sh", container}, command...) {
+		// The manager would put variables of this host's in ("$$" is a single "$":
+		// systemd.service(5), "Command lines").
+		args = append(args, strings.ReplaceAll(arg, "$", "$$"))
+	}
+	cmd := exec.CommandContext(ctx, "systemd-run", args...)
 	cmd.WaitDelay = time.Second
 	var said tailWriter
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -92,7 +110,9 @@ func runIn(ctx context.Context, container string, command []string) (exit int, o
 		return 0, "", fmt.Errorf("cannot run %s in %s: %w", command[0], container, err)
 	}
 	switch code := ended.ExitCode(); code {
-	case podmanFailed, notRunnable, notFound:
+	case insteadOf1:
+		return 1, said.String(), nil
+	case runFailed, podmanFailed, notRunnable, notFound:
 		return 0, "", fmt.Errorf("cannot run %s in %s: %s", command[0], container, strings.TrimSpace(said.String()))
 	default:
 		return code, said.String(), nil

@@ -229,7 +229,7 @@ func (r *recorder) status(s core.State, now time.Time) control.Status {
 		st.Units = append(st.Units, u)
 	}
 	slices.SortFunc(st.Units, func(a, b core.Unit) int { return strings.Compare(a.Name, b.Name) })
-	st.Problems = control.Problems(st)
+	st.Problems = append(control.Problems(st), r.meter.problems()...)
 	st.Well = len(st.Problems) == 0
 	return st
 }

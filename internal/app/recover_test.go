@@ -326,6 +326,29 @@ func TestRecoverTellsWhom(t *testing.T) {
 	}
 }
 
+// A restart is about the services alone: a network that is restarted takes along all
+// that need it.
+func TestRestartOnAHost(t *testing.T) {
+	t.Parallel()
+	a := newAftermath(t)
+	a.with(func() { a.state = "running" })
+	a.container("web.service", "active", "podman run localhost/web", map[string]any{"After": []string{"stack-network.service"}})
+	a.container("stack-network.service", "failed", "podman network create stack", map[string]any{"SourcePath": "/q/stack.network"})
+	l := &unitsLink{runtime: a.runtime, view: a.r.view, log: a.r.log}
+	stop := a.connect(l)
+	defer stop()
+	for running, member := range map[bool]string{true: "TryRestartUnit", false: "RestartUnit"} {
+		a.with(func() { a.orders = nil })
+		if err := l.Restart(t.Context(), []string{"web.service"}, running); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"ResetFailedUnit web.service", "ResetFailedUnit stack-network.service", member + " web.service"}
+		if got := a.ordered(); !slices.Equal(got, want) {
+			t.Errorf("orders: %v, want %v", got, want)
+		}
+	}
+}
+
 // The daemon starts what is free, says what holds the rest, and begins however
 // stale Podman's state is.
 func TestStartOnAHost(t *testing.T) {

@@ -14,7 +14,7 @@ type thawer struct{ helpers }
 
 // Continue is engine.Thawer.
 func (h thawer) Continue(_ context.Context, t core.Target) error {
-	if err := h.view.Continue(t.MainPID); err != nil {
+	if err := h.view.ContinueOf(t.Unit, t.MainPID); err != nil {
 		return fmt.Errorf("cannot continue %s: %w", t.Container, err)
 	}
 	return nil

@@ -99,9 +99,9 @@ func (f *inForce) only(name string) error {
 	if i < 0 {
 		names := make([]string, 0, len(f.Services))
 		for _, s := range f.Services {
-			names = append(names, strings.TrimSuffix(s.Name, ".service"))
+			names = append(names, s.Name)
 		}
-		return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("there is no service %q%s; see: keeper status", bare, config.Guess(bare, names))}
+		return unknown(name, names, "keeper status")
 	}
 	f.Services = f.Services[i : i+1]
 	f.Settings.Settings = core.Settings{}

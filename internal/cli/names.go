@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keeper/internal/config"
 	"keeper/internal/control"
 	"keeper/internal/term"
 )
@@ -36,7 +37,7 @@ func pick(args, names []string, see string) ([]string, error) {
 	for _, arg := range args {
 		unit := strings.TrimSuffix(arg, ".service") + ".service"
 		if !slices.Contains(names, unit) {
-			return nil, term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("%w; see: %s --help", unknown(arg, names), see)}
+			return nil, unknown(arg, names, see)
 		}
 		if !slices.Contains(units, unit) {
 			units = append(units, unit)
@@ -45,49 +46,22 @@ func pick(args, names []string, see string) ([]string, error) {
 	return units, nil
 }
 
-// unknown says that there is no such service, and what there is.
-func unknown(arg string, names []string) error {
-	if len(names) == 0 {
-		return fmt.Errorf("there is no service %q; none is known", arg)
+// unknown is the wrong use of a name that no service has; see is what to look at
+// if nobody can guess what was meant.
+func unknown(arg string, names []string, see string) error {
+	bare := make([]string, len(names))
+	for i, n := range names {
+		bare[i] = strings.TrimSuffix(n, ".service")
 	}
-	guess, best := "", 3 // more is another word
-	var list []string
-	for _, n := range names {
-		n = strings.TrimSuffix(n, ".service")
-		list = append(list, n)
-		d := distance(strings.ToLower(strings.TrimSuffix(arg, ".service")), strings.ToLower(n))
-		if d < best && d < len(n) {
-			guess, best = n, d
-		}
+	slices.Sort(bare)
+	guess := config.Guess(strings.TrimSuffix(arg, ".service"), bare)
+	if len(bare) == 0 {
+		guess = "; none is known"
 	}
-	slices.Sort(list)
-	there := strings.Join(list, ", ")
-	if guess != "" {
-		return fmt.Errorf("there is no service %q; did you mean %s? There are: %s", arg, guess, there)
+	if !strings.HasSuffix(guess, "?") {
+		guess += "; see: " + see
 	}
-	return fmt.Errorf("there is no service %q; there are: %s", arg, there)
-}
-
-// distance is how many letters must be put in, left out or replaced to make one
-// word of the other (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before
-			if a[i] != b[j] {
-				cost++
-			}
-			before = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("there is no service %q%s", arg, guess)}
 }
 
 // completeServices is what the shell offers in place of a service's name.

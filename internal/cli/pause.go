@@ -59,7 +59,7 @@ func pauseServices(c *cobra.Command, io term.IO, marks standdown.Marks, args []s
 	if err != nil && !errors.Is(err, control.ErrUnreachable) {
 		return err
 	}
-	units, uerr := pick(args, serviceNames(st), c.CommandPath())
+	units, uerr := pick(args, serviceNames(st), c.CommandPath()+" --help")
 	if uerr != nil {
 		return uerr
 	}
@@ -144,7 +144,7 @@ func resumeServices(c *cobra.Command, io term.IO, socket string, marks standdown
 			names = append(names, name)
 		}
 	}
-	units, uerr := pick(args, names, c.CommandPath())
+	units, uerr := pick(args, names, c.CommandPath()+" --help")
 	if uerr != nil {
 		return uerr
 	}

@@ -50,7 +50,7 @@ or they are not well in time, 4 the daemon does not answer.`,
 		if err != nil {
 			return refused(err, "", alone)
 		}
-		units, err := pick(args, serviceNames(st), c.CommandPath())
+		units, err := pick(args, serviceNames(st), c.CommandPath()+" --help")
 		if err != nil {
 			return err
 		}
@@ -180,6 +180,8 @@ func (w *wait) see(st control.Status) error {
 		return w.failed("keeper gave up on it")
 	case v.State == core.ServiceStopped:
 		return w.failed("somebody stopped it")
+	case again && v.State == core.ServiceUnknown:
+		return w.failed("it cannot be asked how it is")
 	case again && u.Active == "failed":
 		return w.failed("it failed (" + cmp.Or(u.Result, "systemd does not say why") + ")")
 	}

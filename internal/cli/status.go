@@ -23,7 +23,16 @@ import (
 )
 
 func statusCommand(io term.IO) *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: "Show whether the stack would survive, and what keeper did"}
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show how the services are, and whether the stack would survive",
+		Long: `status shows what is wrong, each with what to type; how each service is; whether
+the stack would come back; and what keeper did. Without the daemon it shows the last
+known state, marked STALE.
+
+Exit codes: 0 all is well, 3 something is wrong or keeper stands down, 4 the daemon
+does not answer.`,
+	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	watch := c.Flags().Bool("watch", false, "stay, and show every change; with --json: a line for each")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -249,7 +258,7 @@ func (r renderer) decisions(b *strings.Builder, st control.Status) {
 		if i == shown {
 			break
 		}
-		fmt.Fprintf(b, "  %s  %s: %s\n", r.when(d.At), d.What, d.Reason)
+		fmt.Fprintf(b, "  %s  %s: %s\n", r.when(d.At), control.Line(d.What), control.Line(d.Reason))
 	}
 }
 

@@ -345,6 +345,8 @@ func TestRestartSees(t *testing.T) {
 		"given up in a new life":         {st(core.ServiceGaveUp, "1", "active"), []control.Status{st(core.ServiceGaveUp, "2", "active")}, degraded},
 		"stopped as before":              {st(core.ServiceStopped, "1", "inactive"), []control.Status{st(core.ServiceStopped, "1", "inactive")}, nil},
 		"stopped meanwhile":              {st(core.ServiceIll, "1", "active"), []control.Status{st(core.ServiceStopped, "1", "inactive")}, degraded},
+		"not to be asked as before":      {st(core.ServiceUnknown, "1", "active"), []control.Status{st(core.ServiceUnknown, "1", "active")}, nil},
+		"not to be asked in a new life":  {st(core.ServiceUnknown, "1", "active"), []control.Status{st(core.ServiceUnknown, "2", "active")}, degraded},
 		"failed as before":               {st(core.ServiceDown, "1", "failed"), []control.Status{st(core.ServiceDown, "1", "failed")}, nil},
 		"failed in a new life":           {st(core.ServiceDown, "1", "failed"), []control.Status{st(core.ServiceDown, "2", "failed")}, degraded},
 		"removed":                        {st(core.ServiceIll, "1", "active"), []control.Status{{}}, degraded},

@@ -10,12 +10,13 @@ import (
 	"keeper/internal/core"
 )
 
-// An asked service is one that something is said to over the network; an http one
-// is asked in HTTP, and a login is had with the rest.
+// Unasked are those that nothing is said to over the network, inHTTP those that are
+// asked in HTTP, byLogin those that a login makes a difference to: to S3, a user and
+// a password are no login.
 var (
 	unasked = []core.ProbeKind{core.ProbeExec, core.ProbePodman, core.ProbeProcess, core.ProbeNone}
 	inHTTP  = []core.ProbeKind{core.ProbeHTTP, core.ProbeS3}
-	byLogin = []core.ProbeKind{core.ProbePostgres, core.ProbeRedis}
+	byLogin = []core.ProbeKind{core.ProbePostgres, core.ProbeRedis, core.ProbeHTTP}
 )
 
 // onlyFor says which kinds of probes have a use for a key.

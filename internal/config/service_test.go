@@ -221,7 +221,8 @@ func TestServiceMistakes(t *testing.T) {
 		"probe = 'tcp'\nlive = '/'\nready = '/'\nhost = 'a'\ntls = true": {
 			`:3: service.x.live: is for the probe http or s3 alone, and the probe is tcp`, `:4: service.x.ready`, `:5: service.x.host`, `:6: service.x.tls`},
 		"probe = 'tcp'\ntls = false":                    nil,
-		"probe = 'http'\nuser = 'a'":                    {`:3: service.x.user: is for the probe postgres or redis alone`},
+		"probe = 's3'\nuser = 'a'":                      {`:3: service.x.user: is for the probe postgres or redis or http alone`},
+		"probe = 'http'\nuser = 'a'\ncredential = 'b'":  nil,
 		"probe = 'redis'\ndatabase = 'a'":               {`:3: service.x.database: is for the probe postgres alone`},
 		"probe = 'podman'\nport = 1":                    {`:3: service.x.port: is for probes that connect`},
 		"probe = 'none'\naddress = 'a:1'":               {`:3: service.x.address: is for probes that connect`},
@@ -297,7 +298,7 @@ func compare(t *testing.T, name, file string, got Mistakes, want []string) {
 // the account's is no mistake of either.
 func TestOtherFilesSettingsAreNoMistake(t *testing.T) {
 	t.Parallel()
-	site := write(t, "site.toml", "[service.x]\nprobe = 'http'\nlive = '/'\ntimeout = '10s'")
+	site := write(t, "site.toml", "[service.x]\nprobe = 's3'\nlive = '/'\ntimeout = '10s'")
 	user := write(t, "user.toml", "[service.x]\nprobe = 'redis'")
 	if _, mistakes := Read(site, user); mistakes != nil {
 		t.Error(mistakes)
@@ -305,7 +306,7 @@ func TestOtherFilesSettingsAreNoMistake(t *testing.T) {
 	// But what it adds must fit.
 	user = write(t, "user.toml", "[service.x]\nuser = 'a'\ninterval = '5s'")
 	_, mistakes := Read(site, user)
-	compare(t, "added", user, mistakes, []string{":2: service.x.user: is for the probe postgres or redis alone, and the probe is http (" + site + ":2)", ":3: service.x.interval: the timeout (10s)"})
+	compare(t, "added", user, mistakes, []string{":2: service.x.user: is for the probe postgres or redis or http alone, and the probe is s3 (" + site + ":2)", ":3: service.x.interval: the timeout (10s)"})
 }
 
 func TestAt(t *testing.T) {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -130,31 +132,98 @@ func (v View) serving(main int) int {
 
 // ProcessCondition says whether the container's main process can do anything at
 // all: frozen (podman pause), stopped (by a signal), unknown where it is traced or
-// cannot be looked at; empty if nothing is wrong with it. It reads a handful of
-// small files.
+// cannot be looked at; empty if nothing is wrong with it.
 func (v View) ProcessCondition(conmon int) (core.Condition, string) {
-	main, ok := v.Main(conmon)
+	p, ok := v.find(conmon)
 	if !ok {
 		return core.ConditionUnknown, "the container's main process cannot be found"
 	}
-	if v.frozen(v.cgroup(main)) {
-		return core.ConditionFrozen, "its processes are frozen (podman pause)"
+	c, detail, _ := v.look(p)
+	return c, detail
+}
+
+// place is where to look at a container.
+type place struct {
+	conmon, main, serving int
+	cgroup                string
+}
+
+func (v View) find(conmon int) (place, bool) {
+	main, ok := v.Main(conmon)
+	return place{conmon: conmon, main: main, serving: v.serving(main), cgroup: v.cgroup(main)}, ok
+}
+
+// look is ProcessCondition of that place; it reads two or three small files. It is
+// not sure where the processes are not those that they were, or cannot be looked at.
+func (v View) look(p place) (c core.Condition, detail string, sure bool) {
+	pids, parents := []int{p.main}, []int{p.conmon}
+	if p.serving != p.main {
+		pids, parents = append(pids, p.serving), append(parents, p.main)
 	}
-	pids := []int{main}
-	if child := v.serving(main); child != main {
-		pids = append(pids, child)
+	if v.frozen(p.cgroup) {
+		return core.ConditionFrozen, "its processes are frozen (podman pause)", v.stat(p.main).parent == p.conmon
 	}
-	for _, pid := range pids {
-		switch v.stat(pid).state {
+	for i, pid := range pids {
+		st := v.stat(pid)
+		if st.parent != parents[i] {
+			return core.ConditionUnknown, fmt.Sprintf("process %d has just ended", pid), false
+		}
+		switch st.state {
 		case 'T':
-			return core.ConditionStopped, fmt.Sprintf("process %d is stopped by a signal", pid)
+			return core.ConditionStopped, fmt.Sprintf("process %d is stopped by a signal", pid), true
 		case 't':
-			return core.ConditionUnknown, fmt.Sprintf("process %d is held by a debugger", pid)
+			return core.ConditionUnknown, fmt.Sprintf("process %d is held by a debugger", pid), true
 		case 'Z', 'X', 0:
-			return core.ConditionUnknown, fmt.Sprintf("process %d has just ended", pid)
+			return core.ConditionUnknown, fmt.Sprintf("process %d has just ended", pid), false
 		}
 	}
-	return "", ""
+	return "", "", true
+}
+
+// Places remembers where to look at containers, for those that are looked at again
+// and again. Its methods may be called by many at once.
+type Places struct {
+	View View
+
+	mu    sync.Mutex
+	known map[int]place // by conmon
+}
+
+// Condition is View.ProcessCondition.
+func (p *Places) Condition(conmon int) (core.Condition, string) {
+	p.mu.Lock()
+	at, ok := p.known[conmon]
+	p.mu.Unlock()
+	if ok {
+		if c, detail, sure := p.View.look(at); sure {
+			return c, detail
+		}
+		p.mu.Lock()
+		delete(p.known, conmon)
+		p.mu.Unlock()
+	}
+	at, ok = p.View.find(conmon)
+	if !ok {
+		return core.ConditionUnknown, "the container's main process cannot be found"
+	}
+	c, detail, sure := p.View.look(at)
+	// An init may not have started yet what does the work.
+	if sure && (at.serving != at.main || !slices.Contains(inits, p.View.stat(at.main).name)) {
+		p.mu.Lock()
+		if p.known == nil {
+			p.known = map[int]place{}
+		}
+		p.known[conmon] = at
+		p.mu.Unlock()
+	}
+	return c, detail
+}
+
+// Keep forgets all other places.
+func (p *Places) Keep(conmons map[int]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.known, func(conmon int, _ place) bool { return !conmons[conmon] })
 }
 
 // frozen reads cgroup.events: what is frozen with a cgroup above says so as well.
@@ -185,6 +254,15 @@ func (v View) Continue(conmon int) error {
 		}
 	}
 	return all
+}
+
+// ContinueOf is Continue for a conmon that must be in the service's cgroup: ids are
+// used again.
+func (v View) ContinueOf(unit string, conmon int) error {
+	if _, ok := v.MainOf(unit, conmon); !ok {
+		return fmt.Errorf("cannot continue the container: process %d is no longer that of %s", conmon, unit)
+	}
+	return v.Continue(conmon)
 }
 
 // resume does so with one process, if it is stopped and still the container's.

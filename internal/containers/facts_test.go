@@ -137,6 +137,43 @@ func TestProcessCondition(t *testing.T) {
 	}
 }
 
+// What is remembered of a container holds as long as its processes are the same.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.box(proc{name: "postgres"})
+	h.write(filepath.Join(h.view.CGroups, boxService, "libpod-payload-"+boxID, "cgroup.events"), "frozen 0\n")
+	p := &Places{View: h.view}
+	is := func(when string, want core.Condition) {
+		t.Helper()
+		if got, detail := p.Condition(boxConmon); got != want {
+			t.Errorf("%s: %q, %s; want %q", when, got, detail, want)
+		}
+	}
+	is("well", "")
+	// Without its command line nobody would find it a second time.
+	h.remove(h.view.path(boxConmon, "cmdline"))
+	is("known", "")
+	h.write(filepath.Join(h.view.CGroups, boxService, "libpod-payload-"+boxID, "cgroup.events"), "frozen 1\n")
+	is("frozen", core.ConditionFrozen)
+	h.remove(h.view.path(boxMain, "stat"))
+	is("gone", core.ConditionUnknown)
+	h.box(proc{name: "tini"})
+	h.write(filepath.Join(h.view.CGroups, boxService, "libpod-payload-"+boxID, "cgroup.events"), "frozen 0\n")
+	is("an init that has started nobody", "")
+	h.box(proc{name: "tini"}, 28)
+	h.child(28, boxMain, proc{name: "x", state: "T"})
+	is("its child is stopped", core.ConditionStopped)
+	p.Keep(map[int]bool{boxConmon: true})
+	if len(p.known) != 1 {
+		t.Errorf("%d places are known, want 1", len(p.known))
+	}
+	p.Keep(nil)
+	if len(p.known) != 0 {
+		t.Errorf("%d places are known of what is not looked at any more", len(p.known))
+	}
+}
+
 // Real processes are stopped here, which a fake /proc says are the container's.
 func TestContinue(t *testing.T) {
 	t.Parallel()
@@ -211,10 +248,16 @@ func TestContinueWithoutACGroup(t *testing.T) {
 	h.box(proc{name: "postgres"})
 	h.child(cmd.Process.Pid, boxConmon, proc{name: "sleep", uid: 100098, nspid: "1", state: "T", cgroup: boxService})
 	h.write(h.view.path(boxConmon, fmt.Sprintf("task/%d/children", boxConmon)), fmt.Sprint(cmd.Process.Pid))
-	if err := h.view.Continue(boxConmon); err != nil {
+	real := View{Proc: "/proc"}
+	for !real.Stopped(cmd.Process.Pid) {
+		time.Sleep(time.Millisecond)
+	}
+	if err := h.view.ContinueOf("other.service", boxConmon); err == nil || !real.Stopped(cmd.Process.Pid) {
+		t.Errorf("the process id is another service's by now: %v", err)
+	}
+	if err := h.view.ContinueOf("db.service", boxConmon); err != nil {
 		t.Fatal(err)
 	}
-	real := View{Proc: "/proc"}
 	for deadline := time.Now().Add(5 * time.Second); real.Stopped(cmd.Process.Pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not go on")
@@ -282,6 +325,16 @@ func TestPodmanHealth(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+	for ago, want := range map[time.Duration]string{2 * time.Minute: "healthy", 3 * time.Minute: "stale"} {
+		h := newHost(t)
+		h.box(proc{name: "postgres"})
+		at := func(d time.Duration) string { return time.Now().Add(-d).Format(time.RFC3339Nano) }
+		h.write(h.boxDir()+"/healthcheck.log", fmt.Sprintf(`{"Status":"healthy","Log":[{"Start":%q,"End":%q},{"Start":%q,"End":%q}]}`,
+			at(ago+30*time.Second), at(ago+30*time.Second), at(ago), at(ago)))
+		if state, _, _, _, err := h.view.PodmanHealth(boxConmon); state != want || err != nil {
+			t.Errorf("checked every 30s, and last %s ago: %s, %v; want %s", ago, state, err, want)
+		}
 	}
 	h := newHost(t)
 	h.box(proc{name: "postgres"})

@@ -17,6 +17,9 @@ import (
 // characters each, unless somebody set --health-max-log-size=0.
 const healthMost = 4 << 20
 
+// lateBy is how long after three times its usual interval a check is overdue.
+const lateBy = time.Minute
+
 // outputMost bounds what is shown of what a check said.
 const outputMost = 200
 
@@ -25,12 +28,15 @@ type health struct {
 	state   string
 	failing int
 	last    time.Time
+	every   time.Duration // between the checks that are kept, at the most; 0 if not known
 	output  string
 }
 
 // PodmanHealth tells what Podman's own health check last found: starting, healthy,
-// unhealthy, stopped while it was checked, or nothing before the first; how many checks in a row failed; when
-// the last one ended, and the last line that it said. Podman (4.4 to 5.8,
+// unhealthy, stopped while it was checked, stale where the next ones are overdue
+// (their timer is transient, and goes with a reset or a stop of it), or nothing before
+// the first; how many checks in a row failed; when the last one ended, and the last
+// line that it said. Podman (4.4 to 5.8,
 // healthcheck.go) writes that after each check, beside the container's userdata
 // below its run root. With --health-log-destination=DIRECTORY it is elsewhere, and
 // cannot be read here.
@@ -38,6 +44,9 @@ func (v View) PodmanHealth(conmon int) (state string, failing int, last time.Tim
 	h, err := v.health(conmon)
 	if err != nil {
 		err = fmt.Errorf("cannot read the container's health: %w", err)
+	}
+	if late := time.Since(h.last) - 3*h.every; err == nil && h.every > 0 && late > lateBy && (h.state == "healthy" || h.state == "unhealthy") {
+		h.state = "stale"
 	}
 	return h.state, h.failing, h.last, h.output, err
 }
@@ -76,7 +85,7 @@ func readHealth(file string) (health, error) {
 	var log struct {
 		Status        string
 		FailingStreak int
-		Log           []struct{ End, Output string }
+		Log           []struct{ Start, End, Output string }
 	}
 	if err := json.NewDecoder(io.LimitReader(f, healthMost)).Decode(&log); err != nil {
 		return health{}, fmt.Errorf("%s: %w", file, err)
@@ -94,6 +103,13 @@ func readHealth(file string) (health, error) {
 		last := log.Log[n-1]
 		h.last, _ = time.Parse(time.RFC3339Nano, last.End) // without it the check has no time
 		h.output = lastLine(last.Output)
+	}
+	for i := 1; i < len(log.Log); i++ {
+		from, err := time.Parse(time.RFC3339Nano, log.Log[i-1].Start)
+		to, err2 := time.Parse(time.RFC3339Nano, log.Log[i].Start)
+		if err == nil && err2 == nil {
+			h.every = max(h.every, to.Sub(from))
+		}
 	}
 	return h, nil
 }

@@ -32,8 +32,8 @@ func Problems(s Status) []Problem {
 			fmt.Sprintf("cp %s %s && systemctl --user daemon-reload   # if %s is to go, instead: rm %s",
 				quote(f.Copy), quote(dir+name), name, quote(f.Copy)))
 	}
-	for _, e := range s.Settings.Errors {
-		add("the settings are not taken: "+e, "mend the file; keeper reads it again by itself")
+	if n := len(s.Settings.Errors); n > 0 {
+		add("the settings are not taken, and those before stay in force: "+Line(s.Settings.Errors[0])+more(n), "keeper config check")
 	}
 	if s.Adoption == core.AdoptionInterrupted {
 		add("an adoption of containers was interrupted half-way", "keeper adopt --undo")
@@ -155,7 +155,7 @@ func standUp(d core.StandDown, s Status) string {
 }
 
 func tryUnit(u core.Unit) string {
-	name := strings.TrimSuffix(u.Name, ".service")
+	name := quote(short(u.Name))
 	switch u.Active {
 	case "failed":
 		return "journalctl --user -u " + name + " -n 30; systemctl --user restart " + name

@@ -53,6 +53,8 @@ func TestProblems(t *testing.T) {
 			[]words{{"db.service is failed: exit-code", "journalctl --user -u db -n 30; systemctl --user restart db"}}},
 		"a unit is stopped": {unit("inactive", "dead", "success"),
 			[]words{{"db.service is inactive", "systemctl --user start db"}}},
+		"a name that a shell would take apart": {func(s *Status) { s.Units[0].Name, s.Units[0].Active = `my\x2ddb.service`, "inactive" },
+			[]words{{`my\x2ddb.service is inactive`, `systemctl --user start 'my\x2ddb'`}}},
 		"a unit never gets up": {unit("activating", "auto-restart", "exit-code"),
 			[]words{{"db.service is activating (auto-restart): exit-code", "systemctl --user status db"}}},
 		"a unit hit its start limit": {unit("failed", "failed", "start-limit-hit"),

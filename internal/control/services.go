@@ -98,11 +98,8 @@ func ofServices(s Status) []Problem {
 	var list []Problem
 	for _, v := range s.Services {
 		if n := len(v.SettingsErrors); n > 0 {
-			what := fmt.Sprintf("the [X-Keeper] section of %s is not taken: %s", short(v.Name), line(v.SettingsErrors[0]))
-			if n > 1 {
-				what += fmt.Sprintf(" (and %d more)", n-1)
-			}
-			list = append(list, Problem{What: what, Try: "keeper config check"})
+			list = append(list, Problem{What: fmt.Sprintf("the [X-Keeper] section of %s is not taken: %s%s", short(v.Name), Line(v.SettingsErrors[0]), more(n)),
+				Try: "keeper config check"})
 		}
 	}
 	units := make(map[string]core.Unit, len(s.Units))
@@ -121,9 +118,12 @@ func ofServices(s Status) []Problem {
 		case outside[v.Name] != "": // it waits for its next start, and to start it now would replace what runs
 		case InTrouble(v):
 			list = append(list, ofService(s, v, units[v.Name]))
+		case v.Desired == core.DesiredHeld && blocking[v.Name]:
+			list = append(list, Problem{What: fmt.Sprintf("%s is %s%s and others need it; keeper was told to leave it alone", short(v.Name), v.State, since(v.Since)),
+				Try: "keeper resume " + quote(short(v.Name))})
 		case v.State == core.ServiceStopped && blocking[v.Name]:
 			list = append(list, Problem{What: short(v.Name) + " was stopped" + since(v.Since) + ", and others need it",
-				Try: "systemctl --user start " + short(v.Name)})
+				Try: "systemctl --user start " + quote(short(v.Name))})
 		}
 	}
 	return list
@@ -148,7 +148,11 @@ func ofService(s Status, v core.Service, u core.Unit) Problem {
 		}
 		return Problem{What: "keeper gave up on " + name + after + reason(v, u, ""), Try: look + "; keeper restart " + quote(name)}
 	case core.ServiceFlapping:
-		return say("dies again and again", "", look)
+		up := ""
+		if u.Active == "active" {
+			up = "; it is up again" + since(v.Since)
+		}
+		return Problem{What: name + " dies again and again" + reason(v, u, s.Owed[v.Name]) + up, Try: look}
 	case core.ServiceBlocked:
 		what := name + " is blocked by " + short(v.Cause) + since(v.Since)
 		if v.Cause == "" {
@@ -160,8 +164,12 @@ func ofService(s Status, v core.Service, u core.Unit) Problem {
 	case core.ServiceIll:
 		then := "; keeper restarts it when that can help" + at(v.Next, ", not before ")
 		switch {
+		case v.Condition.Ready():
+			return say("is ill", fmt.Sprintf(", and is well after %d answers in a row", v.Supervision.Successes), "")
 		case v.Supervision.Restart == core.RestartNever:
 			return say("is ill", "; keeper does not restart it (restart = \"never\""+from(v, "restart")+")", look+"; keeper restart "+quote(name))
+		case v.Unproven:
+			return say("is ill, or is not what keeper takes it for", "; it never answered, and is not restarted until it has or somebody sets its probe or port", "keeper config show "+quote(name))
 		case s.StandDown != nil:
 			then = "; keeper stands down"
 		}
@@ -180,6 +188,8 @@ func ofService(s Status, v core.Service, u core.Unit) Problem {
 		return say("is being restarted by keeper", "", "")
 	case core.ServiceStarting:
 		return whileAdopting(s, say("is starting", "", "systemctl --user status "+quote(name)))
+	case core.ServiceUnknown:
+		return say("cannot be asked how it is", "; whether it is well is not known", "keeper config show "+quote(name))
 	case core.ServiceRecovering:
 		return say("is recovering", "; keeper lets it be", look)
 	}
@@ -200,7 +210,7 @@ func frozen(v core.Service, u core.Unit) Problem {
 	}
 	what, try := "is paused (podman pause)", "podman unpause "+quote(container)
 	if v.Condition == core.ConditionStopped {
-		what, try = "does nothing: its main process was stopped by a signal", "podman kill --signal CONT "+quote(container)
+		what, try = "does nothing: its main process is stopped by a signal", "podman kill --signal CONT "+quote(container)
 	}
 	what = short(v.Name) + " " + what + since(v.Since)
 	switch {
@@ -221,18 +231,20 @@ func refuses(v core.Service) Problem {
 	setting := "set user, and credential or password_file"
 	for _, s := range []struct{ key, value string }{{"credential", v.Supervision.Credential}, {"password_file", v.Supervision.PasswordFile}} {
 		if s.value != "" {
-			setting = fmt.Sprintf("mend %s = %q%s", s.key, line(s.value), from(v, s.key))
+			setting = fmt.Sprintf("mend %s = %q%s", s.key, Line(s.value), from(v, s.key))
 			break
 		}
 	}
-	return Problem{What: short(v.Name) + " answers, and refuses the credentials that keeper has" + after(": ", line(v.Detail)) + "; " + setting + ", or set neither",
+	return Problem{What: short(v.Name) + " answers, and refuses the credentials that keeper has" + after(": ", Line(v.Detail)) + "; " + setting + ", or set neither",
 		Try: "keeper config show " + quote(short(v.Name))}
 }
 
 // reason is why the service is as it is, as far as anybody said.
 func reason(v core.Service, u core.Unit, owed string) string {
-	why := line(v.Why)
-	switch detail := line(v.Detail); {
+	why := Line(v.Why)
+	switch detail := Line(v.Detail); {
+	case v.Condition.Ready() && (v.State == core.ServiceIll || v.State == core.ServiceGaveUp):
+		why = "it answers again"
 	case why == "":
 		why = detail
 	case detail != "" && !strings.Contains(why, detail) && v.State != core.ServiceDown:
@@ -256,9 +268,17 @@ func reason(v core.Service, u core.Unit, owed string) string {
 // from is where the value of a key was set, if a person set it.
 func from(v core.Service, key string) string {
 	if f := v.Supervision.From[key]; f != "" && f != core.FromDefault {
-		return ", " + line(f)
+		return ", " + Line(f)
 	}
 	return ""
+}
+
+// more says how many there are beside the one that is told.
+func more(n int) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" (and %d more)", n-1)
 }
 
 func short(unit string) string { return strings.TrimSuffix(unit, ".service") }
@@ -282,9 +302,9 @@ func after(sep, s string) string {
 // maxLine bounds what is shown of words that came from elsewhere.
 const maxLine = 300
 
-// line makes one bearable line of words that came from elsewhere: what is in
+// Line makes one bearable line of words that came from elsewhere: what is in
 // them must not move anybody's cursor.
-func line(s string) string {
+func Line(s string) string {
 	out := []rune(strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '

@@ -52,6 +52,8 @@ func TestProblemsOfServices(t *testing.T) {
 			want: "db is starting since 2026-03-01 12:00:00|systemctl --user status db"},
 		"recovering": {v: core.Service{State: core.ServiceRecovering, Since: at, Detail: "the database system is starting up"},
 			want: "db is recovering since 2026-03-01 12:00:00: the database system is starting up; keeper lets it be|" + look},
+		"not to be asked": {v: core.Service{State: core.ServiceUnknown, Since: at, Detail: "nsenter is missing"},
+			want: "db cannot be asked how it is since 2026-03-01 12:00:00: nsenter is missing; whether it is well is not known|keeper config show db"},
 		"not ready": {v: core.Service{State: core.ServiceNotReady, Since: at, Detail: "HTTP 503"},
 			want: "db is not ready since 2026-03-01 12:00:00: HTTP 503; keeper does not restart it for that|" + look},
 		"blocked": {v: core.Service{State: core.ServiceBlocked, Since: at, Cause: "redis.service", Why: "redis is ill"},
@@ -63,15 +65,23 @@ func TestProblemsOfServices(t *testing.T) {
 		"ill, while keeper stands down": {v: core.Service{State: core.ServiceIll, Detail: "no answer"}, change: func(s *Status) {
 			s.StandDown = &core.StandDown{Cause: core.CausePaused, Detail: "paused"}
 		}, want: "db is ill: no answer; keeper stands down|" + look},
+		"ill by a guess": {v: core.Service{State: core.ServiceIll, Why: "refused", Unproven: true},
+			want: "db is ill, or is not what keeper takes it for: refused; it never answered, and is not restarted until it has or somebody sets its probe or port|keeper config show db"},
 		"given up": {v: core.Service{State: core.ServiceGaveUp, Since: at, Restarts: 5, Why: "it is ill again after each", Detail: "no answer"},
 			want: "keeper gave up on db after 5 restarts within 1h: it is ill again after each (no answer)|" + look + "; keeper restart db"},
+		"ill, and answers again": {v: core.Service{State: core.ServiceIll, Since: at, Why: "ready", Condition: core.ConditionReady, Supervision: core.Supervision{Successes: 2}},
+			want: "db is ill since 2026-03-01 12:00:00: it answers again, and is well after 2 answers in a row|"},
+		"given up, and answers again": {v: core.Service{State: core.ServiceGaveUp, Restarts: 2, Why: "2 restarts did not help; alive", Condition: core.ConditionAlive},
+			want: "keeper gave up on db after 2 restarts within 1h: it answers again|" + look + "; keeper restart db"},
 		"given up after one": {v: core.Service{State: core.ServiceGaveUp, Restarts: 1},
 			want: "keeper gave up on db after 1 restart within 1h|" + look + "; keeper restart db"},
 		"given up, in its own words": {v: core.Service{State: core.ServiceGaveUp, Restarts: 5, Why: "5 restarts did not help; silent"},
 			want: "keeper gave up on db after 5 restarts within 1h: silent|" + look + "; keeper restart db"},
 		"given up after starts": {v: core.Service{State: core.ServiceGaveUp, Why: "8 starts did not bring it back: x"},
 			want: "keeper gave up on db: 8 starts did not bring it back: x|" + look + "; keeper restart db"},
-		"flapping": {v: core.Service{State: core.ServiceFlapping, Why: "systemd restarted it 5 times within 10m"},
+		"flapping, and up": {v: core.Service{State: core.ServiceFlapping, Since: at, Why: "systemd restarted it 5 times within 10m"}, change: func(s *Status) { s.Units[0].Active = "active" },
+			want: "db dies again and again: systemd restarted it 5 times within 10m; it is up again since 2026-03-01 12:00:00|" + look},
+		"flapping": {v: core.Service{State: core.ServiceFlapping, Why: "systemd restarted it 5 times within 10m"}, change: func(s *Status) { s.Units[0].Active = "activating" },
 			want: "db dies again and again: systemd restarted it 5 times within 10m|" + look},
 		"wanted by nobody, and failed": {v: core.Service{State: core.ServiceStopped, Desired: core.DesiredAny}, change: func(s *Status) {
 			s.Units[0].Active, s.Units[0].Result = "failed", "exit-code"
@@ -80,7 +90,7 @@ func TestProblemsOfServices(t *testing.T) {
 			change: func(s *Status) { s.Units[0].Container = "the db" },
 			want:   "db is paused (podman pause) since 2026-03-01 12:00:00; keeper unpauses it at 12:01:00|podman unpause 'the db'"},
 		"stopped by a signal": {v: core.Service{State: core.ServiceFrozen, Condition: core.ConditionStopped},
-			want: "db does nothing: its main process was stopped by a signal; keeper continues it once that is certain|podman kill --signal CONT systemd-db"},
+			want: "db does nothing: its main process is stopped by a signal; keeper continues it once that is certain|podman kill --signal CONT systemd-db"},
 		"down": {v: core.Service{State: core.ServiceDown, Since: at}, change: func(s *Status) {
 			s.Units[0].Active, s.Units[0].Result = "failed", "exit-code"
 		}, want: "db is down since 2026-03-01 12:00:00: exit-code|" + look + "; keeper restart db"},
@@ -99,7 +109,7 @@ func TestProblemsOfServices(t *testing.T) {
 			s.Units[0].Active, s.Units[0].Container = "inactive", "db"
 			s.Unkept = []core.Unkept{{Name: "db", ID: "1", Unit: "db.service"}}
 		}},
-		"being restarted": {v: core.Service{State: core.ServiceRestarting, Since: at, Why: "no answer"},
+		"being restarted": {v: core.Service{State: core.ServiceRestarting, Since: at, Detail: "no answer"},
 			want: "db is being restarted by keeper since 2026-03-01 12:00:00: no answer|"},
 		"credentials": {v: core.Service{State: core.ServiceWell, Condition: core.ConditionAuthRefused, Detail: "password authentication failed",
 			Supervision: core.Supervision{Credential: "db-password", From: map[string]string{"credential": "/k.toml:7"}}},
@@ -198,6 +208,8 @@ func TestCausesBeforeSymptoms(t *testing.T) {
 	// Something must be there to type for what a person stopped and others need.
 	s.Services[1].State, s.Services[1].Desired = core.ServiceStopped, core.DesiredStopped
 	check("postgres was stopped, and others need it", "django is blocked by postgres", "django-volume.service is failed")
+	s.Services[1].State, s.Services[1].Desired = core.ServiceFrozen, core.DesiredHeld
+	check("postgres is frozen and others need it; keeper was told to leave it alone", "django is blocked by postgres", "django-volume.service is failed")
 	s.Services[0].State = core.ServiceNotReady
 	check("django is not ready; keeper does not restart it for that", "django-volume.service is failed")
 }
@@ -216,7 +228,7 @@ func TestStatesAreDescribed(t *testing.T) {
 	for _, d := range []core.Desired{core.DesiredRun, core.DesiredStopped, core.DesiredHeld, core.DesiredAny} {
 		words = append(words, string(d))
 	}
-	for _, s := range []core.ServiceState{core.ServiceWell, core.ServiceStopped, core.ServiceStarting, core.ServiceRecovering, core.ServiceFailing, core.ServiceNotReady,
+	for _, s := range []core.ServiceState{core.ServiceWell, core.ServiceStopped, core.ServiceStarting, core.ServiceRecovering, core.ServiceFailing, core.ServiceNotReady, core.ServiceUnknown,
 		core.ServiceBlocked, core.ServiceIll, core.ServiceFrozen, core.ServiceRestarting, core.ServiceDown, core.ServiceFlapping, core.ServiceGaveUp} {
 		words = append(words, string(s))
 	}

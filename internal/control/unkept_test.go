@@ -45,7 +45,8 @@ func TestProblemsOfContainers(t *testing.T) {
 			s.Adoption, s.Units[0].Active, s.Units[0].Sub = core.AdoptionUnderway, "inactive", "dead"
 		},
 			[]string{"db.service is inactive; an adoption of containers is under way, and starts its units itself|"}},
-		"settings":      {func(s *Status) { s.Settings.Errors = []string{"/f:1: x: y"} }, []string{"the settings are not taken: /f:1: x: y|mend the file; keeper reads it again by itself"}},
+		"settings":      {func(s *Status) { s.Settings.Errors = []string{"/f:1: x: y"} }, []string{"the settings are not taken, and those before stay in force: /f:1: x: y|keeper config check"}},
+		"more settings": {func(s *Status) { s.Settings.Errors = []string{"/f:1: x: y", "/f:2: z", "/f:3: z"} }, []string{"the settings are not taken, and those before stay in force: /f:1: x: y (and 2 more)|keeper config check"}},
 		"drift is none": {func(s *Status) { s.Drift, s.DriftErrors = []core.Drift{{Unit: "db.service"}}, []string{"no socket"} }, nil},
 	} {
 		s := well()

@@ -397,7 +397,7 @@ func TestOutsideIsNotStarted(t *testing.T) {
 	}
 	// Once it has ended, its unit is not keeper's to start; what needs it is, and
 	// says so.
-	y.play(step{e: sees(), want: "start-units", reason: "web: systemd gave up on it"})
+	y.play(step{e: sees(), want: "start-units", reason: "systemd gave up on it"})
 }
 
 // Before anybody has looked, nothing is started that might replace what runs.

@@ -96,6 +96,10 @@ func (d *decider) down(services []string) string {
 type ownStop struct {
 	life string
 	at   time.Time
+	// restart: by a restart, of this unit or of one that it is restarted along with.
+	// For that systemd makes no stop jobs. One that is heard of is a person's, and
+	// takes the place of the restart.
+	restart bool
 }
 
 // ownSure is how long after keeper had something stopped its job must be there:
@@ -113,7 +117,7 @@ func (d *decider) stopSelf(names []string) {
 		d.own = map[string]ownStop{}
 	}
 	for _, name := range names {
-		d.own[name] = ownStop{d.Units[name].Invocation, d.now}
+		d.own[name] = ownStop{life: d.Units[name].Invocation, at: d.now}
 	}
 }
 
@@ -135,7 +139,7 @@ func orNone(result string) string {
 // shutdown or to renew the runtime state, is none.
 func (d *decider) stopAsked(e StopAsked) {
 	u, ok := d.Units[e.Name]
-	if !ok || d.ShuttingDown || d.stopsItself(u) {
+	if !ok || d.ShuttingDown || d.stopsItself(u) && !d.own[e.Name].restart {
 		return
 	}
 	if e.Isolated {
@@ -197,9 +201,14 @@ func (d *decider) goesOn(units []Unit) {
 func (d *decider) notStopped(units []string) {
 	d.own = maps.Clone(d.own)
 	for _, name := range units {
-		if u := d.Units[name]; u.Active == "active" && !u.Job && d.stopsItself(u) {
+		u := d.Units[name]
+		switch {
+		case !d.stopsItself(u):
+		case u.Active == "active" && !u.Job:
 			delete(d.own, name)
 			d.settle(name)
+		case d.own[name].restart && !u.Job:
+			delete(d.own, name) // it goes down by somebody else's hand
 		}
 	}
 }
@@ -318,6 +327,9 @@ func (d *decider) bringBack() {
 	}
 	slices.Sort(due)
 	slices.Sort(reasons)
+	if len(due) == 1 {
+		reasons[0] = debts[due[0]].reason // the action names it
+	}
 	d.startBusy = true
 	d.actions = append(d.actions, Action{Kind: StartUnits, Units: due, Retry: retry,
 		What: "start " + names(due), Reason: strings.Join(reasons, "; ")})

@@ -175,6 +175,9 @@ type Action struct {
 	Reason string
 	// Retry says that it was decided before and is only tried again.
 	Retry bool
+	// Running says that a RestartUnits is about what runs: nothing is started that
+	// somebody stopped meanwhile.
+	Running bool
 	// Glance says that a LookLinger may leave the marks out if linger is on.
 	Glance bool
 	// Units are what a StartUnits or StopUnits is about, and the containers of a

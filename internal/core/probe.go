@@ -109,6 +109,9 @@ type (
 		Unit        string
 		Outcomes    map[string]Outcome
 		DeadHelpers []string
+		// Strain is what the whole host waits for, as its disks, in words: then no
+		// service can answer in time, and a restart is one more thing to do.
+		Strain string
 	}
 	// Remedied is the outcome of RestartUnits (the jobs are queued), ContinueUnit
 	// and ThawUnit.

@@ -35,6 +35,9 @@ func randomSpec(r *rand.Rand) Supervision {
 	if chance(r, 20) {
 		s.DependsOn, s.From["depends_on"] = []string{pick(r, randomNames...)}, "f:1"
 	}
+	if chance(r, 70) {
+		s.Port, s.From["port"] = 4711, "f:1" // what is guessed is restarted only once it has answered
+	}
 	if chance(r, 5) {
 		s.Probe, s.From["probe"] = ProbeNone, "f:1"
 	}
@@ -242,6 +245,11 @@ func (w *warden) restart(name string, s State, now time.Time) string {
 		return "a helper is dead"
 	case now.Before(w.hold):
 		return w.restarted + " was restarted just before"
+	}
+	for other, u := range w.units {
+		if slices.Contains(u.StopsWith, name) && u.Active == "active" && w.isHeld(other, now) {
+			return other + " is to be left alone, and goes along"
+		}
 	}
 	for _, dep := range s.watches[name].deps {
 		u, there := w.units[dep]

@@ -22,6 +22,11 @@ func TestHeld(t *testing.T) {
 		"the same once more":     {steps: chain(watching(web), held, one(0, hold(time.Time{}), ""))},
 		"it is not started":      {steps: chain(watching(web), held, one(0, UnitSeen{failed}, ""), one(0, HeldSeen{}, "note:watch over web again | start-units"))},
 		"nor for another":        {steps: chain(watching(web, needing(svc("app", "active"), "web")), held, one(0, UnitSeen{svc("web", "inactive")}, ""), one(0, UnitSeen{needing(svc("app", "failed"), "web")}, ""), one(0, HeldSeen{}, "note:watch over web again | start-units"))},
+		"nor restarted along": {steps: chain(watching(svc("db", "active"), goingWith(web, "db")), held, []step{
+			tick("db", ConditionSilent, ""), tick("db", ConditionSilent, ""), tick("db", ConditionSilent, "note:call db ill | note:leave db as it is"), tick("db", ConditionSilent, ""),
+			{e: HeldSeen{}, want: "note:watch over web again | examine"}})},
+		"nor if the hold comes late": {steps: chain(watching(svc("db", "active"), goingWith(web, "db")), illNow("db"),
+			one(0, hold(time.Time{}), "note:leave web alone | note:leave db as it is"), one(0, examined("db", "db", ConditionSilent), ""))},
 		"it is not unpaused":     {steps: chain(watching(web), held, one(0, shows("web", ConditionFrozen), ""), one(5*time.Minute, shows("web", ConditionFrozen), ""))},
 		"but a person's word is": {steps: chain(watching(web), held, one(0, RestartAsked{"web.service"}, "restart-units"))},
 		"keeper owes what it took": {steps: chain(watching(web), held, one(0, HelpersSeen{Orphaned: true}, ""), one(time.Second, HelpersSeen{Orphaned: true}, "renew-runtime"),

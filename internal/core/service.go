@@ -31,6 +31,8 @@ const (
 	ServiceRecovering ServiceState = "recovering"
 	ServiceFailing    ServiceState = "failing" // it does not answer, and that is not certain yet
 	ServiceNotReady   ServiceState = "not-ready"
+	// ServiceUnknown: it could not be asked for a while.
+	ServiceUnknown    ServiceState = "unknown"
 	ServiceBlocked    ServiceState = "blocked" // by what it depends on
 	ServiceIll        ServiceState = "ill"
 	ServiceFrozen     ServiceState = "frozen" // podman pause, or its process is stopped
@@ -64,9 +66,12 @@ type Service struct {
 	Threshold int `json:"threshold"`
 	Restarts  int `json:"restarts"`
 	Budget    int `json:"budget"`
-	// Next is when keeper may restart or start it again.
+	// Next is when keeper may restart or start it again, or unpause it.
 	Next time.Time `json:"next,omitzero"`
 	Hold *Hold     `json:"hold,omitempty"`
+	// Unproven says that keeper guessed what it is, that it never answered to that,
+	// and that it is therefore not restarted.
+	Unproven bool `json:"unproven,omitempty"`
 	// Supervision is what is in force; SettingsErrors are the mistakes in its
 	// [X-Keeper] section, which then does not count.
 	Supervision    Supervision `json:"supervision"`
@@ -117,7 +122,7 @@ func (s State) service(u Unit, owed, outside string, now time.Time) Service {
 			v.Why, v.Cause = "it was stopped with "+short(u.StoppedWith)+", and comes back with it", u.StoppedWith
 		}
 	case s.restarting == u.Name && (u.Active != "failed" || u.Job):
-		v.State, v.Why, v.Since = ServiceRestarting, "keeper restarts it", s.restartUntil.Add(-restartHold)
+		v.State, v.Since = ServiceRestarting, s.restartUntil.Add(-restartHold)
 	default:
 		l.lives = within(l.lives, now, flapWindow)
 		s.away(&v, u, owed, outside, l)
@@ -172,19 +177,24 @@ func (s State) alive(v *Service, w *watch, l care, now time.Time) {
 	switch {
 	case c == ConditionStopped || c == ConditionFrozen:
 		set(ServiceFrozen, w.found, said(w.outcome))
+		if c == ConditionFrozen && w.spec.Thaw >= 0 {
+			v.Next = later(w.found.Add(w.spec.Thaw), w.thawAt)
+		}
 	case !w.ill.IsZero() && cause != "":
 		set(ServiceBlocked, w.ill, short(cause)+": "+why)
 		v.Cause = cause
 	case !l.gaveUp.IsZero() && !w.ill.IsZero():
 		set(ServiceGaveUp, l.gaveUp, fmt.Sprintf("%d restarts did not help; %s", len(l.restarts), said(w.outcome)))
 	case s.restarting == v.Name && !w.answered:
-		set(ServiceRestarting, w.since, "keeper restarted it")
+		set(ServiceRestarting, w.since, "")
 	case !w.ill.IsZero():
 		set(ServiceIll, w.ill, said(w.outcome))
-		v.Next = later(l.next, w.look)
+		if v.Unproven = s.unproven(v.Name, w.spec); !v.Unproven {
+			v.Next = later(l.next, w.look)
+		}
 	case c.Recovering():
 		set(ServiceRecovering, w.found, said(w.outcome))
-	case len(within(l.lives, now, flapWindow)) >= flaps:
+	case len(within(l.lives, now, flapWindow)) >= flaps && (w.well.IsZero() || now.Sub(w.well) < wellHold):
 		set(ServiceFlapping, v.Since, flapping(l))
 	case well:
 		v.State = ServiceWell
@@ -198,8 +208,12 @@ func (s State) alive(v *Service, w *watch, l care, now time.Time) {
 		if c != "" {
 			v.Why = said(w.outcome)
 		}
+	case !c.Known() && now.Sub(w.found) >= wellHold:
+		set(ServiceUnknown, w.found, said(w.outcome))
+	case !c.Known() && w.answered:
+		v.State, v.Why = ServiceWell, said(w.outcome) // as it was just before
 	case !c.Known():
-		v.State, v.Why = ServiceWell, said(w.outcome)
+		v.State, v.Why = ServiceStarting, said(w.outcome)
 	default:
 		set(ServiceNotReady, w.found, said(w.outcome))
 	}

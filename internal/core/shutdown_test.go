@@ -82,7 +82,7 @@ func TestShutdown(t *testing.T) {
 			step{e: PrepareForShutdown{}, want: "note:look again | take-delay | look-linger"},
 			// That delay is for the next one.
 			step{e: UnitsStopped{}},
-			step{e: UnitSeen{app("web", "inactive")}, want: "start-units", reason: "web: keeper stopped it for a shutdown that was called off"},
+			step{e: UnitSeen{app("web", "inactive")}, want: "start-units", reason: "keeper stopped it for a shutdown that was called off"},
 		)},
 		"called off before the stop was seen": {steps: with(stop,
 			step{e: PrepareForShutdown{}, want: "note:look again | take-delay | look-linger"},

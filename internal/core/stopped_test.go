@@ -87,3 +87,22 @@ func TestStoppedIsNotRestarted(t *testing.T) {
 			{e: StopUndone{Name: "web.service", Invocation: "1"}, want: "examine"}})},
 	})
 }
+
+// A stop of what it needs takes the place of a restart that keeper asked for
+// (systemd's job types): it is a person's, though keeper ends that life too.
+func TestStoppedInItsOwnRestart(t *testing.T) {
+	db := svc("db", "active")
+	web := goingWith(needing(svc("web", "active"), "db"), "db")
+	inactive := func(u Unit) Unit {
+		return with(u, func(u *Unit) { u.Active, u.Sub = "inactive", "dead" })
+	}
+	down := func(u Unit) step { return step{e: UnitSeen{inactive(u)}, want: "look-units"} }
+	back := func(want string) step { return step{e: UnitSeen{life("2", db)}, want: want} }
+	asked := chain(watching(db, web), one(0, RestartAsked{"web.service"}, "restart-units"))
+	tell(t, map[string]tale{
+		"what it needs is stopped": {steps: chain(asked, []step{job("db", 5), job("web", 6), down(web), down(db), back("start-units")})},
+		"what it needs is restarted as well, and then stopped": {steps: chain(asked, one(0, RestartAsked{"db.service"}, "restart-units"),
+			[]step{job("db", 5), job("web", 6), down(web), down(db), back("start-units")})},
+		"it is stopped itself": {steps: chain(asked, []step{job("web", 6), down(web), back("")})},
+	})
+}

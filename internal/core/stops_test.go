@@ -140,13 +140,13 @@ func TestStopOfWhatIsBound(t *testing.T) {
 			step{e: UnitSeen{auto("pod")}},
 			step{e: StopAsked{Name: "web.service"}},
 			step{e: UnitSeen{bound("deactivating")}},
-			step{e: UnitSeen{bound("inactive")}, want: "start-units", reason: "web: it was stopped with pod"},
+			step{e: UnitSeen{bound("inactive")}, want: "start-units", reason: "it was stopped with pod"},
 		)},
 		"the pod died for good": {steps: with(
-			step{e: UnitSeen{service("pod", "failed")}, want: "start-units", reason: "pod: systemd gave up"},
+			step{e: UnitSeen{service("pod", "failed")}, want: "start-units", reason: "systemd gave up"},
 			step{e: StopAsked{Name: "web.service"}},
 			step{e: UnitsStarted{Units: []string{"pod.service"}}},
-			step{e: UnitSeen{bound("inactive")}, want: "start-units", reason: "web: it was stopped with pod"},
+			step{e: UnitSeen{bound("inactive")}, want: "start-units", reason: "it was stopped with pod"},
 		)},
 		"somebody stopped web alone": {steps: with(
 			step{e: StopAsked{Name: "web.service"}},
@@ -176,7 +176,7 @@ func TestWentDownWithWhatItNeeds(t *testing.T) {
 	tell(t, map[string]tale{
 		"the pod is down": {steps: with(
 			step{e: UnitSeen{auto("pod")}},
-			step{e: UnitSeen{bound("inactive")}, want: "start-units", reason: "web: it went down with pod"},
+			step{e: UnitSeen{bound("inactive")}, want: "start-units", reason: "it went down with pod"},
 		)},
 		"the pod is up": {steps: with(
 			step{e: UnitSeen{bound("inactive")}},

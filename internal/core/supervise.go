@@ -83,6 +83,8 @@ func (s State) ailing(name string) string {
 		return "it is " + u.Active
 	case w == nil || w.outcome.Condition == "" || !w.outcome.Condition.Known():
 		return ""
+	case s.unproven(name, w.spec):
+		return "" // it may be well, and answer elsewhere
 	case !w.ill.IsZero(), w.fails > 0, !w.outcome.Condition.Alive():
 		return said(w.outcome)
 	case !w.outcome.Condition.Ready() && w.outcome.Condition != ConditionAuthRefused:
@@ -161,6 +163,12 @@ func (d *decider) examine(name string, w watch) {
 	case w.spec.Restart != RestartIll:
 		d.noteTopic("rule "+name, "leave "+short(name)+" as it is", "it is ill, and restart = \"never\"")
 		return
+	case d.unproven(name, w.spec):
+		d.noteTopic("rule "+name, "leave "+short(name)+" as it is", "it is ill as far as keeper can tell, and never answered yet to what it is taken for ("+w.spec.asks()+"); set probe or port for it")
+		return
+	case d.heldAlong(name) != "":
+		d.noteTopic("rule "+name, "leave "+short(name)+" as it is", "it is ill, and "+short(d.heldAlong(name))+", which somebody told keeper to leave alone, would be restarted along")
+		return
 	case !l.gaveUp.IsZero() || d.examining != "" || d.restarting != "" || !d.mayRemedy():
 		return
 	}
@@ -231,13 +239,18 @@ func (d *decider) examined(e Examined) {
 		}
 	}
 	u := d.Units[e.Unit]
-	if cause, _ := d.causeOf(e.Unit); cause != "" || d.isHeld(e.Unit) || u.Job || u.Stopped || d.stopsItself(u) ||
-		w.spec.Restart != RestartIll || !d.care(e.Unit).gaveUp.IsZero() || d.restarting != "" || !d.mayRemedy() {
+	if cause, _ := d.causeOf(e.Unit); cause != "" || d.isHeld(e.Unit) || u.Job || u.Stopped || d.stopsItself(u) || d.heldAlong(e.Unit) != "" ||
+		w.spec.Restart != RestartIll || d.unproven(e.Unit, w.spec) || !d.care(e.Unit).gaveUp.IsZero() || d.restarting != "" || !d.mayRemedy() {
 		return // something came between
 	}
 	if w.fails < w.spec.Failures {
 		return // it answered not long ago, and must fail as often again
 	}
+	if e.Strain != "" {
+		d.noteTopic("strain "+e.Unit, "leave "+short(e.Unit)+" as it is", e.Strain+", and no service can answer in time")
+		return
+	}
+	d.over("strain " + e.Unit)
 	d.restart(u, w, said(o))
 }
 
@@ -257,7 +270,7 @@ func (d *decider) restart(u Unit, w watch, why string) {
 	l.next = d.now.Add(jitter(restartWaits[min(l.tries, len(restartWaits)-1)], u.Name, l.tries))
 	d.setCare(u.Name, l)
 	d.restarts(u.Name)
-	d.actions = append(d.actions, Action{Kind: RestartUnits, Units: []string{u.Name}, What: "restart " + short(u.Name),
+	d.actions = append(d.actions, Action{Kind: RestartUnits, Units: []string{u.Name}, Running: true, What: "restart " + short(u.Name),
 		Reason: fmt.Sprintf("it is ill since %d probes: %s", w.fails, why)})
 }
 
@@ -266,6 +279,11 @@ func (d *decider) restarts(name string) {
 	d.restarting, d.restartUntil = name, d.now.Add(restartHold)
 	d.restarted = append(d.dependants(name), name)
 	d.stopSelf(d.restarted)
+	for _, one := range d.restarted {
+		o := d.own[one]
+		o.restart = true
+		d.own[one] = o // a copy since stopSelf
+	}
 }
 
 // dependants are the services that systemd stops with the unit.
@@ -278,6 +296,26 @@ func (s State) dependants(name string) []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// unproven says that keeper guessed what a service is, and that it never answered so
+// far, in this life or an earlier one. It may listen elsewhere, or for the first time
+// load a dump into its database (which then answers nobody outside): a restart would
+// be the only harm that comes to it.
+func (s State) unproven(name string, spec Supervision) bool {
+	asks := spec.asks()
+	return asks != "" && spec.guessed() && s.care(name).proved != asks
+}
+
+// heldAlong returns one of the services that a restart of this one would restart, and
+// that keeper is to leave alone.
+func (d *decider) heldAlong(name string) string {
+	for _, other := range d.dependants(name) {
+		if d.isHeld(other) {
+			return other
+		}
+	}
+	return ""
 }
 
 // thaw has a service go on that somebody stopped by a signal, once it is ill, or
@@ -413,8 +451,12 @@ func (d *decider) resumeAsked(e ResumeAsked) {
 // startAfresh forgets what was done about a service, so that it has its whole
 // budget again.
 func (d *decider) startAfresh(name string) {
-	d.cares = maps.Clone(d.cares)
-	delete(d.cares, name)
+	if proved := d.care(name).proved; proved != "" {
+		d.setCare(name, care{proved: proved})
+	} else {
+		d.cares = maps.Clone(d.cares)
+		delete(d.cares, name)
+	}
 	d.overIll(name)
 	d.over("remedy " + name)
 	d.over("gave up " + name)

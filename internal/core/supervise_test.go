@@ -157,6 +157,7 @@ func TestExamination(t *testing.T) {
 		"it answers meanwhile, and fails":   with(one(0, shows("web", ConditionReady), ""), one(0, examined("web", "web", ConditionSilent), ""), one(0, shows("web", ConditionSilent), ""), one(10*time.Second, shows("web", ConditionSilent), "examine"), one(0, examined("web", "web", ConditionSilent), "restart-units")),
 		"it lives, and fails once more":     with(one(0, examined("web", "web", ConditionBusy), ""), one(10*time.Second, shows("web", ConditionSilent), "examine"), one(0, examined("web", "web", ConditionSilent), "")),
 		"nobody answers the examination":    with(one(17*time.Second-1, Wake{}, "look-manager"), one(1, Wake{}, ""), one(10*time.Second, Wake{}, "examine")),
+		"the disks are at their end":        with(one(0, Examined{Unit: "web.service", Outcomes: examined("web", "web", ConditionSilent).Outcomes, Strain: "all waits for the disks"}, "note:leave web as it is"), one(10*time.Second, shows("web", ConditionSilent), "examine"), one(0, examined("web", "web", ConditionSilent), "restart-units")),
 		"a network helper is dead":          with(one(0, Examined{Unit: "web.service", Outcomes: examined("web", "web", ConditionSilent).Outcomes, DeadHelpers: []string{"pasta"}}, ""), one(helperSettle, Wake{}, "look-helpers | look-manager")),
 		"one examination at a time":         {steps: chain(watching(svc("a", "active"), svc("b", "active")), illNow("a"), []step{{e: shows("b", ConditionSilent)}, {e: shows("b", ConditionSilent)}, {e: shows("b", ConditionSilent), want: "note:call b ill"}, {e: examined("a", "a", ConditionUnknown), want: "examine"}})},
 		"a dead helper is mended meanwhile": with(one(0, HelpersSeen{Dead: []string{"pasta"}}, ""), one(time.Second, HelpersSeen{Dead: []string{"pasta"}}, "mend-network"), one(0, examined("web", "web", ConditionSilent), "")),
@@ -253,6 +254,8 @@ func TestBudget(t *testing.T) {
 			{after: 30 * time.Second, e: in("6", shows("web", ConditionSilent))},
 			{after: 30 * time.Second, e: in("6", shows("web", ConditionReady))},
 		})},
+		"the clock was set back since": {steps: chain(settled(), one(0, Began{Kind: LifeRevived, Cause: "killed", Cares: map[string]Care{"web.service": {Restarts: slices.Repeat([]time.Time{noon.AddDate(1, 0, 0)}, 5)}}}, "note:count the stack back in"),
+			watching(svc("web", "active"))[4:], illNow("web"), one(0, examined("web", "web", ConditionSilent), "restart-units"))},
 		"the window has passed": {steps: chain(watching(svc("web", "active")), spent, []step{
 			{after: time.Hour, e: in("6", shows("web", ConditionReady))}}, last("restart-units"))},
 		"a new daemon has not forgotten": {steps: chain(settled(), one(0, Began{Kind: LifeSame, Cares: map[string]Care{"web.service": {GaveUp: noon, Restarts: []time.Time{noon}}}}, ""),
@@ -327,7 +330,7 @@ func TestStopAfterACanceledRestart(t *testing.T) {
 	web, db := goingWith(svc("web", "active"), "db"), svc("db", "active")
 	steps := chain(watching(db, web), illNow("db"), one(0, examined("db", "db", ConditionSilent), "restart-units"))
 	tell(t, map[string]tale{
-		"in its course": {steps: chain(steps, one(0, StopAsked{Name: "web.service"}, ""), one(0, UnitSeen{goingWith(svc("web", "failed"), "db")}, "start-units"))},
+		"in its course": {steps: chain(steps, one(0, StopAsked{Name: "web.service"}, ""), one(0, UnitSeen{goingWith(svc("web", "failed"), "db")}, ""))},
 		"later": {steps: chain(steps, one(restartHold, Wake{}, "look-manager | examine"), one(0, StopAsked{Name: "web.service"}, ""),
 			one(0, UnitSeen{goingWith(svc("web", "failed"), "db")}, ""))},
 	})
@@ -420,5 +423,33 @@ func TestSuperviseLeavesItsInput(t *testing.T) {
 	}
 	if !strings.Contains(dump(y.s), "web.service") {
 		t.Error("the state is not dumped")
+	}
+}
+
+// What keeper guessed, and what never answered to that, is no reason for a restart.
+func TestUnproven(t *testing.T) {
+	db := with(svc("db", "active"), func(u *Unit) { u.Image = "postgres:17" })
+	refused := func(want string) step { return tick("db", ConditionRefused, want) }
+	mute := chain(settled(), one(0, list(db), ""), []step{{after: 5 * time.Minute, e: shows("db", ConditionRefused)}, refused(""), refused("note:call db ill | note:leave db as it is"), refused("")})
+	mute[len(mute)-2].reason = "postgres at port 5432"
+	answered := chain(mute, []step{tick("db", ConditionReady, ""), tick("db", ConditionReady, "note:count db as well again")}, illNow("db"))
+	said := SettingsSeen{Settings: Settings{Services: map[string]Supervision{"db": {Probe: ProbePostgres, From: map[string]string{"probe": "f:1"}}}}}
+	kept := Began{Kind: LifeSame, Cares: map[string]Care{"db.service": {Proved: "postgres at port 5432"}}}
+	moved := SettingsSeen{Settings: Settings{Services: map[string]Supervision{"db": {Port: 6543, From: map[string]string{"port": "f:1"}}}}}
+	tell(t, map[string]tale{
+		"it never answered":                       {steps: mute},
+		"it has answered":                         {steps: answered},
+		"a person said what it is":                {steps: chain(settled(), one(0, said, ""), one(0, list(db), ""), []step{{after: 5 * time.Minute, e: shows("db", ConditionRefused)}, refused(""), refused("note:call db ill | examine")})},
+		"a person said where it is":               {steps: chain(settled(), one(0, moved, ""), one(0, list(db), ""), []step{{after: 5 * time.Minute, e: shows("db", ConditionRefused)}, refused(""), refused("note:call db ill | examine")})},
+		"it answered another daemon":              {steps: chain(settled(), one(0, kept, ""), one(0, list(db), ""), []step{{after: 5 * time.Minute, e: shows("db", ConditionRefused)}, refused(""), refused("note:call db ill | examine")})},
+		"a person's word changes nothing of that": {steps: chain(watching(db), one(0, ResumeAsked{"db.service"}, "note:start afresh with db"), illNow("db"))},
+	})
+	y := newStory(t)
+	y.play(chain(watching(db), one(0, RestartAsked{"db.service"}, "restart-units"))...)
+	if kept := y.s.Cares()["db.service"]; kept.Proved != "postgres at port 5432" {
+		t.Errorf("to be kept: %+v", kept)
+	}
+	if v := shown(t, "db", 0, mute); v.State != ServiceIll || !v.Unproven || !v.Next.IsZero() {
+		t.Errorf("shown as %+v", v)
 	}
 }

@@ -3,6 +3,7 @@ package core
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -279,6 +280,32 @@ func usualPort(kind ProbeKind, u Unit) uint16 {
 		}
 	}
 	return port
+}
+
+// asks is the question that a service is asked in its own language and at a place
+// that may be the wrong ones; empty for what asks nothing of that kind.
+func (s Supervision) asks() string {
+	at := s.Address
+	if at == "" {
+		at = "port " + strconv.Itoa(int(s.Port))
+	}
+	switch s.Probe {
+	case ProbePostgres, ProbeRedis, ProbeS3, ProbeHTTP, ProbeTCP:
+		return string(s.Probe) + " at " + at
+	}
+	return ""
+}
+
+// guessed says that no person said what the service is, or where.
+func (s Supervision) guessed() bool {
+	for _, key := range []string{"probe", "port", "address"} {
+		switch s.From[key] {
+		case "", FromDefault, fromImage, fromPorts, fromHealth, fromUnit:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // Dependencies are the services that must be well for the service to be.

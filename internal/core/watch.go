@@ -42,12 +42,14 @@ type care struct {
 	next     time.Time
 	gaveUp   time.Time
 	lives    []time.Time // when systemd restarted it, within flapWindow
+	proved   string      // the question that it answered last
 }
 
 // Care is what of it outlives the daemon.
 type Care struct {
 	Restarts []time.Time `json:"restarts,omitempty"`
 	GaveUp   time.Time   `json:"gave_up,omitzero"`
+	Proved   string      `json:"proved,omitempty"`
 }
 
 const (
@@ -162,7 +164,7 @@ func (s Supervision) same(other Supervision) bool {
 // overIll ends the topics of an illness: should the same come again, that is
 // another one.
 func (d *decider) overIll(name string) {
-	for _, topic := range []string{"ill ", "cause ", "rule ", "unready "} {
+	for _, topic := range []string{"ill ", "cause ", "rule ", "unready ", "strain "} {
 		d.over(topic + name)
 	}
 }
@@ -266,6 +268,10 @@ func (d *decider) signOfLife(name string, w watch) watch {
 	}
 	w.fails, w.answered, w.thaws, w.thawAt = 0, true, 0, time.Time{}
 	w.goods++
+	if l, asks := d.care(name), w.spec.asks(); asks != "" && l.proved != asks {
+		l.proved = asks
+		d.setCare(name, l)
+	}
 	if w.well.IsZero() {
 		w.well = d.now
 	}
@@ -299,9 +305,10 @@ func said(o Outcome) string {
 
 func short(unit string) string { return strings.TrimSuffix(unit, ".service") }
 
-// within drops what is older than the window.
+// within drops what is older than the window. What an earlier daemon kept is on the
+// wall's clock: if that was set back meanwhile, it must not count for ever.
 func within(times []time.Time, now time.Time, window time.Duration) []time.Time {
-	return slices.DeleteFunc(slices.Clone(times), func(t time.Time) bool { return now.Sub(t) >= window })
+	return slices.DeleteFunc(slices.Clone(times), func(t time.Time) bool { return now.Sub(t).Abs() >= window })
 }
 
 // takeOver goes on with what an earlier daemon did. A service that it gave up on
@@ -309,7 +316,7 @@ func within(times []time.Time, now time.Time, window time.Duration) []time.Time 
 // budget is spent.
 func (d *decider) takeOver(kept map[string]Care, same bool) {
 	for name, k := range kept {
-		l := care{restarts: k.Restarts}
+		l := care{restarts: k.Restarts, proved: k.Proved}
 		if same {
 			l.gaveUp = k.GaveUp
 		}
@@ -321,8 +328,8 @@ func (d *decider) takeOver(kept map[string]Care, same bool) {
 func (s State) Cares() map[string]Care {
 	kept := map[string]Care{}
 	for name, l := range s.cares {
-		if len(l.restarts) > 0 || !l.gaveUp.IsZero() {
-			kept[name] = Care{Restarts: l.restarts, GaveUp: l.gaveUp}
+		if len(l.restarts) > 0 || !l.gaveUp.IsZero() || l.proved != "" {
+			kept[name] = Care{Restarts: l.restarts, GaveUp: l.gaveUp, Proved: l.proved}
 		}
 	}
 	return kept

@@ -156,7 +156,7 @@ func BenchmarkMailbox(b *testing.B) {
 			e, _ := house()
 			e.Units = fakeUnits{look: func(context.Context) core.UnitsSeen { return services(n, now) },
 				start: func(context.Context, []string) error { return nil }, stop: func(context.Context, []string) error { return nil },
-				restart: func(context.Context, []string) error { return nil }}
+				restart: func(context.Context, []string, bool) error { return nil }}
 			recorded := make(chan time.Time, 1<<16)
 			var armed chan time.Time // nil until the measurement begins
 			arm := make(chan chan time.Time, 1)

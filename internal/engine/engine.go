@@ -33,10 +33,11 @@ type Marks interface {
 
 // Units looks at every Quadlet-made unit, and starts, restarts and stops them.
 // Start and Restart return when their jobs are queued, Stop when all are stopped.
+// With running, Restart leaves alone what is not up any more, or about to be stopped.
 type Units interface {
 	Look(ctx context.Context) core.UnitsSeen
 	Start(ctx context.Context, names []string) error
-	Restart(ctx context.Context, names []string) error
+	Restart(ctx context.Context, names []string, running bool) error
 	Stop(ctx context.Context, names []string) error
 }
 
@@ -46,6 +47,8 @@ type Units interface {
 type Prober interface {
 	Set(targets []core.Target)
 	Ask(ctx context.Context, targets []core.Target) map[string]core.Outcome
+	// Strain is what the whole host waits for, in words, or empty.
+	Strain() string
 }
 
 // Thawer has the processes of a container go on: Continue after a signal stopped
@@ -236,10 +239,10 @@ func (e *Engine) act(ctx context.Context, a core.Action) {
 	case core.StopUnits:
 		e.Deliver(ctx, core.UnitsStopped{Units: a.Units, Err: text(e.Units.Stop(actx, a.Units))})
 	case core.RestartUnits:
-		e.Deliver(ctx, core.Remedied{Kind: a.Kind, Units: a.Units, Err: text(e.Units.Restart(actx, a.Units))})
+		e.Deliver(ctx, core.Remedied{Kind: a.Kind, Units: a.Units, Err: text(e.Units.Restart(actx, a.Units, a.Running))})
 	case core.Examine:
 		seen := core.Examined{Unit: a.Units[0], Outcomes: e.Prober.Ask(actx, a.Targets)}
-		seen.DeadHelpers = e.Helpers.Dead().Dead
+		seen.DeadHelpers, seen.Strain = e.Helpers.Dead().Dead, e.Prober.Strain()
 		e.Deliver(ctx, seen)
 	case core.ContinueUnit:
 		e.Deliver(ctx, core.Remedied{Kind: a.Kind, Units: a.Units, Err: text(e.Thawer.Continue(actx, a.Targets[0]))})

@@ -36,19 +36,20 @@ func (f fakeMarks) Read(ctx context.Context, now time.Time) core.StandDown { ret
 type fakeUnits struct {
 	look        func(ctx context.Context) core.UnitsSeen
 	start, stop func(ctx context.Context, names []string) error
-	restart     func(ctx context.Context, names []string) error
+	restart     func(ctx context.Context, names []string, running bool) error
 }
 
 func (f fakeUnits) Look(ctx context.Context) core.UnitsSeen { return f.look(ctx) }
 
 func (f fakeUnits) Start(ctx context.Context, names []string) error { return f.start(ctx, names) }
 func (f fakeUnits) Stop(ctx context.Context, names []string) error  { return f.stop(ctx, names) }
-func (f fakeUnits) Restart(ctx context.Context, names []string) error {
-	return f.restart(ctx, names)
+func (f fakeUnits) Restart(ctx context.Context, names []string, running bool) error {
+	return f.restart(ctx, names, running)
 }
 
 // fakeProber is a prober and a thawer.
 type fakeProber struct {
+	strain          string
 	set             func(targets []core.Target)
 	ask             func(ctx context.Context, targets []core.Target) map[string]core.Outcome
 	continued, thaw func(t core.Target) error
@@ -62,6 +63,7 @@ func (f fakeProber) Set(targets []core.Target) {
 func (f fakeProber) Ask(ctx context.Context, targets []core.Target) map[string]core.Outcome {
 	return f.ask(ctx, targets)
 }
+func (f fakeProber) Strain() string                                  { return f.strain }
 func (f fakeProber) Continue(_ context.Context, t core.Target) error { return f.continued(t) }
 func (f fakeProber) Thaw(_ context.Context, t core.Target) error     { return f.thaw(t) }
 

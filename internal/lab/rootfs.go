@@ -86,8 +86,10 @@ var hostFiles = map[string]string{
 	// pasta and fuse-overlayfs open these, and nspawn does not make them.
 	"/etc/tmpfiles.d/lab-devices.conf": "c! /dev/net/tun 0666 root root - 10:200\nc! /dev/fuse 0666 root root - 10:229\n",
 	// No controller is available in the host's cgroup tree; Podman's default
-	// pids limit would make it refuse every container.
-	"/etc/containers/containers.conf.d/50-lab.conf": "[containers]\npids_limit = 0\n",
+	// pids limit would make it refuse every container. And the account may have 200
+	// keys on all hosts together (kernel.keys.maxkeys), one for each container, which
+	// the kernel collects minutes later only.
+	"/etc/containers/containers.conf.d/50-lab.conf": "[containers]\npids_limit = 0\nkeyring = false\n",
 	// Podman's own unit for waiting on the network holds Quadlets for 90 s
 	// where nothing ever reaches network-online.target.
 	"/etc/systemd/system/lab-online.service": "[Unit]\nDescription=The lab's network is its loopback\nWants=network-online.target\nBefore=network-online.target\n" +

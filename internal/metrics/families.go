@@ -11,7 +11,7 @@ var (
 	causes = []core.Cause{core.CauseMark, core.CauseRemoved, core.CauseExpired, core.CauseLocked, core.CausePaused, core.CauseDisabled}
 
 	states = []core.ServiceState{
-		core.ServiceWell, core.ServiceStopped, core.ServiceStarting, core.ServiceRecovering, core.ServiceFailing, core.ServiceFlapping, core.ServiceNotReady,
+		core.ServiceWell, core.ServiceStopped, core.ServiceStarting, core.ServiceRecovering, core.ServiceFailing, core.ServiceFlapping, core.ServiceNotReady, core.ServiceUnknown,
 		core.ServiceBlocked, core.ServiceIll, core.ServiceFrozen, core.ServiceRestarting, core.ServiceDown, core.ServiceGaveUp,
 	}
 

@@ -30,8 +30,8 @@ type File struct {
 	written fs.FileInfo
 }
 
-// CheckFile says what is wrong with the path of such a file.
-func CheckFile(path string) error {
+// checkFile says what is wrong with the path of such a file.
+func checkFile(path string) error {
 	// The collector reads files of this name only.
 	if !filepath.IsAbs(path) || !strings.HasSuffix(path, ".prom") {
 		return fmt.Errorf("cannot write the metrics to %q: it must be an absolute path that ends in .prom", path)
@@ -43,18 +43,19 @@ func CheckFile(path string) error {
 // nothing did, until the context ends; then it removes it, because what a daemon
 // that was stopped last saw would be read as the present for ever. After a crash
 // it stays, and its age tells. failed hears of what goes wrong, once for each
-// trouble.
+// trouble, and of nil once nothing does any more.
 func KeepFile(ctx context.Context, path string, source Source, changed <-chan struct{}, failed func(error)) {
 	f := File{path: path}
 	told := ""
 	tell := func(err error) {
-		if err != nil && err.Error() != told && ctx.Err() == nil {
+		now := ""
+		if err != nil {
+			now = err.Error()
+		}
+		if now != told && ctx.Err() == nil {
 			failed(err)
 		}
-		told = ""
-		if err != nil {
-			told = err.Error()
-		}
+		told = now
 	}
 	for ctx.Err() == nil {
 		tell(f.update(ctx, source))
@@ -108,7 +109,7 @@ func (f *File) write(s Snapshot, now time.Time) error {
 	if key == f.key && now.Sub(f.at) < fileEvery && f.there() {
 		return nil
 	}
-	if err := CheckFile(f.path); err != nil {
+	if err := checkFile(f.path); err != nil {
 		return err
 	}
 	if fi, err := os.Stat(filepath.Dir(f.path)); err != nil || !fi.IsDir() {

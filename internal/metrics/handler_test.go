@@ -70,11 +70,11 @@ func TestCheckListen(t *testing.T) {
 		"0.0.0.0:9742": false, ":9742": false, "[::]:9742": false, "192.0.2.1:9742": false, "localhost:9742": true, "localhost.evil:9742": false, "localhost": false, "localhost:0": false,
 		"127.0.0.1": false, "127.0.0.1:0": false, "127.0.0.1:http": false, "127.0.0.1:99999": false, "": false, "unix:/x": false,
 	} {
-		if err := CheckListen(addr); (err == nil) != ok {
+		if err := checkListen(addr); (err == nil) != ok {
 			t.Errorf("%q: %v", addr, err)
 		}
 		if !ok {
-			if err := Serve(t.Context(), addr, nil); err == nil || !strings.Contains(err.Error(), "127.0.0.1:9742") {
+			if err := Serve(t.Context(), addr, nil, func() {}); err == nil || !strings.Contains(err.Error(), "127.0.0.1:9742") {
 				t.Errorf("%q was served, or without a way out: %v", addr, err)
 			}
 		}
@@ -88,7 +88,7 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := l.Addr().String()
-	if err := Serve(t.Context(), addr, Handler(fine)); err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "in use; free the port") {
+	if err := Serve(t.Context(), addr, Handler(fine), func() {}); err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "in use; free the port") {
 		t.Errorf("a port that is taken: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -16,10 +16,10 @@ import (
 // make some.
 const maxConns = 16
 
-// CheckListen says what is wrong with an address to listen on: it must be one of
+// checkListen says what is wrong with an address to listen on: it must be one of
 // the loopback, with a port. Names are not taken, for they can mean anything; but
 // for localhost, which is 127.0.0.1 here whatever a file says.
-func CheckListen(addr string) error {
+func checkListen(addr string) error {
 	a, err := netip.ParseAddrPort(numeric(addr))
 	if err != nil || a.Port() == 0 || !a.Addr().Unmap().IsLoopback() {
 		return fmt.Errorf("cannot serve the metrics on %q: it must be an address of the loopback and a port, such as 127.0.0.1:9742", addr)
@@ -34,10 +34,10 @@ func numeric(addr string) string {
 	return addr
 }
 
-// Serve answers GET /metrics on the address until the context ends. An error
-// says why it cannot, or no more.
-func Serve(ctx context.Context, addr string, h http.Handler) error {
-	if err := CheckListen(addr); err != nil {
+// Serve answers GET /metrics on the address until the context ends; up hears that
+// it does. An error says why it cannot, or no more.
+func Serve(ctx context.Context, addr string, h http.Handler, up func()) error {
+	if err := checkListen(addr); err != nil {
 		return err
 	}
 	var lc net.ListenConfig
@@ -45,6 +45,7 @@ func Serve(ctx context.Context, addr string, h http.Handler) error {
 	if err != nil {
 		return fmt.Errorf("cannot serve the metrics on %s: %w; free the port or set another in keeper.toml", addr, err)
 	}
+	up()
 	return serve(ctx, l, h)
 }
 

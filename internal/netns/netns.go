@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -144,8 +143,12 @@ func (p *Pool) Keep(keys []Key) {
 	if p.ctx.Err() != nil {
 		return
 	}
+	wanted := make(map[Key]bool, len(keys))
+	for _, key := range keys {
+		wanted[key] = true
+	}
 	for key, s := range p.slots {
-		if !slices.Contains(keys, key) {
+		if !wanted[key] {
 			s.drop()
 			delete(p.slots, key)
 		}

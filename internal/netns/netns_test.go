@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,6 +49,7 @@ func exit(err error) {
 // conmon starts the server, in a network namespace unless it is to have the
 // host's, and passes on what it says.
 func conmon(kind string) error {
+	runtime.LockOSThread() // it is the thread whose death the server dies with
 	cmd := exec.Command("/proc/self/exe", "server", kind)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if kind != "host" {
@@ -86,7 +88,7 @@ func server(kind string) error {
 			return err
 		}
 		fmt.Println(7000)
-		select {}
+		time.Sleep(time.Hour) // to wait for nothing at all is a deadlock to the runtime
 	}
 	address := "127.0.0.1:0"
 	if kind == "down" {

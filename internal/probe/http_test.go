@@ -130,6 +130,19 @@ func TestHTTPRequest(t *testing.T) {
 	want(t, (&Prober{}).Probe(t.Context(), plain), core.ConditionWrong, "")
 }
 
+// To S3, a user and a password are no login: MinIO would answer 400.
+func TestS3HasNoLogin(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	}))
+	t.Cleanup(s.Close)
+	it := withPassword(t, core.Target{Supervision: core.Supervision{Probe: core.ProbeS3, Address: s.Listener.Addr().String(), Ready: "/r", User: "me"}}, "word")
+	want(t, (&Prober{}).Probe(t.Context(), it), core.ConditionReady, "")
+}
+
 func TestHTTPHidesPassword(t *testing.T) {
 	t.Parallel()
 	const word = "s3cret-pass"

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -29,9 +28,6 @@ func (p *Prober) login(ctx context.Context, t core.Target, user, database, word 
 	}
 	cfg = cfg.Copy()
 	cfg.User, cfg.Database, cfg.Password = user, database, word
-	if t.TLS {
-		cfg.TLSConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // core.Supervision says so: it is the service next door
-	}
 	var dialled, connected atomic.Bool
 	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		// Once: pgconn would come back, after we left, to have the query cancelled.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
@@ -48,19 +49,31 @@ func (c *Conn) Start(ctx context.Context, names []string) error {
 	return all
 }
 
-// Restart forgets the failures and start limits of the units and restarts them, in
-// their order (Manager.RestartUnit); one that is down is started. systemd restarts
-// along what a stop of theirs would stop. It returns when all the jobs are queued.
-func (c *Conn) Restart(ctx context.Context, names []string) error {
-	all := c.reset(ctx, names)
+// Restart forgets the failures and start limits of the units, and of what they need
+// besides, and restarts the units, in their order (Manager.RestartUnit); one that is
+// down is started. systemd restarts along what a stop of theirs would stop. It
+// returns when all the jobs are queued.
+//
+// With running, a unit that somebody stopped meanwhile stays so: one that is down is
+// let be (Manager.TryRestartUnit), and one with a stop job keeps that ("fail").
+func (c *Conn) Restart(ctx context.Context, names, needs []string, running bool) error {
+	forgotten := c.reset(ctx, slices.Concat(names, needs))
+	var all error
+	restart, mode := c.sd.RestartUnitContext, "replace"
+	if running {
+		restart, mode = c.sd.TryRestartUnitContext, "fail"
+	}
 	for _, name := range names {
 		cctx, cancel := context.WithTimeout(ctx, CallTimeout)
-		if _, err := c.sd.RestartUnitContext(cctx, name, "replace", nil); err != nil {
+		if _, err := restart(cctx, name, mode, nil); err != nil {
 			all = errors.Join(all, fmt.Errorf("cannot restart %s: %w", name, err))
 		}
 		cancel()
 	}
-	return all
+	if all == nil {
+		return nil // what was not forgotten does not matter then
+	}
+	return errors.Join(forgotten, all)
 }
 
 func (c *Conn) reset(ctx context.Context, names []string) error {
@@ -134,6 +147,9 @@ func (c *Conn) Cancel(ctx context.Context, name string) error {
 	return nil
 }
 
+// transientLimit is how long a command may take that runs in a unit of its own.
+const transientLimit = 2 * time.Minute
+
 // RunTransient runs a command in a service of its own and waits for its end
 // (Manager.StartTransientUnit). What it starts does not end with keeper.
 func (c *Conn) RunTransient(ctx context.Context, name, description string, argv []string) error {
@@ -143,6 +159,8 @@ func (c *Conn) RunTransient(ctx context.Context, name, description string, argv 
 		sd.PropExecStart(argv, false),
 		{Name: "CollectMode", Value: dbus.MakeVariant("inactive-or-failed")},
 		{Name: "Type", Value: dbus.MakeVariant("oneshot")},
+		// One that hangs would keep its name, and the next of the name from running.
+		{Name: "TimeoutStartUSec", Value: dbus.MakeVariant(uint64(transientLimit / time.Microsecond))},
 		// What it leaves running (a network helper) is to stay.
 		{Name: "KillMode", Value: dbus.MakeVariant("process")},
 	}

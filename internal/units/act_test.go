@@ -17,7 +17,7 @@ func (m *manager) acts() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(m.log), func(call string) bool {
-		return !strings.HasPrefix(call, "Start") && !strings.HasPrefix(call, "Restart") && !strings.HasPrefix(call, "Stop") && !strings.HasPrefix(call, "Reset")
+		return !strings.HasPrefix(call, "Start") && !strings.HasPrefix(call, "Restart") && !strings.HasPrefix(call, "TryRestart") && !strings.HasPrefix(call, "Stop") && !strings.HasPrefix(call, "Reset")
 	})
 }
 
@@ -71,18 +71,38 @@ func TestRestart(t *testing.T) {
 	t.Parallel()
 	m := twoUnits(t)
 	c := dial(t, m)
-	if err := c.Restart(t.Context(), []string{"redis.service", "postgres.service"}); err != nil {
+	both := []string{"redis.service", "postgres.service"}
+	if err := c.Restart(t.Context(), both, []string{"stack-network.service"}, false); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"ResetFailedUnit redis.service", "ResetFailedUnit postgres.service", "RestartUnit redis.service", "RestartUnit postgres.service"}
+	want := []string{"ResetFailedUnit redis.service", "ResetFailedUnit postgres.service", "ResetFailedUnit stack-network.service", "RestartUnit redis.service", "RestartUnit postgres.service"}
 	if got := m.acts(); !slices.Equal(got, want) || m.modes["redis.service"] != "replace" {
 		t.Errorf("got  %v, %v\nwant %v", got, m.modes, want)
 	}
 	m.with(func() { m.deny["RestartUnit redis.service"] = true })
 	before := m.calls("RestartUnit postgres.service")
-	err := c.Restart(t.Context(), []string{"redis.service", "postgres.service"})
+	err := c.Restart(t.Context(), both, nil, false)
 	if err == nil || !strings.Contains(err.Error(), "cannot restart redis.service: ") || m.calls("RestartUnit postgres.service") != before+1 {
 		t.Errorf("got %v, want one named and the other restarted", err)
+	}
+
+	// That is what a restart is judged by, not what it had to forget.
+	m.with(func() { m.deny["ResetFailedUnit postgres.service"] = true })
+	if err := c.Restart(t.Context(), []string{"postgres.service"}, nil, false); err != nil {
+		t.Errorf("it was restarted: %v", err)
+	}
+	if err := c.Restart(t.Context(), both, nil, false); err == nil || !strings.Contains(err.Error(), "cannot reset postgres.service: ") {
+		t.Errorf("one was not restarted: %v", err)
+	}
+
+	// What somebody stopped meanwhile is not started, nor is its stop called off.
+	before = len(m.acts())
+	if err := c.Restart(t.Context(), []string{"redis.service"}, nil, true); err != nil {
+		t.Fatal(err)
+	}
+	want = []string{"ResetFailedUnit redis.service", "TryRestartUnit redis.service"}
+	if got := m.acts()[before:]; !slices.Equal(got, want) || m.modes["redis.service"] != "fail" {
+		t.Errorf("of what runs: got %v, %v\nwant %v", got, m.modes, want)
 	}
 }
 

@@ -220,7 +220,7 @@ func (m *manager) ended(job dbus.ObjectPath, unit string) {
 // name is how a call is counted.
 func (m *manager) name(path dbus.ObjectPath, member string, args []any) string {
 	switch member {
-	case "StartUnit", "StopUnit", "RestartUnit", "ResetFailedUnit", "StartTransientUnit":
+	case "StartUnit", "StopUnit", "RestartUnit", "TryRestartUnit", "ResetFailedUnit", "StartTransientUnit":
 		return fmt.Sprint(member, " ", args[0])
 	}
 	if member != "GetAll" || len(args) == 0 {
@@ -279,7 +279,7 @@ func (m *manager) answer(path dbus.ObjectPath, member string, args []any) (body 
 	case "StartTransientUnit":
 		m.transient = args
 		fallthrough
-	case "StartUnit", "StopUnit", "RestartUnit":
+	case "StartUnit", "StopUnit", "RestartUnit", "TryRestartUnit":
 		m.modes[args[0].(string)], _ = args[1].(string)
 		return []any{dbus.ObjectPath(fmt.Sprint("/org/freedesktop/systemd1/job/", len(m.log)+1))}, ""
 	case "Get":
