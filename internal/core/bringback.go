@@ -17,7 +17,10 @@ type debt struct {
 	next   time.Time
 	// paid: it was there again. The debt is kept for a while, because what fails
 	// again at once is tried later and not anew.
-	paid bool
+	paid   bool
+	paidAt time.Time
+	// told: it was said that it is started, since it is owed.
+	told bool
 }
 
 // forgotten says that a debt was paid, and long enough ago.
@@ -25,7 +28,9 @@ func (o debt) forgotten(now time.Time) bool { return o.paid && !now.Before(o.nex
 
 // startWaits are the waits before each further start of the same service; the
 // last one holds for all that follow.
-var startWaits = []time.Duration{0, 2 * time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute}
+var startWaits = []time.Duration{
+	0, 2 * time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, time.Minute, time.Minute, 2 * time.Minute, 5 * time.Minute,
+}
 
 const (
 	// startBudget is after how many starts that did not help keeper gives up on a
@@ -229,6 +234,9 @@ func (d *decider) oweFor(name, reason, cause string) {
 	case o.forgotten(d.now):
 		o = debt{}
 	}
+	if o.paid && d.now.Sub(o.paidAt) >= wellHold {
+		o.told = false // it was there for so long that this is another story
+	}
 	o.reason, o.cause, o.paid = reason, cause, false
 	d.debts = maps.Clone(d.debts)
 	if d.debts == nil {
@@ -241,7 +249,7 @@ func (d *decider) oweFor(name, reason, cause string) {
 func (d *decider) settle(name string) {
 	d.over("gave up " + name)
 	if o, ok := d.debts[name]; ok && !o.paid {
-		o.paid = true
+		o.paid, o.paidAt = true, d.now
 		if soon := d.now.Add(startWaits[len(startWaits)-1]); o.next.After(soon) {
 			o.next = soon // it is not given up on any more
 		}
@@ -309,7 +317,8 @@ func (d *decider) bringBack() {
 		case d.stoppedAmong(u.Needs) != "" || outsideAmong(outside, u.Needs) != "" || d.heldAmong(u.Needs, d.now) != "":
 			continue // it would be started as well
 		}
-		retry = retry && o.tries > 0
+		retry = retry && o.told
+		o.told = true
 		o.tries++
 		o.next = d.now.Add(startWaits[min(o.tries, len(startWaits)-1)])
 		if o.tries >= startBudget {

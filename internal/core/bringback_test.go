@@ -299,7 +299,7 @@ func TestBringBackBackoff(t *testing.T) {
 			y := newStory(t)
 			y.play(runs("db")...)
 			starts, decided := bringing(y, 20*time.Minute, states...)
-			want := []time.Duration{0, 2 * time.Second, 7 * time.Second, 22 * time.Second, 82 * time.Second, 382 * time.Second, 682 * time.Second, 982 * time.Second}
+			want := []time.Duration{0, 2 * time.Second, 7 * time.Second, 22 * time.Second, 52 * time.Second, 112 * time.Second, 172 * time.Second, 232 * time.Second, 352 * time.Second, 652 * time.Second, 952 * time.Second}
 			if !slices.Equal(starts, want) {
 				t.Errorf("started after %v, want %v", starts, want)
 			}
@@ -315,7 +315,7 @@ func TestBringBackForgets(t *testing.T) {
 	t.Parallel()
 	y := newStory(t)
 	y.play(runs("db")...)
-	bringing(y, 100*time.Second, "active") // tried often
+	bringing(y, 80*time.Second, "active") // tried often
 	y.play(step{e: UnitSeen{service("db", "active")}})
 	if o := y.s.Owed(); len(o) != 0 {
 		t.Fatalf("it runs, and is owed: %v", o)
@@ -329,7 +329,7 @@ func TestBringBackForgets(t *testing.T) {
 	// And so is one that somebody stopped and started in between.
 	y = newStory(t)
 	y.play(runs("db")...)
-	bringing(y, 100*time.Second, "active")
+	bringing(y, 80*time.Second, "active")
 	y.play(step{e: StopAsked{Name: "db.service"}}, step{e: UnitSeen{service("db", "inactive")}, want: "look-units"}, step{e: UnitSeen{life("2", service("db", "active"))}})
 	if starts, _ := bringing(y, time.Second, "active"); len(starts) == 0 || starts[0] != 0 {
 		t.Errorf("after a person's stop and start: started after %v, want at once", starts)

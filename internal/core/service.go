@@ -171,7 +171,7 @@ func by(u Unit) string {
 // alive is the state of a service that is up as far as systemd knows.
 func (s State) alive(v *Service, w *watch, l care, now time.Time) {
 	c := w.outcome.Condition
-	cause, why := s.causeOf(v.Name)
+	cause, why := s.causeOf(v.Name, now)
 	well := c.Ready() || c == "" && v.Kind == ProbeNone
 	set := func(state ServiceState, since time.Time, why string) { v.State, v.Since, v.Why = state, since, why }
 	switch {

@@ -71,7 +71,7 @@ func (s State) troubled() []string {
 
 // ailing says what is wrong with a service that others depend on, or returns
 // nothing.
-func (s State) ailing(name string) string {
+func (s State) ailing(name string, now time.Time) string {
 	u, ok := s.Units[name]
 	w := s.watches[name]
 	switch {
@@ -81,10 +81,12 @@ func (s State) ailing(name string) string {
 		return "somebody stopped it"
 	case u.Active != "active":
 		return "it is " + u.Active
-	case w == nil || w.outcome.Condition == "" || !w.outcome.Condition.Known():
-		return ""
-	case s.unproven(name, w.spec):
+	case w == nil || s.unproven(name, w.spec):
 		return "" // it may be well, and answer elsewhere
+	case !w.answered && !w.outcome.Condition.Known() && now.Sub(w.since) < wellHold:
+		return "it was started just now" // and may be gone in a moment
+	case !w.outcome.Condition.Known():
+		return ""
 	case !w.ill.IsZero(), w.fails > 0, !w.outcome.Condition.Alive():
 		return said(w.outcome)
 	case !w.outcome.Condition.Ready() && w.outcome.Condition != ConditionAuthRefused:
@@ -96,12 +98,12 @@ func (s State) ailing(name string) string {
 // causeOf returns the dependency that explains why a service is not well: one
 // that nothing it depends on in turn explains. Services that depend on one
 // another explain nothing: each would wait for the other for ever.
-func (s State) causeOf(name string) (cause, why string) {
+func (s State) causeOf(name string, now time.Time) (cause, why string) {
 	var seen []string
 	for at := name; at != ""; {
 		further := ""
 		for _, dep := range s.depsOf(at) {
-			if ails := s.ailing(dep); ails != "" && !slices.Contains(seen, dep) && !s.leadsTo(dep, name) {
+			if ails := s.ailing(dep, now); ails != "" && !slices.Contains(seen, dep) && !s.leadsTo(dep, name) {
 				further, cause, why = dep, dep, ails
 				seen = append(seen, dep)
 				break
@@ -140,7 +142,7 @@ func (s State) depsOf(name string) []string {
 // depends on, if nothing speaks against a restart so far.
 func (d *decider) examine(name string, w watch) {
 	l := d.care(name)
-	cause, why := d.causeOf(name)
+	cause, why := d.causeOf(name, d.now)
 	switch {
 	case cause != "":
 		if w.cause != cause {
@@ -239,8 +241,8 @@ func (d *decider) examined(e Examined) {
 		}
 	}
 	u := d.Units[e.Unit]
-	if cause, _ := d.causeOf(e.Unit); cause != "" || d.isHeld(e.Unit) || u.Job || u.Stopped || d.stopsItself(u) || d.heldAlong(e.Unit) != "" ||
-		w.spec.Restart != RestartIll || d.unproven(e.Unit, w.spec) || !d.care(e.Unit).gaveUp.IsZero() || d.restarting != "" || !d.mayRemedy() {
+	if cause, _ := d.causeOf(e.Unit, d.now); cause != "" || d.isHeld(e.Unit) || u.Job || u.Stopped || d.stopsItself(u) || d.heldAlong(e.Unit) != "" ||
+		w.spec.Restart != RestartIll || d.unproven(e.Unit, w.spec) || !d.care(e.Unit).gaveUp.IsZero() || d.restarting != "" && d.restarting != e.Unit || !d.mayRemedy() {
 		return // something came between
 	}
 	if w.fails < w.spec.Failures {

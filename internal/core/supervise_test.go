@@ -189,13 +189,26 @@ func TestCauseByExamination(t *testing.T) {
 	}
 }
 
+// A dependency of which nothing is known yet may be gone in a moment, as one that
+// systemd starts again and again: it is no reason to restart who needs it.
+func TestDependencyStartedJustNow(t *testing.T) {
+	y := newStory(t)
+	y.play(watching(svc("db", "active"), needing(svc("web", "active"), "db"))...)
+	y.play(step{e: UnitSeen{life("2", svc("db", "active"))}})
+	y.play(tick("web", ConditionSilent, ""), tick("web", ConditionSilent, ""), tick("web", ConditionSilent, "note:call web ill | note:leave web to db"))
+	y.play(step{e: in("2", shows("db", ConditionUnknown))}, tick("web", ConditionSilent, ""))
+	// It cannot be asked at all, and that is no trouble of the service's.
+	y.play(step{after: wellHold, e: shows("web", ConditionSilent)})
+	y.play(tick("web", ConditionSilent, ""), tick("web", ConditionSilent, ""), tick("web", ConditionSilent, "note:call web ill | examine"))
+}
+
 // What a service is examined with: itself, and what it depends on and is probed.
 func TestExamineTargets(t *testing.T) {
 	y := newStory(t)
 	y.play(watching(svc("db", "active"), svc("off", "active"), svc("gone", "failed"), needing(svc("web", "active"), "db", "off", "gone", "volume"))...)
 	y.play(step{e: SettingsSeen{Settings: Settings{Services: map[string]Supervision{
 		"off": {Probe: ProbeNone, From: map[string]string{"probe": "f:1"}}, "web": {Timeout: 10 * time.Second, From: map[string]string{"timeout": "f:1"}}}}}})
-	y.play(step{e: UnitSeen{svc("gone", "active")}})
+	y.play(step{e: UnitSeen{svc("gone", "active")}}, step{e: shows("gone", ConditionReady)})
 	y.play(illNow("web")[:2]...)
 	_, actions := Decide(y.s, shows("web", ConditionSilent), y.now)
 	a := actions[len(actions)-1]
@@ -386,7 +399,7 @@ func TestPostgresDownForTwoMinutes(t *testing.T) {
 	}
 	y.play(step{e: UnitSeen{life("2", svc("postgres", "active"))}})
 	y.play(step{after: time.Second, e: in("2", shows("postgres", ConditionRecovering))}, tick("django", ConditionSilent, ""), tick("django", ConditionSilent, ""),
-		tick("django", ConditionSilent, "note:call django ill | note:leave django to postgres"))
+		tick("django", ConditionSilent, "")) // said already, and not again each time that systemd tries
 	y.play(step{e: in("2", shows("postgres", ConditionReady))}, step{after: time.Second, e: shows("django", ConditionReady)}, step{after: 10 * time.Second, e: shows("django", ConditionReady)})
 	if v := y.s.Services(y.now)[0]; v.State != ServiceWell {
 		t.Errorf("in the end: %+v", v)
