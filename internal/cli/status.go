@@ -169,7 +169,7 @@ func (r renderer) status(b *strings.Builder, st control.Status) {
 	if !st.Well {
 		head = r.bad("not all is well")
 	}
-	fmt.Fprintf(b, "%s for %s (uid %d)\n\n", head, st.User, st.UID)
+	fmt.Fprintf(b, "%s for %s (uid %d)%s\n\n", head, st.User, st.UID, stoppedBySomebody(st.Services))
 	r.problems(b, st.Problems)
 	if len(st.Problems) > 0 {
 		b.WriteString("\n")
@@ -191,6 +191,21 @@ func (r renderer) status(b *strings.Builder, st control.Status) {
 	r.drift(b, st)
 	r.survivals(b, st.Survivals)
 	r.decisions(b, st)
+}
+
+// stoppedBySomebody names what a person stopped: no problem, but nothing to miss
+// either, for the person may have been somebody else.
+func stoppedBySomebody(services []core.Service) string {
+	var names []string
+	for _, v := range services {
+		if v.Desired == core.DesiredStopped {
+			names = append(names, v.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; somebody stopped " + list(names)
 }
 
 // rootsPart says what is in force of root's part.
