@@ -43,14 +43,16 @@ var thingsOf = map[string]string{
 	"mount": `pause=$(cat /run/user/1000/libpod/tmp/pause.pid) || exit 0; for p in self $pause; do awk '{ print $5, $(NF-2) }' /proc/$p/mountinfo; done
 		readlink /proc/[0-9]*/ns/mnt | sort -u | sed 's/.*/namespace/'`,
 	// Sessions, users, inhibitors and transient units have files there, too.
-	"/run":          "find /run -xdev",
-	"/run/user":     "find /run/user",
+	"/run": "find /run -xdev",
+	// Without Podman's socket: keeper-adopt starts it, to compare what runs with its
+	// units, a few seconds after the stack is up.
+	"/run/user":     "find /run/user | grep -v '/podman\\(/podman.sock\\)\\?$'",
 	"/tmp":          "find /tmp /var/tmp -xdev | sed 's/[.]service-[A-Za-z0-9]*/.service-X/'",
 	"/dev/shm":      "find /dev/shm /dev/mqueue",
 	"/etc, /var":    "find /etc /var/lib /var/spool -xdev",
 	"cgroup":        "find /sys/fs/cgroup -type d",
 	"unit":          "systemctl list-units --all --plain --no-legend" + unitAndFailure,
-	"unit, account": fmt.Sprintf("runuser -u %s -- env XDG_RUNTIME_DIR=/run/user/%d systemctl --user list-units --all --plain --no-legend", User, UID) + unitAndFailure,
+	"unit, account": fmt.Sprintf("runuser -u %s -- env XDG_RUNTIME_DIR=/run/user/%d systemctl --user list-units --all --plain --no-legend | grep -v '^podman[.]so\\|^podman[.]se'", User, UID) + unitAndFailure,
 	// The half of a write that was cut short goes with a write a minute later.
 	"home": "find /home -path '*/containers/storage' -prune -o -name '.*.json.*' -mmin -3 -o -print",
 	// Without what is in volumes and layers. The names of links to layers are

@@ -65,7 +65,7 @@ func TestStandDown(t *testing.T) {
 			if !c.needsManager {
 				revive(t, h)
 			}
-			await(t, 10*time.Second, "keeper status says that all is well", func(ctx context.Context) bool {
+			await(t, 30*time.Second, "keeper status says that all is well", func(ctx context.Context) bool {
 				_, err := keeper(ctx, h, "status")
 				return err == nil
 			})
