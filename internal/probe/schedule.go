@@ -26,6 +26,8 @@ const (
 	along = 40
 	// aFew is how many go along at the most, lest they all come in one burst.
 	aFew = 16
+	// soonFirst is when a service that is about to answer is asked again.
+	soonFirst = 250 * time.Millisecond
 	// jitter is the part of the interval by which a probe comes early or late.
 	jitter = 0.1
 )
@@ -64,6 +66,13 @@ type entry struct {
 	due   time.Time
 	// good counts the Ready outcomes since the last one that was not.
 	good int
+	// born is when this life was first in the plan, alive whether it has shown a sign
+	// of life, and soon counts the probes that did not wait for the interval.
+	born  time.Time
+	alive bool
+	soon  int
+	// bad says that what came before the good ones was not.
+	bad  bool
 	last Last
 	// stop ends the probe that runs.
 	stop context.CancelFunc
@@ -103,7 +112,7 @@ func (s *Scheduler) Set(targets []core.Target) {
 		s.made++
 		_, part := math.Modf(float64(s.made) * math.Phi)
 		plan[t.Unit] = &entry{
-			target: t, phase: time.Duration(part * float64(t.Interval)),
+			target: t, phase: time.Duration(part * float64(t.Interval)), born: time.Now(),
 			due: time.Now().Add(rand.N(min(t.Interval, firstWithin))), //nolint:gosec // no secret
 		}
 	}
@@ -221,6 +230,30 @@ func (s *Scheduler) next(e *entry, now time.Time) time.Time {
 	return s.epoch.Add(turn*every + e.phase + off)
 }
 
+// hurry has an entry probed before its turn while something is about to change:
+// before its first sign of life, for as long as its failures do not count, while it
+// says that it recovers, and until it has been well often enough. Later and later, for
+// a recovery may take an hour, and each question may be a line in a log.
+func (e *entry) hurry(now time.Time) {
+	c := e.last.Outcome.Condition
+	e.alive = e.alive || c.Alive()
+	e.bad = !c.Ready() || e.bad && e.good < e.target.Successes
+	var wait time.Duration
+	switch {
+	case c.Ready() && e.bad:
+		wait = time.Second
+	case c.Recovering(), !e.alive && now.Sub(e.born) < e.target.Grace:
+		wait = soonFirst << min(e.soon, 10)
+		e.soon++
+	default:
+		e.soon = 0
+		return
+	}
+	if at := now.Add(wait); at.Before(e.due) {
+		e.due = at
+	}
+}
+
 // take keeps a result, and says whether core is to know of it.
 func (s *Scheduler) take(r result, ended bool) (core.Probed, bool) {
 	s.mu.Lock()
@@ -234,8 +267,9 @@ func (s *Scheduler) take(r result, ended bool) (core.Probed, bool) {
 	if s.Made != nil {
 		s.Made(t.Unit, r.out.Took)
 	}
-	before := e.last.Outcome.Condition
-	e.last = Last{Outcome: r.out, At: time.Now(), Took: r.out.Took}
+	before, now := e.last.Outcome.Condition, time.Now()
+	e.last = Last{Outcome: r.out, At: now, Took: r.out.Took}
+	defer e.hurry(now)
 	if r.out.Condition.Ready() {
 		e.good++
 	} else {

@@ -369,3 +369,44 @@ func TestAsk(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// What is about to answer is asked soon again, later and later; what has answered once
+// and is silent then waits for its turn, as what has had its grace does.
+func TestSoon(t *testing.T) {
+	t.Parallel()
+	const r, f, c = core.ConditionReady, core.ConditionRefused, core.ConditionRecovering
+	for name, tt := range map[string]struct {
+		says  []core.Condition
+		grace time.Duration
+		hasty []bool // which of the gaps are shorter than the interval
+	}{
+		"it starts":       {[]core.Condition{f, f, f, r, r, r}, time.Minute, []bool{true, true, true, true, false}},
+		"it recovers":     {[]core.Condition{r, c, c, r, r, r}, 0, []bool{false, true, true, true, false}},
+		"it hangs":        {[]core.Condition{r, f, f, f, f}, time.Minute, []bool{false, false, false, false}},
+		"it is well soon": {[]core.Condition{r, f, r, r, r}, 0, []bool{false, false, true, false}},
+		"without grace":   {[]core.Condition{f, f, f, f}, 0, []bool{false, false, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				host := newServices()
+				host.says["a"] = tt.says
+				sch, end := host.run(t)
+				targets := plan("a")
+				targets[0].Grace, targets[0].Successes = tt.grace, 2
+				sch.Set(targets)
+				for range 1000 {
+					time.Sleep(100 * time.Millisecond)
+					synctest.Wait()
+				}
+				end()
+				at := host.at["a"]
+				for i, hasty := range tt.hasty {
+					if gap := at[i+1] - at[i]; (gap < 2*time.Second) != hasty {
+						t.Errorf("gap %d is %v, want a short one: %v", i, gap, hasty)
+					}
+				}
+			})
+		})
+	}
+}
