@@ -43,10 +43,11 @@ type Row struct {
 const (
 	// rowLimit bounds one strike with all that belongs to it.
 	rowLimit = 6 * time.Minute
-	// usualWatch, usualLimit and usualWell stand for the zeros of a Blow.
+	// usualWatch, usualLimit and usualWell stand for the zeros of a Blow. keeper asks
+	// a service again after ten seconds that was not ready when it was asked.
 	usualWatch = 5 * time.Second
 	usualLimit = time.Minute
-	usualWell  = 10 * time.Second
+	usualWell  = 25 * time.Second
 	// lateWatch is how long a blow that must do something may take to.
 	lateWatch = 15 * time.Second
 	// downWatch is how long a stack that must stay down, under a user manager

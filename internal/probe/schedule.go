@@ -66,11 +66,11 @@ type entry struct {
 	due   time.Time
 	// good counts the Ready outcomes since the last one that was not.
 	good int
-	// born is when this life was first in the plan, alive whether it has shown a sign
-	// of life, and soon counts the probes that did not wait for the interval.
-	born  time.Time
-	alive bool
-	soon  int
+	// born is when this life was first in the plan, alive and ready whether it was so
+	// once, and soon counts the probes that did not wait for the interval.
+	born         time.Time
+	alive, ready bool
+	soon         int
 	// bad says that what came before the good ones was not.
 	bad  bool
 	last Last
@@ -230,19 +230,20 @@ func (s *Scheduler) next(e *entry, now time.Time) time.Time {
 	return s.epoch.Add(turn*every + e.phase + off)
 }
 
-// hurry has an entry probed before its turn while something is about to change:
-// before its first sign of life, for as long as its failures do not count, while it
-// says that it recovers, and until it has been well often enough. Later and later, for
-// a recovery may take an hour, and each question may be a line in a log.
+// hurry has an entry probed before its turn while something is about to change: after
+// a start until it is ready, for as long as that may take and unless its failures
+// count; while it says that it recovers; and until it has been well often enough. Later
+// and later, for a recovery may take an hour, and each question may be a line in a log.
 func (e *entry) hurry(now time.Time) {
 	c := e.last.Outcome.Condition
-	e.alive = e.alive || c.Alive()
+	e.alive, e.ready = e.alive || c.Alive(), e.ready || c.Ready()
+	starts := !e.ready && (c.Alive() || !e.alive) && now.Sub(e.born) < e.target.Grace
 	e.bad = !c.Ready() || e.bad && e.good < e.target.Successes
 	var wait time.Duration
 	switch {
 	case c.Ready() && e.bad:
 		wait = time.Second
-	case c.Recovering(), !e.alive && now.Sub(e.born) < e.target.Grace:
+	case c.Recovering(), starts:
 		wait = soonFirst << min(e.soon, 10)
 		e.soon++
 	default:

@@ -374,13 +374,16 @@ func TestAsk(t *testing.T) {
 // and is silent then waits for its turn, as what has had its grace does.
 func TestSoon(t *testing.T) {
 	t.Parallel()
-	const r, f, c = core.ConditionReady, core.ConditionRefused, core.ConditionRecovering
+	const r, f, c, n = core.ConditionReady, core.ConditionRefused, core.ConditionRecovering, core.ConditionNotReady
 	for name, tt := range map[string]struct {
 		says  []core.Condition
 		grace time.Duration
 		hasty []bool // which of the gaps are shorter than the interval
 	}{
 		"it starts":       {[]core.Condition{f, f, f, r, r, r}, time.Minute, []bool{true, true, true, true, false}},
+		"it gets ready":   {[]core.Condition{f, n, n, r, r, r}, time.Minute, []bool{true, true, true, true, false}},
+		"it gets stuck":   {[]core.Condition{n, f, f, f}, time.Minute, []bool{true, false, false}},
+		"it is not ready": {[]core.Condition{r, n, n, r}, time.Minute, []bool{false, false, false}},
 		"it recovers":     {[]core.Condition{r, c, c, r, r, r}, 0, []bool{false, true, true, true, false}},
 		"it hangs":        {[]core.Condition{r, f, f, f, f}, time.Minute, []bool{false, false, false, false}},
 		"it is well soon": {[]core.Condition{r, f, r, r, r}, 0, []bool{false, false, true, false}},
