@@ -103,6 +103,13 @@ func (d *demo) status(ctx context.Context) error {
 		return err
 	}
 	d.title("keeper status")
+	// A service counts as well once keeper has asked it.
+	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	_ = until(limited, func(ctx context.Context) bool {
+		_, err := d.h.UserOutput(ctx, ".local/bin/keeper", "status")
+		return err == nil
+	}) // if it does not come to that, the status says why
 	return d.h.Run(ctx, Exec{User: User, Stdout: d.Out, Stderr: d.Out}, ".local/bin/keeper", "status")
 }
 
