@@ -159,6 +159,7 @@ func (d *decider) examine(name string, w watch) {
 		d.over("cause " + name)
 		d.over("ill " + name)
 		w.cause, w.ill, w.fails = "", time.Time{}, 0
+		w.look = d.now.Add(min(w.spec.Grace, wellHold)) // as after a start
 		d.setWatch(name, w)
 		return
 	case w.spec.Restart != RestartIll:

@@ -199,7 +199,8 @@ func TestDependencyStartedJustNow(t *testing.T) {
 	y.play(step{e: in("2", shows("db", ConditionUnknown))}, tick("web", ConditionSilent, ""))
 	// It cannot be asked at all, and that is no trouble of the service's.
 	y.play(step{after: wellHold, e: shows("web", ConditionSilent)})
-	y.play(tick("web", ConditionSilent, ""), tick("web", ConditionSilent, ""), tick("web", ConditionSilent, "note:call web ill | examine"))
+	y.play(tick("web", ConditionSilent, ""), tick("web", ConditionSilent, ""), tick("web", ConditionSilent, "note:call web ill"))
+	y.play(step{after: 30 * time.Second, e: shows("web", ConditionSilent), want: "examine"}) // it had its time to recover
 }
 
 // What a service is examined with: itself, and what it depends on and is probed.
@@ -360,7 +361,8 @@ func TestDependencies(t *testing.T) {
 			one(0, shows("db", ConditionSilent), "note:call db ill | examine"), one(0, examined("db", "db", ConditionSilent), "restart-units"),
 			one(10*time.Second, shows("web", ConditionSilent), ""))},
 		"and is looked at again when that is well": {steps: chain(watching(db, web), both("note:call web ill | note:leave web to db"),
-			one(0, shows("db", ConditionReady), ""), []step{tick("web", ConditionSilent, ""), tick("web", ConditionSilent, ""), tick("web", ConditionSilent, "note:call web ill | examine")})},
+			one(0, shows("db", ConditionReady), ""), []step{tick("web", ConditionSilent, ""), tick("web", ConditionSilent, ""), tick("web", ConditionSilent, "note:call web ill"),
+				{after: 29 * time.Second, e: shows("web", ConditionSilent)}, {after: time.Second, e: shows("web", ConditionSilent), want: "examine"}})},
 		"or gets well by itself": {steps: chain(watching(db, web), both("note:call web ill | note:leave web to db"),
 			one(0, shows("db", ConditionReady), ""), []step{tick("web", ConditionReady, ""), tick("web", ConditionReady, "")})},
 		"a chain": {steps: chain(watching(svc("a", "active"), needing(svc("b", "active"), "a"), needing(svc("c", "active"), "a", "b")), []step{
