@@ -183,8 +183,8 @@ func downForTwoMinutes(t *testing.T, h *Host) {
 	}
 	mended := time.Now()
 	struck(t, h, mendPostgres)
-	// By now keeper waits five minutes before it tries again, which is too long for
-	// whoever has mended something.
+	// keeper would try again within a minute; whoever has mended something does not
+	// wait for that.
 	struck(t, h, "account systemctl --user reset-failed postgres; account systemctl --user start postgres")
 	if err := h.WaitReady(within(t, time.Minute), time.Minute); err != nil {
 		t.Fatalf("%v\n%s", err, said(t, h, begin))
