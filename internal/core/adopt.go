@@ -27,6 +27,7 @@ type Settings struct {
 	Defaults Supervision            `json:"defaults,omitzero"`
 	Services map[string]Supervision `json:"services,omitempty"`
 	Metrics  Metrics                `json:"metrics,omitzero"`
+	Alerts   Alerts                 `json:"alerts,omitzero"`
 	// From says where each of the other keys was set, as FILE:LINE.
 	From map[string]string `json:"from,omitempty"`
 }

@@ -166,6 +166,11 @@ const (
 	ContinueUnit Kind = "continue-unit"
 	ThawUnit     Kind = "thaw-unit"
 	Note         Kind = "note"
+
+	// SendAlert has a person told, LookCommands the journal read for what may have
+	// caused an incident.
+	SendAlert    Kind = "send-alert"
+	LookCommands Kind = "look-commands"
 )
 
 // Action is something for an edge to do, or a decision to keep.
@@ -188,6 +193,9 @@ type Action struct {
 	Files map[string]string
 	// Targets are all that is to be probed from now on (SetProbes).
 	Targets []Target
+	// Alert is that of a SendAlert; From is since when a LookCommands is to look.
+	Alert *Alert
+	From  time.Time
 	// Limit is how long the action may take; 0 means the engine's own limit.
 	Limit time.Duration
 }
