@@ -122,6 +122,11 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.resumeAsked(e)
 	case HeldSeen:
 		d.heldSeen(e)
+	case ManagerEnds:
+		d.managerEnds(e)
+	case DrillAsked:
+		d.drillAsked(e)
+	case SessionSeen, CommandsSeen: // for the history alone
 	case Wake:
 		d.wake()
 	}
@@ -130,6 +135,7 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 	d.bringBack()
 	d.supervise()
 	d.setProbes()
+	d.judge()
 	d.writeAt = time.Time{}
 	d.propose()
 	switch e := e.(type) { // nothing else changes what a comparison rests on
@@ -470,7 +476,7 @@ func (d *decider) schedule() {
 	// another.
 	wait := LookEvery
 	for _, t := range []time.Time{d.lookAt, d.retryAt, d.startAt, d.helpersAt, d.managerAt, d.askAt,
-		d.containersAt, d.writeAt, d.adoptionAt, d.driftAt, d.superviseAt, d.nextHold()} {
+		d.containersAt, d.writeAt, d.adoptionAt, d.driftAt, d.superviseAt, d.judgeAt, d.nextHold()} {
 		if !t.IsZero() {
 			wait = min(wait, t.Sub(d.now))
 		}

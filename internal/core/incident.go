@@ -296,8 +296,12 @@ type (
 		Commands []Command
 		Err      string
 	}
-	// ManagerEnds says that the user manager stops, and the daemon with it.
-	ManagerEnds struct{ Cause string }
+	// ManagerEnds says that the user manager stops, and the daemon with it; Machine that
+	// it is because the machine goes down.
+	ManagerEnds struct {
+		Cause   string
+		Machine bool
+	}
 	// DrillAsked says that a person begins a drill, or, with Ended set, that it is over.
 	DrillAsked struct{ Drill Drill }
 )

@@ -51,6 +51,8 @@ type Began struct {
 	With map[string]string `json:"with,omitempty"`
 	// Cares is what was done about ill services, in any life.
 	Cares map[string]Care `json:"cares,omitempty"`
+	// Incidents are those that the last daemon kept.
+	Incidents Incidents `json:"incidents,omitzero"`
 }
 
 // LastLife is what the last daemon kept.
@@ -68,6 +70,8 @@ type LastLife struct {
 	Began *Began
 	Owed  map[string]string
 	Cares map[string]Care
+
+	Incidents Incidents
 }
 
 // Now is what is true when the daemon starts.
@@ -99,7 +103,7 @@ const recent = time.Minute
 
 // WhatHappened compares what the last daemon kept with what is true now.
 func WhatHappened(last LastLife, now Now) Began {
-	b := Began{Life: now.Life, At: now.At, Cares: last.Cares}
+	b := Began{Life: now.Life, At: now.At, Cares: last.Cares, Incidents: last.Incidents}
 	switch {
 	case last.Life.Boot == "" || last.Life.Started == 0 || now.Life.Boot == "" || now.Life.Started == 0:
 		b.Kind = LifeUnknown
@@ -213,6 +217,7 @@ func (d *decider) began(b Began) {
 		d.stops, d.with = maps.Clone(b.Stops), maps.Clone(b.With)
 	}
 	d.takeOver(b.Cares, b.Kind == LifeSame)
+	d.resume(b)
 	d.pending = b.Down
 	d.returned = map[string]time.Duration{}
 	d.account()

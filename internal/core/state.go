@@ -51,6 +51,9 @@ type State struct {
 	// Held are the services that a person told keeper to leave alone.
 	Held map[string]Hold
 
+	// Incidents are those that are open, and what is to be remembered of others.
+	Incidents Incidents
+
 	// Next is when Decide wants a Wake.
 	Next time.Time
 
@@ -130,4 +133,10 @@ type State struct {
 	restartUntil time.Time
 	restarted    []string // what that restart ends
 	superviseAt  time.Time
+
+	brewing    map[string]time.Time // what is wrong, and since when
+	lifeDue    bool                 // the incident that this life began with is to be opened
+	ending     bool                 // the user manager stops, and this daemon with it
+	commandsTo time.Time            // up to when the journal was looked at
+	judgeAt    time.Time
 }

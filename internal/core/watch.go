@@ -22,6 +22,7 @@ type watch struct {
 
 	outcome  Outcome
 	found    time.Time // when the present condition was first found
+	late     bool      // it was not ready when it was first asked
 	answered bool      // it has shown a sign of life
 	fails    int       // probes without one, in a row
 	goods    int       // probes with one, in a row
@@ -240,6 +241,7 @@ func (d *decider) probed(e Probed) {
 }
 
 func (d *decider) takeIn(name string, w watch, o Outcome) {
+	w.late = w.late || w.found.IsZero() && !o.Condition.Ready()
 	if o.Condition != w.outcome.Condition || w.found.IsZero() {
 		w.found = d.now
 	}
