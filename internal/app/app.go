@@ -48,7 +48,9 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	}
 	defer socket.Close()
 
-	ctx, cancel := context.WithCancel(ctx)
+	// What was told to end has a last act before all else ends.
+	told := ctx
+	ctx, cancel := context.WithCancel(context.WithoutCancel(told))
 	defer cancel()
 	var actors sync.WaitGroup
 	defer actors.Wait()
@@ -62,6 +64,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	defer held.Release()
 	e := engine.New()
 	e.Linger, e.Delay, e.Marks, e.Units, e.Recorder = lingers, held, marks, services, rec
+	e.Alerter, e.Journal = rec, commands{}
 	e.Helpers, e.Manager, e.Answers = helpers{view, services}, manager{view}, answers{}
 	probes := newProber(view)
 	defer probes.pool.Close()
@@ -111,11 +114,27 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 		Resume:  word(e, func(unit string) core.Event { return core.ResumeAsked{Unit: unit} }),
 	}
 	actors.Go(func() { rec.ready(ctx) })
+	last := gasp{uid: uint32(uid), runtime: p.Runtime, log: log, deliver: deliver, recorded: rec.endings, keep: rec.keep, flush: func(context.Context) {}}
+	last.why = last.ask
+	actors.Go(func() {
+		select {
+		case <-told.Done():
+			last.run(ctx)
+			cancel()
+		case <-ctx.Done():
+		}
+	})
 	log.Info("keeper runs", "release", release, "socket", p.Socket)
 	err = serve(ctx, srv, socket, p.Socket, log)
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
 	return err
 }
+
+// commands is the engine's view of the journal.
+type commands struct{}
+
+// Commands is engine.Journal.
+func (commands) Commands(context.Context, time.Time) core.CommandsSeen { return core.CommandsSeen{} }
 
 // serve answers on the socket, and makes it anew when somebody removed it.
 func serve(ctx context.Context, srv control.Server, socket net.Listener, path string, log *slog.Logger) error {

@@ -39,6 +39,7 @@ func whatHappened(ctx context.Context, p paths.Paths, uid uint32, store history.
 	last := core.LastLife{
 		Life: kept.Life, Units: kept.Units, Seen: kept.Seen, EndedAt: kept.EndedAt, Ended: kept.Ended,
 		Shutdown: kept.Shutdown, Began: kept.Began, Owed: kept.Owed, Cares: kept.Cares,
+		Incidents: kept.Incidents,
 	}
 	return core.WhatHappened(last, now)
 }

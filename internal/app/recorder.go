@@ -56,12 +56,20 @@ type recorder struct {
 	counts    *metrics.Counts
 	meter     *meter
 	firstOnce sync.Once
+	// story is the history, and the alerts that are part of it. ended is closed when
+	// the user manager is known to end. asks are those who wait until all is written.
+	story   chronicler
+	endings chan struct{}
+	asks    chan chan struct{}
+	endOnce sync.Once
 
 	mu    sync.Mutex
 	kept  history.State
 	state core.State
 	last  *core.Rearm
 	saved string
+	// incidents are those that were written last.
+	incidents core.Incidents
 	// savedAt is when it was written last, life the life it belongs to.
 	savedAt time.Time
 	life    core.Life
@@ -74,7 +82,13 @@ type recorder struct {
 func newRecorder(store history.Store, kept history.State, log *slog.Logger, id identity) *recorder {
 	// An earlier keeper did not count.
 	kept.Survived = max(kept.Survived, uint64(len(kept.Survivals)))
-	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1), first: make(chan struct{}), counts: metrics.NewCounts()}
+	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1), first: make(chan struct{}), endings: make(chan struct{}), asks: make(chan chan struct{}), counts: metrics.NewCounts()}
+	r.story = chronicler{
+		log:    log,
+		Append: func(time.Time, ...core.Entry) error { return nil },
+		Record: func(string) (tape, error) { return nil, nil },
+		Add:    func(core.Alert) error { return nil },
+	}
 	if all, err := store.Rearms(); err == nil && len(all) > 0 {
 		r.last = &all[len(all)-1]
 	}
@@ -82,7 +96,7 @@ func newRecorder(store history.Store, kept history.State, log *slog.Logger, id i
 }
 
 // Record is engine.Recorder.
-func (r *recorder) Record(s core.State, decided []core.Decision) {
+func (r *recorder) Record(e core.Event, s core.State, decided []core.Decision) {
 	for _, d := range decided {
 		r.log.Info(d.What, "reason", d.Reason)
 		r.counts.Decided(d.Kind)
@@ -91,6 +105,9 @@ func (r *recorder) Record(s core.State, decided []core.Decision) {
 		}
 	}
 	r.mu.Lock()
+	if r.story.take(e, r.state, s, decided, time.Now()) {
+		poke(r.urgent)
+	}
 	r.state = s
 	// Always a new slice: a status that was handed out keeps the old one.
 	r.kept.Decisions = append(slices.Clip(r.kept.Decisions), decided...)
@@ -109,10 +126,40 @@ func (r *recorder) Record(s core.State, decided []core.Decision) {
 	if s.ManagerUp && s.Linger != core.LingerUnknown {
 		r.firstOnce.Do(func() { close(r.first) })
 	}
+	if _, ends := e.(core.ManagerEnds); ends {
+		r.endOnce.Do(func() { close(r.endings) })
+	}
 	poke(r.dirty)
 	r.changes.Tell()
 	if r.meter != nil {
 		r.meter.follow(s.Settings.Metrics)
+	}
+}
+
+// Alert is engine.Alerter.
+func (r *recorder) Alert(a core.Alert) {
+	r.story.alert(a)
+	poke(r.urgent)
+	poke(r.dirty)
+}
+
+// tell has the history say something that did not come from the engine.
+func (r *recorder) tell(e core.Entry) {
+	r.story.tell(e)
+	poke(r.dirty)
+}
+
+// keep returns when all is written that was there to be written, or the context ends.
+func (r *recorder) keep(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case r.asks <- done:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 
@@ -140,20 +187,34 @@ func (r *recorder) run(ctx context.Context) {
 			r.ended, r.endedAt = monotonic(), time.Now()
 			r.mu.Unlock()
 			r.saved = ""
-			r.save()
+			r.write()
 			return
+		case done := <-r.asks:
+			r.write()
+			close(done)
+			continue
 		case <-r.dirty:
 		}
 		t := time.NewTimer(saveDelay)
 		select {
 		case <-ctx.Done():
 		case <-t.C:
-			r.save()
+			r.write()
 		case <-r.urgent:
-			r.save()
+			r.write()
+		case done := <-r.asks:
+			r.write()
+			close(done)
 		}
 		t.Stop()
 	}
+}
+
+// write keeps the state first: an alert whose incident the next daemon does not know
+// would be told twice.
+func (r *recorder) write() {
+	r.save()
+	r.story.flush()
 }
 
 // save writes state.json if anything but the time has changed in it.
@@ -163,10 +224,10 @@ func (r *recorder) save() {
 	r.mu.Unlock()
 	st := r.status(s, time.Time{})
 	same, err := json.Marshal(st)
-	if err == nil && string(same) == r.saved && time.Since(r.savedAt) < core.LookEvery {
+	if err == nil && string(same) == r.saved && sameIncidents(r.incidents, s.Incidents) && time.Since(r.savedAt) < core.LookEvery {
 		return
 	}
-	r.saved, r.savedAt = string(same), time.Now()
+	r.saved, r.savedAt, r.incidents = string(same), time.Now(), s.Incidents
 	st.At = r.savedAt
 	if s.Units != nil && r.life.Boot != "" {
 		// Before the first look, what the last daemon saw, and how it ended, is the
@@ -174,6 +235,7 @@ func (r *recorder) save() {
 		kept.Units, kept.Life, kept.Seen = st.Units, r.life, st.At
 		kept.Ended, kept.EndedAt = ended, endedAt
 		kept.Shutdown, kept.Owed, kept.Began, kept.Cares = s.ShuttingDown, s.Owed(), nil, s.Cares()
+		kept.Incidents = s.Incidents
 		if len(s.Waiting()) > 0 {
 			kept.Began = &s.Began
 		}
@@ -185,6 +247,12 @@ func (r *recorder) save() {
 		r.saved = ""
 		r.log.Error("the state could not be kept", "error", err)
 	}
+}
+
+// sameIncidents says that nothing of incidents was stored anew.
+func sameIncidents(a, b core.Incidents) bool {
+	same := func(a, b []core.Incident) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
+	return same(a.Open, b.Open) && same(a.Closed, b.Closed) && a.Drill == b.Drill
 }
 
 // How many of each a status has.
@@ -217,6 +285,7 @@ func (r *recorder) status(s core.State, now time.Time) control.Status {
 		Unkept:   s.UnkeptNow(), AdoptError: s.AdoptErr, Adoption: s.Adoption,
 		Drift: s.Drift, DriftErrors: s.DriftErrs,
 
+		Incidents: control.Incidents(s.Incidents.Open),
 		Survivals: control.Survivals(kept.Survivals),
 		Decisions: append([]core.Decision{}, kept.Decisions...),
 	}

@@ -59,7 +59,7 @@ func TestRecordDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := recording(t, history.State{})
 		for i := range 1000 {
-			r.Record(wellState(), decisions(i, i+1))
+			r.Record(core.Wake{}, wellState(), decisions(i, i+1))
 		}
 	})
 }
@@ -67,10 +67,10 @@ func TestRecordDoesNotBlock(t *testing.T) {
 func TestDecisionsAreBounded(t *testing.T) {
 	t.Parallel()
 	r, store := recording(t, history.State{Decisions: decisions(0, 90)})
-	r.Record(wellState(), decisions(90, 250))
+	r.Record(core.Wake{}, wellState(), decisions(90, 250))
 	early := r.status(wellState(), time.Now())
 	for i := 250; i < 300; i++ {
-		r.Record(wellState(), decisions(i, i+1))
+		r.Record(core.Wake{}, wellState(), decisions(i, i+1))
 	}
 	r.save()
 	check := func(name string, got []core.Decision, newest int) {
@@ -133,7 +133,7 @@ func TestRunSavesABurstOnce(t *testing.T) {
 		go func() { defer close(ended); r.run(ctx) }()
 
 		for i := range 200 {
-			r.Record(wellState(), decisions(i, i+1))
+			r.Record(core.Wake{}, wellState(), decisions(i, i+1))
 			if i%50 == 0 {
 				synctest.Wait() // run has taken the first of the burst
 			}
@@ -164,7 +164,7 @@ func TestRunSavesABurstOnce(t *testing.T) {
 		}
 
 		// The same state over again is nothing to save; a new one is.
-		r.Record(wellState(), nil)
+		r.Record(core.Wake{}, wellState(), nil)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if file.look() {
@@ -172,7 +172,7 @@ func TestRunSavesABurstOnce(t *testing.T) {
 		}
 		worse := wellState()
 		worse.Linger = core.LingerOff
-		r.Record(worse, nil)
+		r.Record(core.Wake{}, worse, nil)
 		time.Sleep(saveDelay)
 		synctest.Wait()
 		if !file.look() {
@@ -219,7 +219,7 @@ func TestKeepsWhatTheNextDaemonNeeds(t *testing.T) {
 		core.UnitSeen{Unit: failed}, core.StopAsked{Name: "django.service"}, core.PrepareForShutdown{Active: true}} {
 		s, _ = core.Decide(s, e, time.Now())
 	}
-	r.Record(s, nil)
+	r.Record(core.Wake{}, s, nil)
 	before := time.Now()
 	r.save()
 	kept, err := store.Peek()
@@ -242,7 +242,7 @@ func TestKeepsWhatTheNextDaemonNeeds(t *testing.T) {
 	for _, e := range []core.Event{core.PrepareForShutdown{}, core.UnitSeen{Unit: back}} {
 		s, _ = core.Decide(s, e, time.Now())
 	}
-	r.Record(s, nil)
+	r.Record(core.Wake{}, s, nil)
 	r.save()
 	if kept, err = store.Peek(); err != nil || kept.Began != nil || len(kept.Owed) != 0 || kept.Shutdown || len(kept.Survivals) != 1 {
 		t.Errorf("kept %+v, %v", kept, err)
@@ -263,7 +263,7 @@ func TestKeepsWhatTheLastDaemonKnew(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); r.run(ctx) }()
-		r.Record(core.State{LogindUp: true}, decisions(0, 1))
+		r.Record(core.Wake{}, core.State{LogindUp: true}, decisions(0, 1))
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		check := func(when string) {
@@ -295,7 +295,7 @@ func TestSaysNowAndThenThatItLives(t *testing.T) {
 		go func() { defer close(ended); r.run(ctx) }()
 		defer func() { cancel(); <-ended }()
 		for range 60 {
-			r.Record(wellState(), nil)
+			r.Record(core.Wake{}, wellState(), nil)
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if kept, err := store.Peek(); err != nil || time.Since(kept.Seen) > core.LookEvery+2*time.Minute {
@@ -314,9 +314,9 @@ func TestRunEndsWithinABurst(t *testing.T) {
 		defer cancel()
 		ended := make(chan struct{})
 		go func() { defer close(ended); r.run(ctx) }()
-		r.Record(wellState(), decisions(0, 1))
+		r.Record(core.Wake{}, wellState(), decisions(0, 1))
 		synctest.Wait()
-		r.Record(wellState(), decisions(1, 2))
+		r.Record(core.Wake{}, wellState(), decisions(1, 2))
 		begun := time.Now()
 		cancel()
 		<-ended
@@ -338,7 +338,7 @@ func TestSaveTriesAgain(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(store.Dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.Record(wellState(), nil)
+	r.Record(core.Wake{}, wellState(), nil)
 	r.save()
 	r.store = store
 	r.save() // the same state
@@ -356,7 +356,7 @@ func TestSurvivalsAreKeptOnce(t *testing.T) {
 	s.Survival = &core.Survival{At: at, Cause: "logind was told to stop the user", Outage: 1500 * time.Millisecond,
 		Services: []core.Outage{{Name: "redis.service", Outage: 1250 * time.Millisecond}}}
 	for range 3 {
-		r.Record(s, nil)
+		r.Record(core.Wake{}, s, nil)
 	}
 	if n := r.survived(); n != 2 {
 		t.Errorf("%d are counted, want the older one and this one", n)
@@ -501,13 +501,13 @@ func TestFirstLook(t *testing.T) {
 			return false
 		}
 	}
-	r.Record(core.State{Linger: core.LingerUnknown, ManagerUp: true}, nil)
-	r.Record(core.State{Linger: core.LingerOn}, nil)
+	r.Record(core.Wake{}, core.State{Linger: core.LingerUnknown, ManagerUp: true}, nil)
+	r.Record(core.Wake{}, core.State{Linger: core.LingerOn}, nil)
 	if seen() {
 		t.Error("called it a first look though half of it was missing")
 	}
-	r.Record(wellState(), nil)
-	r.Record(wellState(), nil)
+	r.Record(core.Wake{}, wellState(), nil)
+	r.Record(core.Wake{}, wellState(), nil)
 	if !seen() {
 		t.Error("linger and the units were seen, and it was no first look")
 	}

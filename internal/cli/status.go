@@ -171,7 +171,8 @@ func (r renderer) status(b *strings.Builder, st control.Status) {
 	}
 	fmt.Fprintf(b, "%s for %s (uid %d)%s\n\n", head, st.User, st.UID, stoppedBySomebody(st.Services))
 	r.problems(b, st.Problems)
-	if len(st.Problems) > 0 {
+	r.incidents(b, st.Incidents)
+	if len(st.Problems)+len(st.Incidents) > 0 {
 		b.WriteString("\n")
 	}
 	fmt.Fprintf(b, "linger  %s%s\n", r.mark(st.Linger.State == "on", string(st.Linger.State)), r.since(st.Linger.Since))
@@ -227,6 +228,27 @@ func (r renderer) problems(b *strings.Builder, list []control.Problem) {
 		if p.Try != "" {
 			fmt.Fprintf(b, "    type: %s\n", p.Try)
 		}
+	}
+}
+
+// incidents are those that are open.
+func (r renderer) incidents(b *strings.Builder, list []control.Incident) {
+	for n, i := range list {
+		if n == shown {
+			fmt.Fprintf(b, "  and %d more incidents: keeper history\n", len(list)-shown)
+			break
+		}
+		drill := ""
+		if i.Drill != "" {
+			drill = "drill " + i.Drill + ": "
+		}
+		if i.Mended.IsZero() {
+			fmt.Fprintf(b, "  incident %s, for %s: %s%s\n", i.ID, r.ago(i.Began), drill, control.Line(i.Cause))
+		} else {
+			fmt.Fprintf(b, "  incident %s, mended %s ago: %s%s; it is over if all stays well for %s\n",
+				i.ID, r.ago(i.Mended), drill, control.Line(i.Cause), core.Span(time.Duration(i.HoldMS)*time.Millisecond))
+		}
+		fmt.Fprintf(b, "    type: keeper incident %s\n", i.ID)
 	}
 }
 

@@ -38,6 +38,11 @@ func Problems(s Status) []Problem {
 	if s.Adoption == core.AdoptionInterrupted {
 		add("an adoption of containers was interrupted half-way", "keeper adopt --undo")
 	}
+	for _, w := range s.Alerts {
+		if w.Error != "" {
+			add(fmt.Sprintf("%s does not take alerts, and %d wait: %s", w.Channel, w.Count, Line(w.Error)), "keeper alert test "+quote(w.Channel))
+		}
+	}
 	list = append(list, withoutUnit(s)...)
 	list = append(list, ofServices(s)...)
 	for _, u := range UnitsInTrouble(s) {

@@ -59,6 +59,11 @@ type Status struct {
 	Drift       []core.Drift `json:"drift,omitempty"`
 	DriftErrors []string     `json:"drift_errors,omitempty"`
 
+	// Incidents are those that are open, the newest first.
+	Incidents []Incident `json:"incidents,omitempty"`
+	// Alerts are those that wait to be sent, by channel.
+	Alerts []WaitingAlerts `json:"alerts_waiting,omitempty"`
+
 	Survivals []Survival      `json:"survivals"`
 	Decisions []core.Decision `json:"decisions"`
 }
@@ -140,4 +145,45 @@ func Survivals(list []core.Survival) []Survival {
 		out = append(out, s)
 	}
 	return out
+}
+
+// Incident is one that is open: keeper incident ID tells all of it.
+type Incident struct {
+	ID      string            `json:"id"`
+	Kind    core.IncidentKind `json:"kind"`
+	Urgency core.Urgency      `json:"urgency"`
+	Root    string            `json:"root"`
+	Cause   string            `json:"cause"`
+	Began   time.Time         `json:"began"`
+	// Mended is since when all is well; it is over once that has held for HoldMS.
+	Mended   time.Time `json:"mended,omitzero"`
+	HoldMS   int64     `json:"hold_ms"`
+	Returns  int       `json:"returns,omitempty"`
+	Drill    string    `json:"drill,omitempty"`
+	Services []string  `json:"services,omitempty"`
+}
+
+// WaitingAlerts are alerts that a channel did not take yet.
+type WaitingAlerts struct {
+	Channel string    `json:"channel"`
+	Count   int       `json:"count"`
+	Since   time.Time `json:"since"`
+	// Error is what the last try ended with.
+	Error string    `json:"error,omitempty"`
+	Next  time.Time `json:"next,omitzero"`
+}
+
+// Incidents converts those that the core has open.
+func Incidents(open []core.Incident) []Incident {
+	var list []Incident
+	for n := len(open) - 1; n >= 0; n-- {
+		i := open[n]
+		w := Incident{ID: i.ID, Kind: i.Kind, Urgency: i.Urgency, Root: i.Root, Cause: i.Cause, Began: i.Began, Mended: i.Mended,
+			HoldMS: i.Hold.Milliseconds(), Returns: i.Returns, Drill: i.Drill}
+		for _, a := range i.Services {
+			w.Services = append(w.Services, a.Name)
+		}
+		list = append(list, w)
+	}
+	return list
 }

@@ -39,9 +39,15 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.lingerSet(e)
 	case StandDownSeen:
 		d.standDownSeen(e.StandDown)
-	case SessionRemoved, UserRemoved:
+	case SessionRemoved:
+		d.sessions = maps.Clone(d.sessions)
+		delete(d.sessions, e.ID)
+		d.glance()
+	case UserRemoved:
 		// Linger goes without a signal of its own; it may have gone with these.
 		d.glance()
+	case SessionSeen:
+		d.sessionSeen(e.Session)
 	case SessionNew, UserNew:
 	case PrepareForShutdown:
 		d.shutdown(e.Active)
@@ -126,7 +132,7 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 		d.managerEnds(e)
 	case DrillAsked:
 		d.drillAsked(e)
-	case SessionSeen, CommandsSeen: // for the history alone
+	case CommandsSeen: // for the history alone
 	case Wake:
 		d.wake()
 	}
@@ -208,6 +214,26 @@ func (d *decider) look() {
 		d.looking = true
 		d.add(LookLinger, "look at linger", "something may have changed it")
 	}
+}
+
+// mostSessions bounds what is remembered of the sessions of a machine.
+const mostSessions = 200
+
+func (d *decider) sessionSeen(s Session) {
+	d.sessions = maps.Clone(d.sessions)
+	if d.sessions == nil {
+		d.sessions = map[string]Session{}
+	}
+	if len(d.sessions) >= mostSessions {
+		oldest := s
+		for _, other := range d.sessions {
+			if other.Since.Before(oldest.Since) {
+				oldest = other
+			}
+		}
+		delete(d.sessions, oldest.ID)
+	}
+	d.sessions[s.ID] = s
 }
 
 // glance is a look for a weak reason: sessions of other people come and go all

@@ -137,6 +137,7 @@ type State struct {
 	brewing    map[string]time.Time // what is wrong, and since when
 	lifeDue    bool                 // the incident that this life began with is to be opened
 	ending     bool                 // the user manager stops, and this daemon with it
+	sessions   map[string]Session   // that are open, as far as logind told
 	commandsTo time.Time            // up to when the journal was looked at
 	judgeAt    time.Time
 }

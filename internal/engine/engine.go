@@ -99,9 +99,21 @@ type Files interface {
 	Stamps(files map[string]string) map[string]string
 }
 
-// Recorder is told of every decision, and of every new state. It must not block.
+// Recorder is told of every event, what was decided of it, and the new state. It must
+// not block.
 type Recorder interface {
-	Record(s core.State, decided []core.Decision)
+	Record(e core.Event, s core.State, decided []core.Decision)
+}
+
+// Alerter has people told, whenever that can be done. It must not block: the loop
+// itself calls it, so that alerts keep their order.
+type Alerter interface {
+	Alert(a core.Alert)
+}
+
+// Journal tells of commands that may have caused something.
+type Journal interface {
+	Commands(ctx context.Context, from time.Time) core.CommandsSeen
 }
 
 // Engine is the loop and what it needs.
@@ -116,6 +128,8 @@ type Engine struct {
 	Prober   Prober
 	Thawer   Thawer
 	Recorder Recorder
+	Alerter  Alerter
+	Journal  Journal
 
 	Containers Containers
 	Adopter    Adopter
@@ -199,14 +213,19 @@ func (e *Engine) Run(ctx context.Context) {
 				decided = append(decided, core.Decision{At: now, What: a.What, Reason: a.Reason, Kind: a.Kind, Units: a.Units})
 			}
 			switch a.Kind {
-			case core.Note:
+			case core.Note, core.SendAlert:
 			case core.SetProbes:
 				e.Prober.Set(a.Targets)
 			default:
 				workers.Go(func() { e.act(ctx, a) })
 			}
 		}
-		e.Recorder.Record(s, decided)
+		e.Recorder.Record(ev, s, decided)
+		for _, a := range actions {
+			if a.Kind == core.SendAlert { // once the recorder knows what it is about
+				e.Alerter.Alert(*a.Alert)
+			}
+		}
 		timer.Reset(max(0, s.Next.Sub(now)))
 	}
 }
@@ -250,6 +269,8 @@ func (e *Engine) act(ctx context.Context, a core.Action) {
 		e.Deliver(ctx, core.Remedied{Kind: a.Kind, Units: a.Units, Err: text(e.Thawer.Thaw(actx, a.Targets[0]))})
 	case core.LookAnswers:
 		e.Deliver(ctx, core.Answered{At: e.Answers.Ask(actx, a.Ports)})
+	case core.LookCommands:
+		e.Deliver(ctx, e.Journal.Commands(actx, a.From))
 	case core.LookHelpers:
 		e.Deliver(ctx, e.Helpers.Dead())
 	case core.RenewRuntime:

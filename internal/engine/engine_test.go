@@ -71,6 +71,8 @@ func (f fakeProber) Thaw(_ context.Context, t core.Target) error     { return f.
 type quiet struct{}
 
 func (quiet) Take(context.Context) (time.Duration, error)                       { return 5 * time.Second, nil }
+func (quiet) Alert(core.Alert)                                                  {}
+func (quiet) Commands(context.Context, time.Time) core.CommandsSeen             { return core.CommandsSeen{} }
 func (quiet) Release()                                                          {}
 func (quiet) Dead() core.HelpersSeen                                            { return core.HelpersSeen{} }
 func (quiet) Renew(context.Context, []string) error                             { return nil }
@@ -89,7 +91,9 @@ type fakeRecorder struct {
 	record func(s core.State, decided []core.Decision)
 }
 
-func (f fakeRecorder) Record(s core.State, decided []core.Decision) { f.record(s, decided) }
+func (f fakeRecorder) Record(_ core.Event, s core.State, decided []core.Decision) {
+	f.record(s, decided)
+}
 
 // account is a logind with one account, and what was done to it.
 type account struct {
@@ -163,6 +167,7 @@ func house() (*Engine, *account) {
 	e.Units = fakeUnits{look: func(context.Context) core.UnitsSeen { return core.UnitsSeen{Armed: true} }}
 	e.Delay, e.Helpers, e.Manager, e.Answers = quiet{}, quiet{}, quiet{}, quiet{}
 	e.Containers, e.Adopter, e.Files = quiet{}, quiet{}, quiet{}
+	e.Alerter, e.Journal = quiet{}, quiet{}
 	e.Recorder = fakeRecorder{func(_ core.State, decided []core.Decision) {
 		a.mu.Lock()
 		defer a.mu.Unlock()

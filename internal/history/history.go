@@ -49,6 +49,8 @@ type State struct {
 	Owed  map[string]string `json:"owed,omitempty"`
 	// Cares is what was done about ill services, and counts against their budgets.
 	Cares map[string]core.Care `json:"cares,omitempty"`
+	// Incidents are those that are open, and what is to be remembered of others.
+	Incidents core.Incidents `json:"incidents,omitzero"`
 }
 
 func (s Store) rearmsPath() string { return filepath.Join(s.Dir, "rearm.json") }
