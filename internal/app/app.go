@@ -57,6 +57,13 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	defer cancel()
 
 	rec := newRecorder(store, kept, log, identity{uid: uid, release: release, since: time.Now()})
+	hist, err := store.OpenLog(time.Now())
+	if err != nil {
+		log.Error("the history is not what it was", "error", err)
+	}
+	defer hist.Close()
+	rec.story.Append = hist.Append
+	rec.story.Record = func(id string) (tape, error) { return store.Record(id) }
 	lingers := &logindLink{uid: uint32(uid), user: rec.id.user()}
 	view := openView(uid, p)
 	services := &unitsLink{runtime: p.Runtime, view: view, copies: units.Copies{Dir: p.Copies}, read: &sections{roots: p.Quadlets[:]}, log: log}

@@ -218,6 +218,7 @@ func (d *decider) began(b Began) {
 	}
 	d.takeOver(b.Cares, b.Kind == LifeSame)
 	d.resume(b)
+	d.Began.Incidents = Incidents{} // they go on in the state
 	d.pending = b.Down
 	d.returned = map[string]time.Duration{}
 	d.account()

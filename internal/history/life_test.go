@@ -11,6 +11,17 @@ import (
 	"keeper/internal/core"
 )
 
+func someIncidents() core.Incidents {
+	return core.Incidents{
+		Open: []core.Incident{{ID: "20260301-120000", Kind: core.IncidentSession, Root: "session", Urgency: core.UrgencyCritical, Cause: "killed", Began: noon, Opened: noon,
+			Hold: time.Minute, Symptoms: []core.Symptom{{Key: "db.service", Unit: "db.service", What: "down", From: noon}},
+			Services: []core.Affected{{Name: "db.service", Outage: time.Second, Times: 1, Stretches: []core.Stretch{{Pulse: core.PulseDown, From: noon}}}},
+			Told:     []core.Telling{{Kind: core.AlertOpened, At: noon}}}},
+		Recent: map[string]core.Recent{"session": {Returns: 1, Last: noon}},
+		Drill:  &core.Drill{ID: "d", Name: "kill", Began: noon},
+	}
+}
+
 // whole is a state with something in each of its fields.
 func whole() State {
 	return State{
@@ -26,9 +37,11 @@ func whole() State {
 		Ended: time.Minute, EndedAt: noon.Add(2 * time.Second), Shutdown: true,
 		Began: &core.Began{Kind: core.LifeSame, Was: core.LifeRevived, Life: core.Life{Boot: "b-1", Started: time.Second}, At: noon, Cause: "killed",
 			Clean: true, Down: []core.Down{{Name: "db.service", Left: time.Hour}}, Fresh: true, Ran: []string{"web.service"}, Stops: map[string]string{"db.service": "1"}, Owed: map[string]string{"a": "b"},
-			With: map[string]string{"db.service": "net.service"}, Cares: map[string]core.Care{"db.service": {Restarts: []time.Time{noon}}}},
-		Owed:  map[string]string{"web.service": "systemd gave up on it: exit-code"},
-		Cares: map[string]core.Care{"db.service": {Restarts: []time.Time{noon}, GaveUp: noon}},
+			With: map[string]string{"db.service": "net.service"}, Cares: map[string]core.Care{"db.service": {Restarts: []time.Time{noon}}},
+			Incidents: someIncidents()},
+		Owed:      map[string]string{"web.service": "systemd gave up on it: exit-code"},
+		Cares:     map[string]core.Care{"db.service": {Restarts: []time.Time{noon}, GaveUp: noon}},
+		Incidents: someIncidents(),
 	}
 }
 
