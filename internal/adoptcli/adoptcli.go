@@ -42,7 +42,7 @@ func Main(ctx context.Context, args []string, to term.IO) int {
 	root.SetErr(to.Err)
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(adoptCommand(to), writeCommand(to), driftCommand(to), settleCommand(to), exchangeCommand())
+	root.AddCommand(adoptCommand(to), writeCommand(to), driftCommand(to), settleCommand(to), exchangeCommand(), sendCommand(to))
 	return term.Code(root.ExecuteContext(ctx), "keeper", to)
 }
 

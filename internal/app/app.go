@@ -14,6 +14,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"keeper/internal/alert"
 	"keeper/internal/control"
 	"keeper/internal/core"
 	"keeper/internal/engine"
@@ -62,7 +63,8 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 		log.Error("the history is not what it was", "error", err)
 	}
 	defer hist.Close()
-	rec.story.Append = hist.Append
+	rec.queue = openQueue(p, rec.id, rec, log)
+	rec.story.Append, rec.story.Add = hist.Append, rec.queue.Add
 	rec.story.Record = func(id string) (tape, error) { return store.Record(id) }
 	lingers := &logindLink{uid: uint32(uid), user: rec.id.user()}
 	view := openView(uid, p)
@@ -115,13 +117,18 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	actors.Go(func() { probes.Run(ctx, deliver) })
 
 	actors.Go(func() { rec.meter.run(ctx) })
+	actors.Go(func() { rec.queue.Run(ctx) })
+	actors.Go(func() {
+		well := func(ctx context.Context) bool { st, err := status(ctx); return err == nil && st.Well }
+		alert.Beat(ctx, rec.heart.get, well, func(err error) { log.Warn("the dead man's switch", "error", err) }, rec.heart.changed)
+	})
 	srv := control.Server{
 		UID: uid, Status: status, Changes: &rec.changes, Metrics: metrics.Handler(source),
 		Restart: word(e, func(unit string) core.Event { return core.RestartAsked{Unit: unit} }),
 		Resume:  word(e, func(unit string) core.Event { return core.ResumeAsked{Unit: unit} }),
 	}
 	actors.Go(func() { rec.ready(ctx) })
-	last := gasp{uid: uint32(uid), runtime: p.Runtime, log: log, deliver: deliver, recorded: rec.endings, keep: rec.keep, flush: func(context.Context) {}}
+	last := gasp{uid: uint32(uid), runtime: p.Runtime, log: log, deliver: deliver, recorded: rec.endings, keep: rec.keep, flush: rec.queue.Flush}
 	last.why = last.ask
 	actors.Go(func() {
 		select {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"keeper/internal/alert"
 	"keeper/internal/control"
 	"keeper/internal/core"
 	"keeper/internal/history"
@@ -59,6 +60,8 @@ type recorder struct {
 	// story is the history, and the alerts that are part of it. ended is closed when
 	// the user manager is known to end. asks are those who wait until all is written.
 	story   chronicler
+	queue   *alert.Queue
+	heart   heart
 	endings chan struct{}
 	asks    chan chan struct{}
 	endOnce sync.Once
@@ -83,6 +86,7 @@ func newRecorder(store history.Store, kept history.State, log *slog.Logger, id i
 	// An earlier keeper did not count.
 	kept.Survived = max(kept.Survived, uint64(len(kept.Survivals)))
 	r := &recorder{store: store, kept: kept, log: log, id: id, name: id.user(), dirty: make(chan struct{}, 1), urgent: make(chan struct{}, 1), first: make(chan struct{}), endings: make(chan struct{}), asks: make(chan chan struct{}), counts: metrics.NewCounts()}
+	r.heart.changed = make(chan struct{}, 1)
 	r.story = chronicler{
 		log:    log,
 		Append: func(time.Time, ...core.Entry) error { return nil },
@@ -133,6 +137,10 @@ func (r *recorder) Record(e core.Event, s core.State, decided []core.Decision) {
 	r.changes.Tell()
 	if r.meter != nil {
 		r.meter.follow(s.Settings.Metrics)
+	}
+	if r.queue != nil && s.Settings.Adopt != "" { // before, the settings were not read
+		r.queue.Set(s.Settings.Alerts)
+		r.heart.follow(s.Settings.Alerts.Heartbeat)
 	}
 }
 
@@ -288,6 +296,9 @@ func (r *recorder) status(s core.State, now time.Time) control.Status {
 		Incidents: control.Incidents(s.Incidents.Open),
 		Survivals: control.Survivals(kept.Survivals),
 		Decisions: append([]core.Decision{}, kept.Decisions...),
+	}
+	if r.queue != nil {
+		st.Alerts = waitingAlerts(r.queue)
 	}
 	slices.Reverse(st.Decisions)
 	st.Rearm.Armed = st.Rearm.WhyNot == ""

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -165,6 +167,27 @@ func (f inForce) text(b *strings.Builder) {
 				row(one[0], plain(one[1]), from)
 			}
 		}
+		for _, one := range [][2]string{{"alerts.hold", spanOr(s.Alerts.Hold, "1m")}, {"alerts.remind", spanOr(s.Alerts.Remind, "4h")},
+			{"heartbeat", whereIs(s.Alerts.Heartbeat.URL)}, {"heartbeat.every", spanOr(s.Alerts.Heartbeat.Every, "1m")}} {
+			from, set := s.From[one[0]]
+			if one[0] == "heartbeat" {
+				from, set = s.From["heartbeat.url"]+s.From["heartbeat.url_file"]+s.From["heartbeat.url_credential"], one[1] != ""
+			}
+			if set {
+				row(one[0], plain(one[1]), from)
+			}
+		}
+		for _, c := range s.Alerts.Channels {
+			title("channel " + plain(c.Name))
+			head()
+			for _, one := range [][3]string{{"kind", string(c.Kind), c.From["kind"]}, {"url", whereIs(c.URL), c.From["url"] + c.From["url_file"] + c.From["url_credential"]},
+				{"token", whereIs(c.Token), c.From["token_file"] + c.From["token_credential"]}, {"command", listed(c.Command), c.From["command"]},
+				{"timeout", spanOr(c.Timeout, "10s"), cmp.Or(c.From["timeout"], core.FromDefault)}, {"least", string(c.Least), c.From["least"]}} {
+				if one[1] != "" && one[2] != "" {
+					row(one[0], plain(one[1]), one[2])
+				}
+			}
+		}
 		if len(s.Defaults.From) > 0 {
 			title("defaults")
 			rows(s.Defaults)
@@ -175,6 +198,28 @@ func (f inForce) text(b *strings.Builder) {
 		rows(s.Supervision)
 	}
 	_ = t.Flush()
+}
+
+// spanOr is a time, or what holds where none is set.
+func spanOr(d time.Duration, initial string) string {
+	switch {
+	case d < 0:
+		return core.Never
+	case d == 0:
+		return initial
+	}
+	return core.Span(d)
+}
+
+// whereIs tells where an address or a token is.
+func whereIs(s core.Secret) string {
+	switch {
+	case s.File != "":
+		return "in " + s.File
+	case s.Credential != "":
+		return "in the credential " + s.Credential
+	}
+	return s.Plain
 }
 
 // value is what a key of a service is set to, as keeper.toml would have it.

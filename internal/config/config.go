@@ -130,6 +130,7 @@ func over(said, base core.Settings) core.Settings {
 	if len(said.Defaults.From) > 0 {
 		base.Defaults = said.Defaults.Over(base.Defaults)
 	}
+	base.Alerts = overAlerts(said, base)
 	for key, where := range said.From {
 		if base.From == nil {
 			base.From = map[string]string{}

@@ -23,23 +23,25 @@ type key struct {
 	put  func(s *core.Settings, text string) bool
 	// initial and means are for docs/settings.md.
 	initial, means string
+	// secret: nobody is to see what was written there by mistake.
+	secret bool
 }
 
 // keys are all there are. Their values are strings.
-var keys = []key{
+var keys = append([]key{
 	{"adopt", "must be one of " + quoted(adoptWords), func(s *core.Settings, text string) bool {
 		s.Adopt = core.Adopt(text)
 		return slices.Contains(adoptWords, s.Adopt)
-	}, "propose", "what is done about containers without a unit: say so, write the unit, or not even look"},
+	}, "propose", "what is done about containers without a unit: say so, write the unit, or not even look", false},
 	{"metrics.listen", `must be a loopback address and a port, such as "127.0.0.1:9742": nobody is asked who he is there`, func(s *core.Settings, text string) bool {
 		s.Metrics.Listen = text
 		return isLoopback(text)
-	}, "", "where the metrics are to be had beside keeper's socket"},
+	}, "", "where the metrics are to be had beside keeper's socket", false},
 	{"metrics.textfile", `must be an absolute path that ends in .prom: node_exporter reads no other file`, func(s *core.Settings, text string) bool {
 		s.Metrics.Textfile = text
 		return isTextfile(text)
-	}, "", "a file that the metrics are written to for node_exporter"},
-}
+	}, "", "a file that the metrics are written to for node_exporter", false},
+}, alertKeys...)
 
 var adoptWords = []core.Adopt{core.AdoptPropose, core.AdoptAuto, core.AdoptOff}
 
@@ -50,9 +52,12 @@ const (
 	metricsTable  = "metrics"
 )
 
+// tables are those that there is one of.
+var tables = []string{defaultsTable, metricsTable, alertsTable, heartbeatTable}
+
 // parse returns what the file says, and what is wrong with it.
 func parse(file string, data []byte) (core.Settings, Mistakes) {
-	r := reader{file: file, seen: map[string]int{}, named: map[string]string{}}
+	r := reader{file: file, seen: map[string]int{}, named: map[string]string{}, channelAt: map[string]int{}}
 	for i, c := range data {
 		if c == '\n' {
 			r.ends = append(r.ends, i)
@@ -80,6 +85,7 @@ func parse(file string, data []byte) (core.Settings, Mistakes) {
 	} else if err != nil {
 		r.wrong(0, "", "", noTOML(err))
 	}
+	r.wholeChannels()
 	r.mistakes.sort()
 	return r.settings, r.mistakes
 }
@@ -105,6 +111,8 @@ type reader struct {
 	// where it is none.
 	seen  map[string]int
 	named map[string]string
+	// channelAt is where the table of each channel begins, and that of the heartbeat.
+	channelAt map[string]int
 	// ends are the offsets of the ends of lines.
 	ends []int
 }
@@ -134,14 +142,21 @@ func (r *reader) header(e *unstable.Node) {
 	r.table, r.unknown = names, true
 	name := strings.Join(names, ".")
 	switch {
-	case names[0] != serviceTable && name != defaultsTable && name != metricsTable:
-		guess := r.meant(name, []string{defaultsTable, metricsTable, serviceTable + ".NAME"})
+	case names[0] != serviceTable && names[0] != alertTable && !slices.Contains(tables, name):
+		guess := r.meant(name, append(slices.Clone(tables), alertTable+".NAME", serviceTable+".NAME"))
 		if distance(names[0], serviceTable) <= 2 {
 			guess = "; did you mean " + serviceTable + ".NAME?"
 		}
 		r.wrong(line, "["+name+"]", "", "there is no such table"+guess)
 	case e.Kind == unstable.ArrayTable:
 		r.wrong(line, "["+name+"]", "", "is one table, and not one of a list: write it in single brackets")
+	case names[0] == alertTable && (len(names) != 2 || !isName(names[1]) || len(names[1]) > 100):
+		r.wrong(line, "["+name+"]", "", "must be [alert.NAME], with a name for the channel")
+	case names[0] == alertTable:
+		r.channel(names[1])
+		r.channelAt[names[1]], r.unknown = line, false
+	case name == heartbeatTable:
+		r.channelAt[heartbeatTable], r.unknown = line, false
 	case names[0] == serviceTable && len(names) > 1:
 		_, ok := r.service(names[1:], line)
 		r.unknown = !ok
@@ -196,6 +211,13 @@ func (r *reader) keyValue(table []string, e *unstable.Node) {
 		r.ofService(names, line, v)
 	case names[0] == serviceTable:
 		r.wrong(line, strings.Join(names, "."), "", "belongs into a table of its service: [service.NAME]")
+	case names[0] == alertTable && last == 2:
+		if len(r.table) == 0 { // alert.ops.kind = … without a header
+			r.channelAt[names[1]] = line
+		}
+		r.ofChannel(names, line, v)
+	case names[0] == alertTable:
+		r.wrong(line, strings.Join(names, "."), "", "belongs into a table of its channel: [alert.NAME]")
 	case names[0] == defaultsTable && last == 1:
 		r.ofDefaults(names, line, v)
 	default:
@@ -227,13 +249,17 @@ func (r *reader) ofAll(names []string, line int, v *unstable.Node) {
 	case i < 0:
 		var known []string
 		for _, k := range keys {
-			if strings.HasPrefix(k.name, metricsTable+".") == (names[0] == metricsTable) {
+			if table, _, found := strings.Cut(k.name, "."); !found && last(names) || found && table == names[0] {
 				known = append(known, k.name)
 			}
 		}
 		r.wrong(line, name, "", "there is no such key"+r.meant(name, known))
 	case v.Kind != unstable.String || !keys[i].put(&r.settings, string(v.Data)):
-		r.wrong(line, name, shown(v), keys[i].rule)
+		seen := shown(v)
+		if keys[i].secret {
+			seen = ""
+		}
+		r.wrong(line, name, seen, keys[i].rule)
 	default:
 		if r.settings.From == nil {
 			r.settings.From = map[string]string{}
@@ -241,6 +267,9 @@ func (r *reader) ofAll(names []string, line int, v *unstable.Node) {
 		r.settings.From[name] = from(r.file, line)
 	}
 }
+
+// last says that the name is in no table.
+func last(names []string) bool { return len(names) == 1 || !slices.Contains(tables, names[0]) }
 
 func (r *reader) ofDefaults(names []string, line int, v *unstable.Node) {
 	shown := strings.Join(names, ".")

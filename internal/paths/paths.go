@@ -41,7 +41,10 @@ const (
 	LockName    = "adoption.lock"
 )
 
-// Helper is the name of the program that does what needs Podman, and LibExec
+// AlertsName is the directory in State of alerts that were not sent yet.
+const AlertsName = "alerts"
+
+// Helper is the name of the program that does what needs large libraries, and LibExec
 // where a package puts it.
 const (
 	Helper  = "keeper-adopt"

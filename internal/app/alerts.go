@@ -1,0 +1,81 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"keeper/internal/alert"
+	"keeper/internal/control"
+	"keeper/internal/core"
+	"keeper/internal/paths"
+)
+
+// Shout is alert.Helper, by keeper-adopt: the library that knows ntfy, mail and the rest
+// weighs half of what the daemon does.
+func Shout(ctx context.Context, request []byte) ([]byte, error) {
+	program, err := HelperProgram()
+	if err != nil {
+		return nil, err
+	}
+	var out, complaint bounded
+	out.most, complaint.most = maxAnswer, maxComplaint
+	cmd := exec.CommandContext(ctx, program, "send")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), &out, &complaint
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = time.Second
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%s send: %w%s", paths.Helper, err, last(complaint.kept.String()))
+	}
+	return out.kept.Bytes(), nil
+}
+
+// openQueue opens the queue of alerts, which tells the history what becomes of them.
+func openQueue(p paths.Paths, id identity, rec *recorder, log *slog.Logger) *alert.Queue {
+	q, err := alert.Open(filepath.Join(p.State, paths.AlertsName), time.Now())
+	if err != nil {
+		log.Error("not all alerts that waited can be read", "error", err)
+	}
+	q.Told, q.User, q.Helper = rec.tell, id.user(), Shout
+	q.Host, _ = os.Hostname()
+	return q
+}
+
+// waitingAlerts is what the status says of the queue.
+func waitingAlerts(q *alert.Queue) []control.WaitingAlerts {
+	var list []control.WaitingAlerts
+	for _, w := range q.Waiting() {
+		list = append(list, control.WaitingAlerts{Channel: w.Channel, Count: w.Count, Since: w.Since, Error: w.Err, Next: w.Next})
+	}
+	return list
+}
+
+// heart is the dead man's switch as it is set.
+type heart struct {
+	mu      sync.Mutex
+	set     core.Heartbeat
+	changed chan struct{}
+}
+
+func (h *heart) get() core.Heartbeat {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.set
+}
+
+// follow takes new settings.
+func (h *heart) follow(s core.Heartbeat) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.set != s {
+		h.set = s
+		poke(h.changed)
+	}
+}
