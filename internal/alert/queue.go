@@ -112,14 +112,22 @@ const (
 	maxFile  = 1 << 20
 )
 
-func load(path string, v any, now time.Time) error {
+func readJSON(path string, v any) error {
 	data, err := os.ReadFile(path)
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s is longer than %d bytes", path, maxFile)
+	switch {
+	case err != nil:
+		return err
+	case len(data) > maxFile:
+		return fmt.Errorf("%s is longer than %d bytes", path, maxFile)
 	}
-	if err == nil {
-		err = json.Unmarshal(data, v)
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s cannot be read: %w", path, err)
 	}
+	return nil
+}
+
+func load(path string, v any, now time.Time) error {
+	err := readJSON(path, v)
 	if err == nil {
 		return nil
 	}
@@ -272,6 +280,31 @@ func (q *Queue) Set(a core.Alerts) {
 		_ = q.keep(i)
 	}
 	poke(q.changed)
+}
+
+// Peek returns what waits in a queue on disk, and changes nothing: it is the daemon's.
+func Peek(dir string) ([]Waiting, error) {
+	q := &Queue{}
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name(), ".json") || f.Name() == sentName {
+			continue
+		}
+		var i item
+		rerr := readJSON(filepath.Join(dir, f.Name()), &i)
+		switch {
+		case errors.Is(rerr, os.ErrNotExist): // sent meanwhile
+		case rerr != nil:
+			err = errors.Join(err, rerr)
+		default:
+			q.items = append(q.items, &i)
+		}
+	}
+	slices.SortStableFunc(q.items, func(a, b *item) int { return a.Added.Compare(b.Added) })
+	return q.Waiting(), err
 }
 
 func poke(c chan struct{}) {
