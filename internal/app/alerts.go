@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"keeper/internal/alert"
 	"keeper/internal/control"
 	"keeper/internal/core"
+	"keeper/internal/history"
+	"keeper/internal/journal"
 	"keeper/internal/paths"
 )
 
@@ -48,6 +51,25 @@ func openQueue(p paths.Paths, id identity, rec *recorder, log *slog.Logger) *ale
 	return q
 }
 
+// tellRearms puts into the history what the last acts since then did, which had no time
+// for it.
+func tellRearms(store history.Store, since time.Time, rec *recorder) {
+	all, err := store.Rearms()
+	if err != nil || since.IsZero() {
+		return // whatHappened says so
+	}
+	for _, r := range all {
+		if r.At.Before(since) {
+			continue
+		}
+		what := "the last act asked logind to bring the account back"
+		if !r.Done {
+			what = "the last act did not ask for the account to be brought back"
+		}
+		rec.tell(core.Entry{At: r.At, Kind: core.EntryDecision, What: what, Why: strings.Trim(r.Reason+"; "+r.Err, "; "), Action: core.SetLinger})
+	}
+}
+
 // waitingAlerts is what the status says of the queue.
 func waitingAlerts(q *alert.Queue) []control.WaitingAlerts {
 	var list []control.WaitingAlerts
@@ -78,4 +100,29 @@ func (h *heart) follow(s core.Heartbeat) {
 		h.set = s
 		poke(h.changed)
 	}
+}
+
+// commands is engine.Journal.
+type commands struct{}
+
+// commandsSettle is how long journald may take to have a line where it can be read.
+const commandsSettle = 300 * time.Millisecond
+
+// Commands is engine.Journal.
+func (commands) Commands(ctx context.Context, from time.Time) core.CommandsSeen {
+	t := time.NewTimer(commandsSettle)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+	list, err := journal.Commands(ctx, from, time.Now())
+	return core.CommandsSeen{Commands: list, Err: errText(err)}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }

@@ -99,6 +99,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 
 	began := whatHappened(ctx, p, uint32(uid), store, kept, log)
 	rec.life = began.Life
+	tellRearms(store, kept.Seen, rec)
 	deliver(began)
 	deliver(readSettings(p))
 	deliver(core.AdoptionSeen{Adoption: files{p}.Adoption()})
@@ -143,12 +144,6 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
 	return err
 }
-
-// commands is the engine's view of the journal.
-type commands struct{}
-
-// Commands is engine.Journal.
-func (commands) Commands(context.Context, time.Time) core.CommandsSeen { return core.CommandsSeen{} }
 
 // serve answers on the socket, and makes it anew when somebody removed it.
 func serve(ctx context.Context, srv control.Server, socket net.Listener, path string, log *slog.Logger) error {

@@ -18,10 +18,11 @@ func Chronicle(was, is State, e Event, decided []Decision, at time.Time) []Entry
 	for _, d := range decided {
 		c.add(Entry{Kind: EntryDecision, What: d.What, Why: d.Reason, Action: d.Kind, Units: d.Units, Unit: only(d.Units)})
 	}
-	c.incidents()
+	_, began := e.(Began)
+	c.incidents(began)
 	if is.Incidents.Drill != was.Incidents.Drill && is.Incidents.Drill != nil {
 		d := *is.Incidents.Drill
-		if _, began := e.(Began); !began {
+		if !began {
 			what := "the drill " + d.Name + " begins"
 			if !d.Ended.IsZero() {
 				what = fmt.Sprintf("the drill %s ends: %s", d.Name, d.Outcome)
@@ -210,8 +211,9 @@ func (c *chronicle) pulse(name string) Pulse {
 	return PulseUp
 }
 
-// incidents says which incidents are otherwise than they were.
-func (c *chronicle) incidents() {
+// incidents says which incidents are otherwise than they were. Those that a daemon takes
+// over from the one before are no news.
+func (c *chronicle) incidents(takenOver bool) {
 	was := map[string]Incident{}
 	for _, list := range [][]Incident{c.was.Incidents.Open, c.was.Incidents.Closed} {
 		for _, i := range list {
@@ -225,6 +227,9 @@ func (c *chronicle) incidents() {
 		for _, i := range list {
 			before, known := was[i.ID]
 			if known && (before.Closed.Equal(i.Closed) && !i.Open() || reflect.DeepEqual(before, i)) {
+				continue
+			}
+			if takenOver && !known && i.Opened.Before(c.at) {
 				continue
 			}
 			e := Entry{Kind: EntryIncident, Incident: &i, Unit: i.Root, Why: i.Cause}

@@ -300,7 +300,7 @@ func (r *Report) acts(i core.Incident, entries []core.Entry, figure func(string,
 		}
 		switch e.Action {
 		case core.SetLinger, core.StartUnits, core.RestartUnits, core.ContinueUnit, core.ThawUnit, core.MendNetwork, core.RenewRuntime, core.WakeManager:
-			did["keeper decided to "+clean(e.What)+": "+clean(e.Why)] = true
+			did[clean(e.What)+": "+clean(e.Why)] = true
 		}
 		if strings.HasPrefix(e.What, "give up") {
 			r.NotHeld = append(r.NotHeld, clean(e.What)+": "+clean(e.Why))
