@@ -1,0 +1,123 @@
+package core
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// mostSymptoms are kept of those that are over, mostSame of them of the same key.
+	// What lasts is kept beside them, up to mostLasting in all.
+	mostSymptoms  = 200
+	mostSame      = 5
+	mostLasting   = 1000
+	mostStretches = 1000 // of all services of one incident
+	sameStretches = 50   // of one service
+)
+
+// lastsIn says whether something is wrong still, as far as the incident knows.
+func lastsIn(i Incident, key string) bool {
+	return slices.ContainsFunc(i.Symptoms, func(s Symptom) bool { return s.Key == key && s.To.IsZero() })
+}
+
+// lastEnd is when something was over that was part of the incident; zero if it never
+// was, or lasts.
+func lastEnd(i Incident, key string) time.Time {
+	for _, s := range slices.Backward(i.Symptoms) {
+		if s.Key == key {
+			return s.To
+		}
+	}
+	return time.Time{}
+}
+
+// suffers adds a symptom, unless there is no room. Those that are over make room.
+func suffers(i Incident, t trouble) (Incident, bool) {
+	i.Symptoms = slices.Clone(i.Symptoms)
+	over, same := 0, 0
+	first, firstSame := -1, -1 // the oldest that is over, the root's first aside
+	for n, s := range i.Symptoms {
+		if s.To.IsZero() {
+			continue
+		}
+		over++
+		if n > 0 && first < 0 {
+			first = n
+		}
+		if s.Key == t.key {
+			if same++; same == 2 { // the first tells how it began
+				firstSame = n
+			}
+		}
+	}
+	switch {
+	case same >= mostSame:
+		i.Symptoms = slices.Delete(i.Symptoms, firstSame, firstSame+1)
+		i.Omitted++
+	case first >= 0 && (over >= mostSymptoms || len(i.Symptoms) >= mostLasting):
+		i.Symptoms = slices.Delete(i.Symptoms, first, first+1)
+		i.Omitted++
+	case len(i.Symptoms) >= mostLasting:
+		i.Omitted++
+		return i, false
+	}
+	from := later(t.since, lastEnd(i, t.key))
+	i.Symptoms = append(i.Symptoms, Symptom{Key: t.key, Unit: t.unit, What: t.what, From: from, Cause: t.cause})
+	if t.cause == t.key {
+		i.Symptoms[len(i.Symptoms)-1].Cause = ""
+	}
+	if from.Before(i.Began) {
+		i.Began = from
+	}
+	if t.unit != "" {
+		i.Services = pulsed(i.Services, t.unit, t.pulse, from)
+	}
+	return i, true
+}
+
+// pulseOf is how a service is, as far as the incident knows.
+func pulseOf(list []Affected, name string) Pulse {
+	n, found := findService(list, name)
+	if !found || len(list[n].Stretches) == 0 {
+		return PulseUp
+	}
+	return list[n].Stretches[len(list[n].Stretches)-1].Pulse
+}
+
+func findService(list []Affected, name string) (int, bool) {
+	return slices.BinarySearchFunc(list, name, func(a Affected, name string) int { return strings.Compare(a.Name, name) })
+}
+
+// pulsed notes how a service is from a time on.
+func pulsed(list []Affected, name string, p Pulse, at time.Time) []Affected {
+	was := pulseOf(list, name)
+	if was == p {
+		return list
+	}
+	n, found := findService(list, name)
+	list = slices.Clone(list)
+	if !found {
+		list = slices.Insert(list, n, Affected{Name: name})
+	}
+	a := list[n]
+	if k := len(a.Stretches); k > 0 && at.Before(a.Stretches[k-1].From) {
+		at = a.Stretches[k-1].From
+	}
+	switch {
+	case was == PulseUp:
+		a.Times++
+	case p == PulseUp:
+		a.Outage = a.OutageBy(at)
+	}
+	a.Stretches = append(slices.Clone(a.Stretches), Stretch{Pulse: p, From: at})
+	most := max(2, min(sameStretches, mostStretches/len(list)))
+	for len(a.Stretches) > most {
+		if a.Stretches[0].Pulse != PulseUp && a.Stretches[1].Pulse != PulseUp {
+			a.Stretches[1].From = a.Stretches[0].From // or the outage would begin too late
+		}
+		a.Stretches = a.Stretches[1:]
+	}
+	list[n] = a
+	return list
+}
