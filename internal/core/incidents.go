@@ -180,7 +180,7 @@ func (d *decider) belongs(t trouble, i Incident) bool {
 	case i.Kind != IncidentService:
 		return false
 	}
-	return untold || i.Root == t.key || t.since.Sub(i.Began).Abs() < causeWindow && slices.Contains(d.depsOf(i.Root), t.key)
+	return untold || i.Root == t.key || i.Root == t.cause || t.since.Sub(i.Began).Abs() < causeWindow && slices.Contains(d.depsOf(i.Root), t.key)
 }
 
 // open opens an incident. If too many are, one that is mended for long makes room, or it
@@ -386,8 +386,8 @@ func (d *decider) reminder(i Incident) (due time.Time, ever bool) {
 		wait = remindFirst
 	}
 	last := i.Told[len(i.Told)-1].At
-	if last.After(d.now) {
-		return d.now, true // the clock was set back, who knows by how much
+	if last.Sub(d.now) > recentFor {
+		return d.now, true // the clock was far ahead then
 	}
 	for n := 1; n < len(i.Told) && wait < remindMost; n++ {
 		wait *= 2

@@ -150,11 +150,9 @@ func TestIncidents(t *testing.T) {
 		"linger is off": {func(w *town) {
 			w.linger = false
 			w.tell(LingerHint{})
-			w.tell(LingerSet{Err: "denied", Denied: true})
-			w.tell(LingerSeen{})
-			w.now = w.now.Add(time.Minute)
-			w.tell(Wake{})
-			w.tell(LingerSeen{On: true})
+			w.pass(2 * time.Minute)
+			w.linger = true
+			w.tell(LingerHint{})
 		}, "opened linger | closed linger"},
 		"many files are lost at once": {func(w *town) {
 			l := w.list().(UnitsSeen)
@@ -208,8 +206,7 @@ func TestIncidentOfACause(t *testing.T) {
 // blow ends the user manager, and begins a new life; each service is back so long after
 // the end.
 func (w *town) blow(machine, announced bool, kind LifeKind, gap time.Duration, back map[string]time.Duration) {
-	left := 100 * time.Second // on CLOCK_MONOTONIC
-	at := w.now
+	at, left := w.now, w.mono()
 	if announced {
 		w.tell(ManagerEnds{Cause: "logind was told to stop the user", Machine: machine})
 		w.goes("redis.service", "deactivating", "stop")
@@ -360,7 +357,7 @@ func TestLives(t *testing.T) {
 			w.houses["redis.service"].stuck = false
 			w.heals("minio")
 			w.pass(time.Hour)
-		}, "opened redis | opened minio | closed minio | closed redis"},
+		}, "opened redis | opened minio | closed redis | closed minio"},
 		"its own restart before anybody was told": {func(w *town) {
 			w.dies("redis")
 			w.pass(7 * time.Second)
@@ -370,18 +367,17 @@ func TestLives(t *testing.T) {
 		}, "opened redis | closed redis"},
 		"its own restart while linger is off": {func(w *town) {
 			w.linger = false
-			w.tell(LingerSet{Err: "denied", Denied: true})
 			w.tell(LingerHint{})
-			w.tell(LingerSeen{})
-			w.now = w.now.Add(time.Minute)
-			w.tell(Wake{})
+			w.pass(time.Minute)
 			kept := w.s.Incidents
 			w.s, w.mine = State{}, map[string]bool{}
+			for _, h := range w.houses {
+				h.tell = 3
+			}
 			w.tell(Began{Kind: LifeSame, Incidents: kept})
 			w.tell(StandDownSeen{})
 			w.tell(w.list())
-			w.now = w.now.Add(time.Hour) // logind does not answer
-			w.tell(Wake{})
+			w.pass(time.Hour) // logind does not answer
 			if i := w.only(); !i.Wrong() {
 				w.t.Errorf("nobody knows yet: %+v", i)
 			}
@@ -396,13 +392,13 @@ func TestLives(t *testing.T) {
 			w.pass(30 * time.Second)
 			w.risen("redis")
 			w.pass(30 * time.Second)
-			w.now = w.now.Add(-3 * time.Hour)
+			w.jump(-3 * time.Hour)
 			w.pass(3 * time.Minute)
-		}, "opened redis | reminder redis | closed redis"},
+		}, "opened redis | closed redis"},
 		"the clock is set back before anybody was told": {func(w *town) {
 			w.dies("redis")
 			w.pass(7 * time.Second)
-			w.now = w.now.Add(-5 * time.Hour)
+			w.jump(-5 * time.Hour)
 			w.pass(time.Minute)
 			w.risen("redis")
 		}, "opened redis | closed redis"},

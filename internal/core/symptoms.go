@@ -24,6 +24,12 @@ func lastsIn(i Incident, key string) bool {
 // lastEnd is when something was over that was part of the incident; zero if it never
 // was, or lasts.
 func lastEnd(i Incident, key string) time.Time {
+	if n, found := findService(i.Services, key); found { // these are never left out
+		if s := i.Services[n].Stretches; s[len(s)-1].Pulse == PulseUp {
+			return s[len(s)-1].From
+		}
+		return time.Time{}
+	}
 	for _, s := range slices.Backward(i.Symptoms) {
 		if s.Key == key {
 			return s.To

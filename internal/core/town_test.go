@@ -143,6 +143,10 @@ func (w *town) do(a Action) {
 	case LookLinger:
 		w.tell(LingerSeen{On: w.linger})
 	case SetLinger:
+		if !w.linger { // polkit does not let it
+			w.tell(LingerSet{Err: "denied", Denied: true})
+			return
+		}
 		w.tell(LingerSet{})
 	}
 }
@@ -165,9 +169,12 @@ func (w *town) comes(name string) {
 		w.goes(name, "failed", "failed")
 		return
 	}
-	h.unit.Active, h.unit.Sub, h.tell = "active", "running", 3
+	h.unit.Active, h.unit.Sub, h.unit.Entered, h.tell = "active", "running", w.mono(), 3
 	w.tell(UnitSeen{h.unit})
 }
+
+// mono is what CLOCK_MONOTONIC says.
+func (w *town) mono() time.Duration { return w.now.Sub(noon) + 24*time.Hour }
 
 // dies has systemd wait before it restarts the service; risen is the restart.
 func (w *town) dies(names ...string) {
@@ -248,6 +255,12 @@ func (w *town) pass(d time.Duration) {
 			}
 		}
 	}
+}
+
+// jump sets the clock. The engine's timer is on the monotonic one, and goes on.
+func (w *town) jump(d time.Duration) {
+	w.now = w.now.Add(d)
+	w.tell(Wake{})
 }
 
 func (w *town) alerted(a Alert) {
