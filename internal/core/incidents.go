@@ -79,11 +79,11 @@ func (d *decider) lasts(t trouble) bool {
 			i.Services = pulsed(i.Services, t.unit, t.pulse, d.now)
 			changed = true
 		}
-		if strings.HasPrefix(t.what, givenUp) && !strings.HasPrefix(i.Symptoms[n].What, givenUp) {
+		if word, _, _ := strings.Cut(t.what, ":"); !t.clings && !strings.HasPrefix(i.Symptoms[n].What, word) {
 			i.Symptoms = slices.Clone(i.Symptoms)
-			i.Symptoms[n].What = t.what // now it is up to a person
-			if i.Root == t.key {
-				i.Cause = t.sentence()
+			i.Symptoms[n].What = t.what // what there is to say of it now
+			if i.Root == t.key && word == givenUp {
+				i.Cause = t.sentence() // now it is up to a person
 			}
 			changed = true
 		}
@@ -393,18 +393,7 @@ func (d *decider) reminder(i Incident) (due time.Time, ever bool) {
 		wait *= 2
 	}
 	due = last.Add(min(wait, remindMost))
-	var usual time.Duration
-	var from time.Time
-	for _, s := range i.Symptoms {
-		if s.To.IsZero() {
-			from = earlier(from, s.From)
-		} else {
-			usual = max(usual, s.To.Sub(s.From))
-		}
-	}
-	if from.After(last) && usual > 0 {
-		due = earlier(due, from.Add(max(lastsLong, 2*usual)))
-	}
+	due = earlier(due, i.tooLong(last))
 	return due, true
 }
 

@@ -127,3 +127,45 @@ func pulsed(list []Affected, name string, p Pulse, at time.Time) []Affected {
 	list[n] = a
 	return list
 }
+
+// spell is the longest that something was wrong, and since when it is, if it is.
+type spell struct {
+	usual time.Duration
+	from  time.Time
+}
+
+func (s *spell) add(from, to time.Time) {
+	if to.IsZero() {
+		s.from = earlier(s.from, from)
+	} else {
+		s.usual = max(s.usual, to.Sub(from))
+	}
+}
+
+// tooLong is when something that began after that time will have lasted for much longer
+// than anything did before: a symptom, or a service being down, for one that flaps is
+// not well all along. Zero if nothing did, or was mended before.
+func (i Incident) tooLong(after time.Time) time.Time {
+	var symptoms, downs spell
+	for _, s := range i.Symptoms {
+		symptoms.add(s.From, s.To)
+	}
+	for _, a := range i.Services {
+		for n, s := range a.Stretches {
+			switch {
+			case s.Pulse != PulseDown:
+			case n == len(a.Stretches)-1:
+				downs.add(s.From, time.Time{})
+			default:
+				downs.add(s.From, a.Stretches[n+1].From)
+			}
+		}
+	}
+	at := time.Time{}
+	for _, s := range []spell{symptoms, downs} {
+		if s.usual > 0 && s.from.After(after) {
+			at = earlier(at, s.from.Add(max(lastsLong, 2*s.usual)))
+		}
+	}
+	return at
+}
