@@ -128,13 +128,13 @@ func pulsed(list []Affected, name string, p Pulse, at time.Time) []Affected {
 	return list
 }
 
-// spell is the longest that something was wrong, and since when it is, if it is.
-type spell struct {
+// bout is the longest that something was wrong, and since when it is, if it is.
+type bout struct {
 	usual time.Duration
 	from  time.Time
 }
 
-func (s *spell) add(from, to time.Time) {
+func (s *bout) add(from, to time.Time) {
 	if to.IsZero() {
 		s.from = earlier(s.from, from)
 	} else {
@@ -146,7 +146,7 @@ func (s *spell) add(from, to time.Time) {
 // than anything did before: a symptom, or a service being down, for one that flaps is
 // not well all along. Zero if nothing did, or was mended before.
 func (i Incident) tooLong(after time.Time) time.Time {
-	var symptoms, downs spell
+	var symptoms, downs bout
 	for _, s := range i.Symptoms {
 		symptoms.add(s.From, s.To)
 	}
@@ -162,7 +162,7 @@ func (i Incident) tooLong(after time.Time) time.Time {
 		}
 	}
 	at := time.Time{}
-	for _, s := range []spell{symptoms, downs} {
+	for _, s := range []bout{symptoms, downs} {
 		if s.usual > 0 && s.from.After(after) {
 			at = earlier(at, s.from.Add(max(lastsLong, 2*s.usual)))
 		}
