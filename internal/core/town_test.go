@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,6 +35,7 @@ type town struct {
 	mine   map[string]bool  // the keys that this daemon handed over
 	looks  int
 	linger bool
+	step   time.Duration
 	broken string
 	// opened and closed count by incident; all are those that were ever seen, as they
 	// were last.
@@ -233,9 +235,9 @@ func (w *town) probe(name string) {
 	w.tell(Probed{Unit: name, Invocation: h.unit.Invocation, Outcome: o})
 }
 
-// pass lets time pass: wakes as they are due, and probes each ten seconds.
+// pass lets time pass: wakes as they are due, and probes each step of ten seconds.
 func (w *town) pass(d time.Duration) {
-	const step = 10 * time.Second
+	step := cmp.Or(w.step, 10*time.Second)
 	for end := w.now.Add(d); ; {
 		next := w.now.Truncate(step).Add(step)
 		if w.s.Next.Before(next) {
