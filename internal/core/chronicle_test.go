@@ -77,7 +77,7 @@ func TestChronicle(t *testing.T) {
 		"no commands":            {e: CommandsSeen{Err: "not readable"}, want: []string{"command: who typed what cannot be told from the journal (not readable)"}},
 		"an incident":            {is: open(incident), e: Wake{}, want: []string{"incident: incident i is open (db is ill)"}},
 		"as before":              {was: open(incident), is: open(incident), e: Wake{}},
-		"mended":                 {was: open(incident), is: open(mended), e: Wake{}, want: []string{"incident: incident i is mended after 1m0s (db is ill)"}},
+		"mended":                 {was: open(incident), is: open(mended), e: Wake{}, want: []string{"incident: incident i is mended after 1m (db is ill)"}},
 		"over":                   {was: open(mended), is: State{Incidents: Incidents{Closed: []Incident{closed}}}, e: Wake{}, want: []string{"incident: incident i is over: all was well for 1m (db is ill)"}},
 		"a drill":                {is: State{Incidents: Incidents{Drill: &drill}}, e: DrillAsked{}, want: []string{"drill: the drill kill begins"}},
 		"the end of one":         {was: State{Incidents: Incidents{Drill: &drill}}, is: State{Incidents: Incidents{Drill: &over}}, e: DrillAsked{}, want: []string{"drill: the drill kill ends: back (after 2 s)"}},

@@ -141,7 +141,7 @@ func Decide(s State, e Event, now time.Time) (State, []Action) {
 	d.bringBack()
 	d.supervise()
 	d.setProbes()
-	d.judge()
+	d.judge(e)
 	d.writeAt = time.Time{}
 	d.propose()
 	switch e := e.(type) { // nothing else changes what a comparison rests on

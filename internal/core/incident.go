@@ -45,8 +45,8 @@ type Incident struct {
 	// Zero: not yet.
 	Mended time.Time `json:"mended,omitzero"`
 	Closed time.Time `json:"closed,omitzero"`
-	// Hold is how long all must be well. It grows with Returns, how often the same
-	// was wrong again before, in this incident or in earlier ones of its Root.
+	// Hold is how long all must be well. It grows with Returns, how many incidents of
+	// its Root were closed within the last day, and came back.
 	Hold    time.Duration `json:"hold"`
 	Returns int           `json:"returns,omitempty"`
 	// Drill is the name of the drill that it is part of.
@@ -246,6 +246,8 @@ type Incidents struct {
 	Closed []Incident `json:"closed,omitempty"`
 	// Recent is, by Root, how often it was wrong again, and when last.
 	Recent map[string]Recent `json:"recent,omitempty"`
+	// Used are the newest IDs: the clock may be set back, and none is given twice.
+	Used []string `json:"used,omitempty"`
 	// Drill is the one under way.
 	Drill *Drill `json:"drill,omitempty"`
 }

@@ -1,8 +1,17 @@
 package core
 
 import (
+	"iter"
+	"maps"
 	"slices"
 	"time"
+)
+
+const (
+	// justNow is how long before the end of the user manager what went down is part of it.
+	justNow = 10 * time.Second
+	// drillMost is how long a drill may take.
+	drillMost = 24 * time.Hour
 )
 
 // managerEnds is the last that this daemon decides: the user manager stops, and all
@@ -13,57 +22,60 @@ func (d *decider) managerEnds(e ManagerEnds) {
 	}
 	d.ending = true
 	i := Incident{Kind: IncidentSession, Root: rootSession, Urgency: UrgencyCritical, Cause: e.Cause, Began: d.now}
-	if e.Machine {
+	if e.Machine || d.ShuttingDown {
 		i.Kind, i.Root, i.Urgency = IncidentMachine, rootMachine, UrgencyWarning
 	}
-	if open, ok := d.openOf(i.Kind); ok {
+	if open, ok := d.openLifeOf(i.Kind); ok {
 		i = open // it dies again before it was counted as back
-		i.Mended = time.Time{}
 	}
-	for _, name := range d.running() {
+	hit := false
+	for name, since := range d.running() {
 		if !lastsIn(i, name) {
-			i = suffers(i, trouble{key: name, unit: name, what: "it was stopped with the user manager", pulse: PulseDown, since: d.now})
+			i, _ = suffers(i, trouble{key: name, unit: name, what: "stopped with the user manager", pulse: PulseDown, since: since})
+			hit = true
 		}
 	}
 	switch {
-	case len(i.Symptoms) == 0: // nothing ran
+	case !hit && (i.ID == "" || !i.Wrong()): // nothing ran
 	case i.ID != "":
+		i.Mended = time.Time{}
 		d.setIncident(i)
 	default:
 		d.open(i)
 	}
 }
 
-// running are the services that are up, or on their way, by name.
-func (s State) running() []string {
-	var names []string
-	for name, u := range s.Units {
-		if u.Runs() && !u.Stopped && (!u.down() || s.owes(name)) {
-			names = append(names, name)
+// running are the services that are up, or on their way, by name, and those that went
+// down just now: with the others, and a moment before keeper was told.
+func (d *decider) running() iter.Seq2[string, time.Time] {
+	return func(yield func(string, time.Time) bool) {
+		for _, name := range slices.Sorted(maps.Keys(d.Units)) {
+			u, b := d.Units[name], d.brewing[name]
+			since := d.now
+			if u.down() {
+				since = b.since
+			}
+			just := !b.since.IsZero() && !b.excused && d.now.Sub(b.since).Abs() < justNow
+			if u.Runs() && !u.Stopped && (!u.down() || just) && !yield(name, since) {
+				return
+			}
 		}
 	}
-	slices.Sort(names)
-	return names
 }
 
-// owes says whether keeper is bringing the service back.
-func (s State) owes(name string) bool {
-	o, ok := s.debts[name]
-	return ok && !o.paid
-}
-
-func lastsIn(i Incident, key string) bool {
-	return slices.ContainsFunc(i.Symptoms, func(s Symptom) bool { return s.Key == key && s.To.IsZero() })
-}
-
-// openOf returns the open incident of that kind.
-func (s State) openOf(kind IncidentKind) (Incident, bool) {
+// openLifeOf returns the open incident of that kind, or one of the other kind that is
+// not mended: a user manager may die in a machine that goes down.
+func (s State) openLifeOf(kind IncidentKind) (Incident, bool) {
+	var other Incident
 	for _, i := range s.Incidents.Open {
-		if i.Kind == kind {
+		switch {
+		case i.Kind == kind:
 			return i, true
+		case (i.Kind == IncidentSession || i.Kind == IncidentMachine) && i.Wrong():
+			other = i
 		}
 	}
-	return Incident{}, false
+	return other, other.ID != ""
 }
 
 // resume goes on with the incidents of the daemon before. An alert may not have left
@@ -79,47 +91,54 @@ func (d *decider) resume(b Began) {
 			}
 		}
 	}
-	d.lifeDue = (b.Kind == LifeRevived || b.Kind == LifeBooted) && len(b.Down) > 0
+	d.lifeDue = len(b.Down) > 0 && (b.Kind == LifeRevived || b.Kind == LifeBooted || b.Kind == LifeSame && !d.knowsLife(b.At))
+}
+
+// knowsLife says whether there is, or was, an incident of the death at that time. The
+// daemon that was to open it may have died first.
+func (s State) knowsLife(at time.Time) bool {
+	is := func(i Incident) bool {
+		return (i.Kind == IncidentSession || i.Kind == IncidentMachine) && (!i.Opened.Before(at) || at.Sub(i.Began) < stopSpan)
+	}
+	return slices.ContainsFunc(s.Incidents.Open, is) || slices.ContainsFunc(s.Incidents.Closed, is)
 }
 
 // openLife opens the incident of the death that this life began with, or goes on with
 // the one that was opened when it was announced. Whoever made keeper stand down before
 // knows of it.
 func (d *decider) openLife() {
-	if !d.lifeDue || !d.standSeen {
+	if !d.lifeDue {
 		return
 	}
 	d.lifeDue = false
 	b := d.Began
 	i := Incident{Kind: IncidentSession, Root: rootSession, Urgency: UrgencyCritical, Cause: b.Cause, Began: b.At}
-	if b.Kind == LifeBooted {
+	if b.death() == LifeBooted {
 		i.Kind, i.Root = IncidentMachine, rootMachine
 		if b.Clean {
 			i.Urgency = UrgencyWarning
 		}
 	}
-	open, ok := d.openOf(i.Kind)
+	open, ok := d.openLifeOf(i.Kind)
 	switch {
 	case ok:
-		open.Cause = b.Cause
-		if !open.Mended.IsZero() {
-			open.Mended = time.Time{}
-			open.Returns++
-			open.Hold = d.hold(open.Returns)
-		}
+		open.Cause, open.Mended = b.Cause, time.Time{}
 		i = open
 	case d.StandDown.InForce():
 		return
 	}
 	first := b.Down[0].Left
 	for _, p := range b.Down {
+		first = min(first, p.Left)
+	}
+	for _, p := range b.Down {
 		if !lastsIn(i, p.Name) {
-			i = suffers(i, trouble{key: p.Name, unit: p.Name, what: "it went down: " + b.Cause, pulse: PulseDown, since: b.At.Add(p.Left - first)})
+			i, _ = suffers(i, trouble{key: p.Name, unit: p.Name, what: "down: " + b.Cause, pulse: PulseDown, since: b.At.Add(p.Left - first)})
 		}
 	}
 	if ok {
 		d.setIncident(i)
-		d.lookCommands(i.Began.Add(-looksBack))
+		d.lookCommands(i.Began.Add(-looksBack), true)
 		return
 	}
 	d.open(i)
@@ -128,6 +147,9 @@ func (d *decider) openLife() {
 // drillAsked begins a drill, or ends it.
 func (d *decider) drillAsked(e DrillAsked) {
 	now := d.Incidents.Drill
+	if most := d.now.Add(drillMost); e.Drill.Until.IsZero() || e.Drill.Until.After(most) {
+		e.Drill.Until = most
+	}
 	switch {
 	case e.Drill.Ended.IsZero():
 		if now != nil && now.Ended.IsZero() {
@@ -144,10 +166,12 @@ func (d *decider) endDrill(drill Drill, outcome DrillOutcome, why string) {
 	d.Incidents.Drill = &drill
 }
 
+func (s State) drillOn() bool { return s.Incidents.Drill != nil && s.Incidents.Drill.Ended.IsZero() }
+
 // judgeDrill ends a drill whose owner is not there any more to see its end: his session
 // went with the stack, or his time is up.
 func (d *decider) judgeDrill() {
-	if d.Incidents.Drill == nil || !d.Incidents.Drill.Ended.IsZero() {
+	if !d.drillOn() {
 		return
 	}
 	drill := *d.Incidents.Drill

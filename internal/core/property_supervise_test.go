@@ -325,6 +325,10 @@ func (n *night) event() Event {
 		return SettingsSeen{Settings: Settings{Adopt: AdoptOff, Defaults: randomSpec(r)}}
 	}
 	e := randomEvent(r, n.now)
+	if b, ok := e.(Began); ok && chance(r, 80) { // the next daemon goes on
+		b.Incidents = n.s.Incidents
+		return b
+	}
 	if x, ok := e.(PrepareForShutdown); ok && x.Active && chance(r, 80) {
 		return Wake{} // little happens after it
 	}
@@ -424,6 +428,16 @@ func sound(s State, now time.Time) string {
 		if !at.IsZero() && !at.After(now) && (at != s.examineUntil || s.examining != "") {
 			return fmt.Sprintf("it is to be done %v from now, and was not", at.Sub(now))
 		}
+	}
+	for _, list := range [][]Incident{s.Incidents.Open, s.Incidents.Closed} {
+		for _, i := range list {
+			if why := flaw(i); why != "" {
+				return fmt.Sprintf("incident %s: %s: %+v", i.ID, why, i)
+			}
+		}
+	}
+	if !s.judgeAt.IsZero() && !s.judgeAt.After(now) {
+		return fmt.Sprintf("it is to be judged %v from now, and was not", s.judgeAt.Sub(now))
 	}
 	for name, w := range s.watches {
 		if u := s.Units[name]; !u.Runs() || u.Active != "active" || u.Invocation != w.life {

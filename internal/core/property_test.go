@@ -148,6 +148,12 @@ func randomEvent(r *rand.Rand, now time.Time) Event {
 		return HelpersSeen{Dead: []string{"pasta", "aardvark-dns"}[:r.IntN(3)]}
 	case 27:
 		return StopUndone{Name: pick(r, randomNames...), Invocation: pick(r, "", "1", "2")}
+	case 28:
+		if chance(r, 5) {
+			return ManagerEnds{Cause: "random", Machine: chance(r, 50)}
+		}
+		return pick[Event](r, CommandsSeen{}, SessionSeen{Session{ID: "1", Since: now}},
+			DrillAsked{Drill{ID: pick(r, "1", "2"), Name: "random", Began: now, Until: now.Add(time.Duration(r.IntN(300)) * time.Second), Ended: pick(r, time.Time{}, now)}})
 	case 26:
 		return pick[Event](r, ManagerSeen{Stopped: chance(r, 60)}, ManagerWoken{Err: failed}, DelayTaken{Grant: 5 * time.Second, Err: failed})
 	}

@@ -134,10 +134,12 @@ type State struct {
 	restarted    []string // what that restart ends
 	superviseAt  time.Time
 
-	brewing    map[string]time.Time // what is wrong, and since when
-	lifeDue    bool                 // the incident that this life began with is to be opened
-	ending     bool                 // the user manager stops, and this daemon with it
-	sessions   map[string]Session   // that are open, as far as logind told
-	commandsTo time.Time            // up to when the journal was looked at
+	brewing    map[string]brew      // what is wrong, and since when
+	wellSince  map[string]time.Time // of the open incidents that are mended, by ID
+	judgedAt   time.Time
+	lifeDue    bool               // the incident that this life began with is to be opened
+	ending     bool               // the user manager stops, and this daemon with it
+	sessions   map[string]Session // that are open, as far as logind told
+	commandsTo time.Time          // up to when the journal was looked at
 	judgeAt    time.Time
 }
