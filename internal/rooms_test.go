@@ -31,12 +31,12 @@ const (
 )
 
 var (
-	pure  = []string{"quadlet", "guard"} // and core, more strictly
-	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config"}
+	pure  = []string{"quadlet", "guard", "redact"} // and core, more strictly
+	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal"}
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
 	// shelves are used by any room and know none.
-	shelves = []string{"atomicfile", "paths", "dirwatch", "term"}
+	shelves = []string{"atomicfile", "paths", "dirwatch", "term", "redact"}
 )
 
 // rule is one rule of the house. broken returns what is wrong with an import,
