@@ -149,8 +149,14 @@ func (l line) setuid(c core.Command, name func(string) string) (core.Command, bo
 		return c, false
 	}
 	c.User = name(string(l.UID))
-	if by, _, ok := strings.Cut(c.Text, " : "); ok && l.UID == "0" && program == "sudo" {
-		c.User = by // root's word is good
+	if between := map[string]string{"sudo": " : ", "pkexec": ": "}[program]; between != "" {
+		// The name that the line begins with is root's word, or nobody's.
+		if by, rest, ok := strings.Cut(c.Text, between); ok && !strings.Contains(by, "COMMAND=") {
+			c.Text = rest
+			if l.UID == "0" {
+				c.User = by
+			}
+		}
 	}
 	return c, true
 }

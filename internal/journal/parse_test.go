@@ -45,13 +45,13 @@ func TestRecorded(t *testing.T) {
 			list := commands(record(t, file), 1000, names)
 			lines := said(list)
 			for _, want := range []string{
-				"sudo flowstate: flowstate : PWD=/home/flowstate ; USER=root ; COMMAND=/usr/bin/id --password=*** x",
-				"sudo root: root : PWD=/ ; USER=flowstate ; COMMAND=/usr/bin/true",
+				"sudo flowstate: PWD=/home/flowstate ; USER=root ; COMMAND=/usr/bin/id --password=*** x",
+				"sudo root: PWD=/ ; USER=flowstate ; COMMAND=/usr/bin/true",
 				"su root: (to flowstate) root on none",
 				"su flowstate: FAILED SU (to root) flowstate on none",
-				"sudo boss: boss : PWD=/home/boss ; USER=root ; COMMAND=/usr/bin/loginctl terminate-user flowstate",
-				"sudo boss: boss : PWD=/home/boss ; USER=root ; COMMAND=/usr/bin/systemctl stop user@1000.service",
-				"sudo boss: boss : PWD=/home/boss ; USER=root ; COMMAND=/usr/bin/systemctl kill user-1000.slice",
+				"sudo boss: PWD=/home/boss ; USER=root ; COMMAND=/usr/bin/loginctl terminate-user flowstate",
+				"sudo boss: PWD=/home/boss ; USER=root ; COMMAND=/usr/bin/systemctl stop user@1000.service",
+				"sudo boss: PWD=/home/boss ; USER=root ; COMMAND=/usr/bin/systemctl kill user-1000.slice",
 				"systemd : Stopping user@1000.service - User Manager for UID 1000...",
 				"systemd : user@1000.service: Main process exited, code=killed, status=9/KILL",
 			} {
@@ -106,14 +106,14 @@ func TestWhatIsBelieved(t *testing.T) {
 		change map[string]any
 		want   string // empty: nothing
 	}{
-		"sudo":                        {nil, "sudo boss: boss : PWD=/ ; USER=root ; COMMAND=/usr/bin/true"},
-		"in the name of another":      {map[string]any{"MESSAGE": "root : COMMAND=x"}, "sudo boss: root : COMMAND=x"},
-		"sudo as root":                {map[string]any{"_UID": "0"}, "sudo boss: boss : PWD=/ ; USER=root ; COMMAND=/usr/bin/true"},
+		"sudo":                        {nil, "sudo boss: PWD=/ ; USER=root ; COMMAND=/usr/bin/true"},
+		"in the name of another":      {map[string]any{"MESSAGE": "root : COMMAND=x"}, "sudo boss: COMMAND=x"},
+		"sudo as root":                {map[string]any{"_UID": "0"}, "sudo boss: PWD=/ ; USER=root ; COMMAND=/usr/bin/true"},
 		"a program that ended":        {map[string]any{"_EXE": nil}, ""},
 		"somebody's own sudo":         {map[string]any{"_EXE": "/home/x/usr/bin/sudo"}, ""},
 		"somebody's own sudo, nearer": {map[string]any{"_EXE": "/usr/bin/../../home/x/sudo"}, ""},
 		"no uid":                      {map[string]any{"_UID": nil}, ""},
-		"several uids":                {map[string]any{"_UID": []string{"1001", "0"}}, "sudo boss: boss : PWD=/ ; USER=root ; COMMAND=/usr/bin/true"},
+		"several uids":                {map[string]any{"_UID": []string{"1001", "0"}}, "sudo boss: PWD=/ ; USER=root ; COMMAND=/usr/bin/true"},
 		"no time":                     {map[string]any{"__REALTIME_TIMESTAMP": "soon"}, ""},
 		"no text":                     {map[string]any{"MESSAGE": nil}, ""},
 		"too long a text":             {map[string]any{"MESSAGE": json.RawMessage("null")}, ""},
@@ -137,7 +137,7 @@ func TestWhatIsBelieved(t *testing.T) {
 			"MESSAGE": "Operator of unix-session:5 successfully authenticated as unix-user:boss to gain ONE-SHOT authorization for action org.freedesktop.login1.manage for system-bus-name::1.9 [loginctl terminate-user flowstate]"},
 			"polkit : Operator of unix-session:5 successfully authenticated as unix-user:boss to gain ONE-SHOT authorization for action org.freedesktop.login1.manage for system-bus-name::1.9 [loginctl terminate-user flowstate]"},
 		"pkexec": {map[string]any{"_COMM": "pkexec", "_EXE": "/usr/bin/pkexec", "MESSAGE": "boss: Executing command [USER=root] [TTY=/dev/pts/0] [CWD=/] [COMMAND=/usr/bin/true]"},
-			"pkexec boss: boss: Executing command [USER=root] [TTY=/dev/pts/0] [CWD=/] [COMMAND=/usr/bin/true]"},
+			"pkexec boss: Executing command [USER=root] [TTY=/dev/pts/0] [CWD=/] [COMMAND=/usr/bin/true]"},
 	} {
 		got := strings.Join(said(one(t, c.change)), "\n")
 		if got != c.want {

@@ -71,7 +71,7 @@ func fakeLogind(t *testing.T, b *bus) *fake {
 			return read(f, &f.inhibit)(what, who, why, mode)
 		},
 		"ListSessions": func() ([]listedSession, *dbus.Error) { return read(f, &f.sessions)() },
-		"GetUser": func(uid uint32) (dbus.ObjectPath, *dbus.Error) { return read(f, &f.getUser)(uid) },
+		"GetUser":      func(uid uint32) (dbus.ObjectPath, *dbus.Error) { return read(f, &f.getUser)(uid) },
 	}, objPath, managerIf)
 	f.set(objPath, managerIf, "PreparingForShutdown", false)
 	f.set(objPath, managerIf, "InhibitDelayMaxUSec", uint64(5_000_000))
