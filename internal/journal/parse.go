@@ -29,29 +29,33 @@ type field string
 func (f *field) UnmarshalJSON(b []byte) error {
 	*f = ""
 	var text string
-	if json.Unmarshal(b, &text) == nil {
-		*f = field(text)
-		return nil
-	}
-	// A byte that is none is a mistake, and not 44 for 300.
-	var numbers []uint8
 	var list []json.RawMessage
-	if json.Unmarshal(b, &list) != nil || len(list) == 0 {
-		return nil
+	switch {
+	case is(b, &text):
+		*f = field(text)
+	case !is(b, &list) || len(list) == 0:
+	case is(list[0], &text):
+		*f = field(text)
+	default:
+		*f = field(octets(list))
 	}
+	return nil
+}
+
+// is says whether the JSON is of v's type, and then fills it in.
+func is(b []byte, v any) bool { return json.Unmarshal(b, v) == nil }
+
+// octets is the text that the numbers are, or nothing where one is no octet.
+func octets(list []json.RawMessage) []byte {
+	text := make([]byte, 0, len(list))
 	for _, raw := range list {
 		n, err := strconv.ParseUint(string(raw), 10, 8)
 		if err != nil {
-			break
+			return nil
 		}
-		numbers = append(numbers, uint8(n))
+		text = append(text, byte(n))
 	}
-	if len(numbers) == len(list) {
-		*f = field(numbers)
-	} else if json.Unmarshal(list[0], &text) == nil {
-		*f = field(text)
-	}
-	return nil
+	return text
 }
 
 // line is what is used of a line.
