@@ -31,12 +31,12 @@ const (
 )
 
 var (
-	pure  = []string{"quadlet", "guard"} // and core, more strictly
-	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config"}
+	pure  = []string{"quadlet", "guard", "redact"} // and core, more strictly
+	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal"}
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
 	// shelves are used by any room and know none.
-	shelves = []string{"atomicfile", "paths", "dirwatch", "term"}
+	shelves = []string{"atomicfile", "paths", "dirwatch", "term", "redact"}
 )
 
 // rule is one rule of the house. broken returns what is wrong with an import,
@@ -285,6 +285,8 @@ func TestRules(t *testing.T) {
 		"containers of units":    {one("keeper/internal/containers", "keeper/internal/units"), "not one another"},
 		"cli with containers":    {one("keeper/internal/cli", "keeper/internal/containers"), "cli imports"},
 		"an edge of the engine":  {one("keeper/internal/logind", "keeper/internal/engine"), "not one another"},
+		"journal":                {one("keeper/internal/journal", "os/exec", "keeper/internal/core", "keeper/internal/redact"), ""},
+		"redact reads a file":    {one("keeper/internal/redact", "os"), "no I/O"},
 		"engine":                 {one("keeper/internal/engine", "context", "sync", "keeper/internal/core"), ""},
 		"engine with an edge":    {one("keeper/internal/engine", "keeper/internal/logind"), "engine imports core alone"},
 		"cli":                    {one("keeper/internal/cli", "os", "keeper/internal/app", "keeper/internal/history"), ""},
