@@ -71,12 +71,8 @@ func TestDrillsAreOfTheTable(t *testing.T) {
 				}
 				continue
 			}
-			expected, network := d.Expected(root), d.Interrupts == ScopeNetwork
-			if survives[want] != expected && !network {
+			if expected := d.Expected(root); survives[want] != expected {
 				t.Errorf("%s, %s: %s is expected, the table says %s", d.Name, m, expected, want)
-			}
-			if network && want != "back" {
-				t.Errorf("%s, %s: the table says %s", d.Name, m, want)
 			}
 		}
 	}

@@ -23,7 +23,13 @@ type Target struct {
 	// Daemon is the daemon's process, Unit the service that is struck at, if one is.
 	Daemon int
 	Unit   string
-	View   containers.View
+
+	view containers.View
+}
+
+// Here is the target that an account is, without what is struck at.
+func Here(uid int, user, runtime, storage string) Target {
+	return Target{User: user, Runtime: runtime, view: containers.Open(uid, user, runtime, storage)}
 }
 
 // Blow is a strike that fell.
@@ -138,7 +144,7 @@ func (h helper) pid(t Target) int {
 	if err != nil || pid < 2 {
 		return 0
 	}
-	comm, err := os.ReadFile(filepath.Join(t.View.Proc, strconv.Itoa(pid), "comm"))
+	comm, err := os.ReadFile(filepath.Join(t.view.Proc, strconv.Itoa(pid), "comm"))
 	if err != nil {
 		return 0
 	}
@@ -165,7 +171,7 @@ func killHelper(h helper) strike {
 
 // conmon is the monitor of the service's container.
 func conmon(t Target) (int, error) {
-	list, err := t.View.Processes()
+	list, err := t.view.Processes()
 	if err != nil {
 		return 0, err
 	}
@@ -205,7 +211,7 @@ func mainProcess(t Target) (monitor, pid int, err error) {
 	if monitor, err = conmon(t); err != nil {
 		return 0, 0, err
 	}
-	pid, ok := t.View.MainOf(t.Unit, monitor)
+	pid, ok := t.view.MainOf(t.Unit, monitor)
 	if !ok {
 		return 0, 0, fmt.Errorf("the main process of %s cannot be found", t.Unit)
 	}
@@ -221,6 +227,6 @@ func stopMain(_ context.Context, t Target) (Blow, error) {
 		if now, _, err := mainProcess(t); err != nil || now != monitor {
 			return nil // it lives another life
 		}
-		return t.View.ContinueOf(t.Unit, monitor)
+		return t.view.ContinueOf(t.Unit, monitor)
 	}}, signal(pid, unix.SIGSTOP)
 }
