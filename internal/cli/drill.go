@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -144,31 +143,34 @@ func renderDrills(rows []drillRow, now time.Time) string {
 			head = "\nroot strikes; what came of it is in: keeper history"
 		}
 		b.WriteString(head + "\n")
-		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for _, r := range rows {
-			if (r.Type != "") != root {
-				continue
-			}
-			name := r.Name
-			if r.Service {
-				name += " --service S"
-			}
-			fmt.Fprintf(t, "\n  %s\t%s\n", name, r.What)
-			fmt.Fprintf(t, "  \t%s; interrupts %s; must be %s%s\n", r.Mends, r.Interrupts, r.Expected, inTable(r.TableMS))
-			switch {
-			case r.Needs != "":
-				fmt.Fprintf(t, "  \tnot without %s\n", r.Needs)
-			case root:
-				fmt.Fprintf(t, "  \tas root: %s\n", r.Type)
-			case r.Last == nil:
-				fmt.Fprint(t, "  \tlast: never\n")
-			default:
-				fmt.Fprintf(t, "  \tlast: %s\n", lastLine(*r.Last, now))
+			if (r.Type != "") == root {
+				r.render(&b, now)
 			}
 		}
-		_ = t.Flush() // into memory
 	}
 	return b.String()
+}
+
+func (r drillRow) render(b *strings.Builder, now time.Time) {
+	name := r.Name
+	if r.Service {
+		name += " --service S"
+	}
+	fmt.Fprintf(b, "\n  %s\n    %s; %s\n", name, r.What, r.Mends)
+	if r.Needs != "" {
+		fmt.Fprintf(b, "    not here: nothing comes back from it without %s\n", r.Needs)
+		return
+	}
+	fmt.Fprintf(b, "    interrupts %s; must be %s%s\n", r.Interrupts, r.Expected, inTable(r.TableMS))
+	switch {
+	case r.Type != "":
+		fmt.Fprintf(b, "    as root: %s\n", r.Type)
+	case r.Last == nil:
+		b.WriteString("    last: never\n")
+	default:
+		fmt.Fprintf(b, "    last: %s\n", lastLine(*r.Last, now))
+	}
 }
 
 func inTable(ms int64) string {

@@ -85,6 +85,9 @@ func (w *watcher) service(t *thing, v core.Service, u core.Unit, revived bool, a
 	if another {
 		t.life = u.Invocation
 	}
+	if !another && u.Active == "active" && v.State == core.ServiceStarting {
+		return // it is in the same life: another daemon has not asked it yet
+	}
 	well := v.State == core.ServiceWell && u.Active == "active"
 	// A probe or two that failed are no outage yet, as the status has it.
 	ill := !well && v.State != core.ServiceFailing
