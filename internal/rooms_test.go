@@ -138,6 +138,12 @@ var rules = []rule{
 		broken: onlyOurs(append([]string{"core", "control"}, shelves...)...),
 	},
 	{
+		name:   "drill imports core, the wire types and what finds containers' processes",
+		why:    "it strikes as a person would, and sees what comes of it as a person does: by the daemon's status",
+		of:     rooms("drill"),
+		broken: onlyOurs("core", "control", "containers"),
+	},
+	{
 		name:   "engine imports core alone",
 		why:    "it declares the small interfaces it needs, so that the loop runs on fakes in its tests",
 		of:     rooms("engine"),
@@ -147,7 +153,7 @@ var rules = []rule{
 		name:   "cli imports control, app and what it reads without the daemon",
 		why:    "the daemon has the one truth; a command that worked it out by itself would contradict it one day",
 		of:     rooms("cli"),
-		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core", "term"),
+		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core", "drill", "term"),
 	},
 	{
 		name:   "shelves import nothing of keeper",
@@ -293,6 +299,8 @@ func TestRules(t *testing.T) {
 		"cli with an edge":       {one("keeper/internal/cli", "keeper/internal/units"), "cli imports"},
 		"metrics":                {one("keeper/internal/metrics", "net/http", "keeper/internal/control", "keeper/internal/atomicfile"), ""},
 		"metrics with a look":    {one("keeper/internal/metrics", "keeper/internal/probe"), "metrics imports"},
+		"drill":                  {one("keeper/internal/drill", "os/exec", "keeper/internal/control", "keeper/internal/containers"), ""},
+		"drill with units":       {one("keeper/internal/drill", "keeper/internal/units"), "drill imports"},
 		"a shelf":                {one("keeper/internal/paths", "keeper/internal/core", "os"), "shelves"},
 		"podman":                 {one("keeper/internal/podman", "github.com/containers/podman/v5/pkg/bindings"), ""},
 		"podman by the side":     {one("keeper/internal/app", "github.com/containers/podman/v5/pkg/bindings"), "Podman bindings"},
