@@ -110,7 +110,7 @@ func incident(t *testing.T, h *Host, id string) report.Report {
 	return r
 }
 
-// lost are the times at which /readyz ceased to answer, and answered again.
+// edges are the times at which /readyz ceased to answer, and answered again.
 type edges struct {
 	mu        sync.Mutex
 	down, ups []time.Time
@@ -150,7 +150,7 @@ func foundingIncident(t *testing.T, h *Host, r *receiver) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, diagnosis(h))
 	}
-	told := r.told(t, closing, blow, core.IncidentSession, core.AlertOpened, core.AlertClosed)
+	told := r.told(t, closing, blow, "session", core.AlertOpened, core.AlertClosed)
 	outage.Stop()
 	events := journal.Stop()
 	if all := r.taken(hookPath, blow); len(all) != 2 {
@@ -329,7 +329,6 @@ func receiverIll(t *testing.T, h *Host, r *receiver) {
 	await(t, 30*time.Second, "keeper tries to tell of it", func(context.Context) bool { return len(status(t, h).Incidents) > 0 && len(r.all(hookPath, begin)) > 0 })
 	stopped := stoppedServer("minio")
 	struck(t, h, stopped.strike)
-	at := time.Now()
 	took := await(t, notHelped, "minio goes on", func(ctx context.Context) bool { return !holds(ctx, h, stopped.ill) })
 	t.Logf("while the receiver was slow, a service that was stopped went on after %.1f s", took.Seconds())
 	r.set(t, fails)
@@ -337,7 +336,6 @@ func receiverIll(t *testing.T, h *Host, r *receiver) {
 		out, _ := keeper(ctx, h, "status")
 		return strings.Contains(out, "does not take alerts") && strings.Contains(out, "500")
 	})
-	wrong := time.Now()
 	if n := len(r.taken(hookPath, begin)); n != 0 {
 		t.Errorf("%d alerts were taken by a receiver that takes none", n)
 	}
@@ -346,21 +344,18 @@ func receiverIll(t *testing.T, h *Host, r *receiver) {
 		t.Fatalf("%v\n%s", err, said(t, h, begin))
 	}
 	r.set(t, takes)
-	told := r.told(t, 90*time.Second, begin, core.IncidentService, core.AlertOpened, core.AlertClosed)
+	open := time.Now()
+	told := r.told(t, 90*time.Second, begin, "redis.service", core.AlertOpened, core.AlertClosed)
 	i := incident(t, h, told[0].alert.Incident)
 	// Those that were asked for before it was known are on their way.
 	if beats := r.all(beatPath, begin.Add(2*time.Second)); len(beats) > 0 && beats[0].at.Before(i.Mended) {
 		t.Errorf("the heart beat at %s, while something was wrong since %s", beats[0].at.Format("15:04:05.0"), i.Began.Format("15:04:05.0"))
 	}
 	await(t, 2*beatEvery, "the heart beats again", func(context.Context) bool { return len(r.taken(beatPath, i.Mended)) > 0 })
-	if !strings.HasPrefix(i.Root, "redis") {
-		t.Errorf("it is about %s: %s", i.Root, i.Cause)
-	}
 	if !slices.ContainsFunc(i.Services, func(s report.Service) bool { return s.Name == "redis.service" && s.OutageMS > 5000 }) {
 		t.Errorf("the services: %+v", i.Services)
 	}
-	t.Logf("tried %d times; the alert arrived %.1f s after the receiver took any (mended %.1f s after the stop of minio)",
-		len(r.all(hookPath, begin))-2, told[0].at.Sub(wrong).Seconds(), i.Mended.Sub(at).Seconds())
+	t.Logf("it was mended after %.1f s; the alert arrived %.1f s after the receiver took any", i.Mended.Sub(begin).Seconds(), told[0].at.Sub(open).Seconds())
 }
 
 // alertsWait closes the receiver before the user manager ends, and opens it after a
@@ -391,8 +386,8 @@ func alertsWait(t *testing.T, h *Host, r *receiver) {
 	}
 	r.set(t, takes)
 	open := time.Now()
-	session := r.told(t, 90*time.Second, begin, core.IncidentSession, core.AlertOpened, core.AlertClosed)
-	machine := r.told(t, closing, begin, core.IncidentMachine, core.AlertOpened, core.AlertClosed)
+	session := r.told(t, 90*time.Second, begin, "session", core.AlertOpened, core.AlertClosed)
+	machine := r.told(t, closing, begin, "machine", core.AlertOpened, core.AlertClosed)
 	if all := r.taken(hookPath, begin); len(all) != 4 || all[0].alert.Incident != session[0].alert.Incident {
 		t.Errorf("of two incidents there arrived:\n%s", r.tell(begin))
 	}
@@ -416,7 +411,7 @@ func powerFails(t *testing.T, h *Host, r *receiver) {
 		t.Fatalf("%v\n%s", err, diagnosis(h))
 	}
 	back := time.Now()
-	told := r.told(t, time.Minute, begin, core.IncidentMachine, core.AlertOpened, core.AlertClosed)
+	told := r.told(t, time.Minute, begin, "machine", core.AlertOpened, core.AlertClosed)
 	if all := r.taken(hookPath, begin); len(all) != 2 {
 		t.Errorf("%d alerts for one power cut:\n%s", len(all), r.tell(begin))
 	}

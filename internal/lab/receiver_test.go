@@ -189,9 +189,9 @@ func (r *receiver) taken(path string, since time.Time) []call {
 	return slices.DeleteFunc(r.all(path, since), func(c call) bool { return c.status != http.StatusOK })
 }
 
-// told waits until as many alerts of the kind about such an incident have arrived, and
-// returns them.
-func (r *receiver) told(t *testing.T, limit time.Duration, since time.Time, about core.IncidentKind, kinds ...core.AlertKind) []call {
+// told waits until as many alerts about an incident of that root have arrived, of these
+// kinds, and returns them.
+func (r *receiver) told(t *testing.T, limit time.Duration, since time.Time, root string, kinds ...core.AlertKind) []call {
 	t.Helper()
 	var found []call
 	defer func() {
@@ -199,13 +199,13 @@ func (r *receiver) told(t *testing.T, limit time.Duration, since time.Time, abou
 			t.Logf("arrived:\n%s", r.tell(since))
 		}
 	}()
-	await(t, limit, fmt.Sprintf("the alerts %v about %s arrive", kinds, about), func(context.Context) bool {
-		found = r.about(since, about)
+	await(t, limit, fmt.Sprintf("the alerts %v about %s arrive", kinds, root), func(context.Context) bool {
+		found = r.about(since, root)
 		return len(found) >= len(kinds)
 	})
 	for n, k := range kinds {
 		if found[n].alert.Kind != k {
-			t.Errorf("alert %d about %s is %s, want %s", n+1, about, found[n].alert.Kind, k)
+			t.Errorf("alert %d about %s is %s, want %s", n+1, root, found[n].alert.Kind, k)
 		}
 		if found[n].alert.Incident != found[0].alert.Incident {
 			t.Errorf("one incident became two: %s and %s", found[0].alert.Incident, found[n].alert.Incident)
@@ -214,9 +214,9 @@ func (r *receiver) told(t *testing.T, limit time.Duration, since time.Time, abou
 	return found
 }
 
-// about are the alerts that were taken about incidents of a kind.
-func (r *receiver) about(since time.Time, kind core.IncidentKind) []call {
-	return slices.DeleteFunc(r.taken(hookPath, since), func(c call) bool { return c.alert.About != kind })
+// about are the alerts that were taken about incidents of a root.
+func (r *receiver) about(since time.Time, root string) []call {
+	return slices.DeleteFunc(r.taken(hookPath, since), func(c call) bool { return c.alert.Root != root })
 }
 
 // once fails where an alert was taken twice.
@@ -239,7 +239,7 @@ func (r *receiver) once(t *testing.T) {
 func (r *receiver) tell(since time.Time) string {
 	var b strings.Builder
 	for _, c := range append(r.all(hookPath, since), r.all(managerPath, since)...) {
-		fmt.Fprintf(&b, "%s %s %d (%s) %s %s %s: %s\n", c.at.Format("15:04:05.000"), c.path, c.status, c.answeredWith, c.key, c.alert.About, c.alert.Kind, c.alert.Title)
+		fmt.Fprintf(&b, "%s %s %d (%s) %s %s %s: %s\n", c.at.Format("15:04:05.000"), c.path, c.status, c.answeredWith, c.key, c.alert.Root, c.alert.Kind, c.alert.Title)
 	}
 	return b.String()
 }
