@@ -31,7 +31,7 @@ const (
 )
 
 var (
-	pure  = []string{"quadlet", "guard", "redact"} // and core, more strictly
+	pure  = []string{"quadlet", "guard", "redact", "report"} // and core, more strictly
 	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal"}
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
@@ -144,6 +144,12 @@ var rules = []rule{
 		broken: onlyOurs("core", "control", "containers"),
 	},
 	{
+		name:   "report imports core alone",
+		why:    "it says what the history says: what it is not given it does not know",
+		of:     rooms("report"),
+		broken: onlyOurs("core"),
+	},
+	{
 		name:   "engine imports core alone",
 		why:    "it declares the small interfaces it needs, so that the loop runs on fakes in its tests",
 		of:     rooms("engine"),
@@ -153,7 +159,7 @@ var rules = []rule{
 		name:   "cli imports control, app and what it reads without the daemon",
 		why:    "the daemon has the one truth; a command that worked it out by itself would contradict it one day",
 		of:     rooms("cli"),
-		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core", "drill", "term"),
+		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core", "drill", "alert", "report", "atomicfile", "term"),
 	},
 	{
 		name:   "shelves import nothing of keeper",
