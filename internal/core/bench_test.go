@@ -73,6 +73,10 @@ func BenchmarkDecideProbed(b *testing.B) {
 		for _, e := range []core.Event{core.LogindUp{}, core.StandDownSeen{}, core.SettingsSeen{Settings: core.Settings{Adopt: core.AdoptPropose}}, core.Began{Kind: core.LifeSame}, seen} {
 			state, _ = core.Decide(state, e, now)
 		}
+		well := state
+		for i := range n {
+			well, _ = core.Decide(well, core.Probed{Unit: seen.Units[i].Name, Invocation: seen.Units[i].Invocation, Outcome: core.Outcome{Condition: core.ConditionReady}}, now)
+		}
 		ill := state
 		for range 3 {
 			now = now.Add(10 * time.Minute)
@@ -90,6 +94,9 @@ func BenchmarkDecideProbed(b *testing.B) {
 			event core.Event
 		}{
 			{"well", state, probed(core.ConditionReady)},
+			{"all-well", well, probed(core.ConditionReady)},
+			{"wake-all-well", well, core.Wake{}},
+			{"unit-seen-all-well", well, core.UnitSeen{Unit: unit}},
 			{"failing", state, probed(core.ConditionSilent)},
 			{"all-ill", ill, probed(core.ConditionSilent)},
 			{"unit-seen", state, core.UnitSeen{Unit: unit}},

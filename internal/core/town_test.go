@@ -36,6 +36,7 @@ type town struct {
 	looks  int
 	linger bool
 	step   time.Duration
+	set    time.Duration // by how much the clock was set
 	broken string
 	// opened and closed count by incident; all are those that were ever seen, as they
 	// were last.
@@ -176,7 +177,7 @@ func (w *town) comes(name string) {
 }
 
 // mono is what CLOCK_MONOTONIC says.
-func (w *town) mono() time.Duration { return w.now.Sub(noon) + 24*time.Hour }
+func (w *town) mono() time.Duration { return w.now.Sub(noon) - w.set + 24*time.Hour }
 
 // dies has systemd wait before it restarts the service; risen is the restart.
 func (w *town) dies(names ...string) {
@@ -262,6 +263,7 @@ func (w *town) pass(d time.Duration) {
 // jump sets the clock. The engine's timer is on the monotonic one, and goes on.
 func (w *town) jump(d time.Duration) {
 	w.now = w.now.Add(d)
+	w.set += d
 	w.tell(Wake{})
 }
 
