@@ -70,7 +70,7 @@ func BenchmarkDecideProbed(b *testing.B) {
 			seen.Units = append(seen.Units, u)
 		}
 		state := core.State{Linger: core.LingerUnknown}
-		for _, e := range []core.Event{core.LogindUp{}, core.StandDownSeen{}, core.SettingsSeen{Settings: core.Settings{Adopt: core.AdoptPropose}}, core.Began{Kind: core.LifeSame}, seen} {
+		for _, e := range []core.Event{core.LogindUp{}, core.StandDownSeen{}, core.SettingsSeen{Settings: core.Settings{Adopt: core.AdoptPropose}}, core.Began{Kind: core.LifeSame}, core.LingerSeen{On: true}, seen} {
 			state, _ = core.Decide(state, e, now)
 		}
 		well := state

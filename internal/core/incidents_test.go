@@ -431,6 +431,47 @@ func TestIncidentIDsAreNotUsedTwice(t *testing.T) {
 	}
 }
 
+// An alert may not have left with the daemon before: it is handed over again, as long as
+// anybody wants to know.
+func TestAlertsAreHandedOverAgain(t *testing.T) {
+	t.Parallel()
+	w := begin(t, stack...)
+	w.dies("redis")
+	w.pass(30 * time.Second)
+	w.risen("redis")
+	w.pass(5 * time.Minute)
+	w.dies("minio")
+	w.pass(30 * time.Second)
+	w.again()
+	for _, a := range w.alerts {
+		if !w.mine[a.Key] {
+			t.Errorf("%s was not handed over again", a.Key)
+		}
+	}
+	if len(w.mine) != 3 {
+		t.Errorf("these were: %v", w.mine)
+	}
+	w.pass(25 * time.Hour)
+	w.again()
+	if !w.mine[w.alerts[len(w.alerts)-1].Key] || w.mine[w.alerts[0].Key] {
+		t.Errorf("these were, a day later: %v of %v", w.mine, w.heard())
+	}
+}
+
+// Drills are no reason to be told later when it is none.
+func TestDrillsAreNotCounted(t *testing.T) {
+	t.Parallel()
+	w := begin(t, stack...)
+	for range 4 {
+		w.tell(DrillAsked{Drill{ID: "d", Name: "kill", Began: w.now, Until: w.now.Add(time.Minute)}})
+		w.dies("redis")
+		w.pass(20 * time.Second)
+		w.risen("redis")
+		w.pass(5 * time.Minute)
+	}
+	w.want("opened redis | closed redis | opened redis | closed redis | opened redis | closed redis | opened redis | closed redis")
+}
+
 func TestDrills(t *testing.T) {
 	t.Parallel()
 	drill := func(w *town, name string) Drill {
