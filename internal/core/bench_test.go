@@ -84,6 +84,13 @@ func BenchmarkDecideProbed(b *testing.B) {
 				ill, _ = core.Decide(ill, core.Probed{Unit: seen.Units[i].Name, Invocation: seen.Units[i].Invocation, Outcome: core.Outcome{Condition: core.ConditionSilent}}, now)
 			}
 		}
+		b.Run(fmt.Sprintf("units=%d/once-all-ill", n), func(b *testing.B) { // a second later each time
+			s, at := ill, now
+			for b.Loop() {
+				at = at.Add(time.Second)
+				s, _ = core.Decide(s, core.CommandsSeen{}, at)
+			}
+		})
 		unit := seen.Units[n/2]
 		probed := func(c core.Condition) core.Event {
 			return core.Probed{Unit: unit.Name, Invocation: unit.Invocation, Outcome: core.Outcome{Condition: c}}

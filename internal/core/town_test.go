@@ -29,7 +29,6 @@ type town struct {
 	now    time.Time
 	houses map[string]*house
 	names  []string
-	lives  int
 	alerts []Alert          // in the order in which they came, each once
 	byKey  map[string]Alert // of all daemons
 	mine   map[string]bool  // the keys that this daemon handed over
