@@ -70,8 +70,12 @@ func BenchmarkDecideProbed(b *testing.B) {
 			seen.Units = append(seen.Units, u)
 		}
 		state := core.State{Linger: core.LingerUnknown}
-		for _, e := range []core.Event{core.LogindUp{}, core.StandDownSeen{}, core.SettingsSeen{Settings: core.Settings{Adopt: core.AdoptPropose}}, core.Began{Kind: core.LifeSame}, seen} {
+		for _, e := range []core.Event{core.LogindUp{}, core.StandDownSeen{}, core.SettingsSeen{Settings: core.Settings{Adopt: core.AdoptPropose}}, core.Began{Kind: core.LifeSame}, core.LingerSeen{On: true}, seen} {
 			state, _ = core.Decide(state, e, now)
+		}
+		well := state
+		for i := range n {
+			well, _ = core.Decide(well, core.Probed{Unit: seen.Units[i].Name, Invocation: seen.Units[i].Invocation, Outcome: core.Outcome{Condition: core.ConditionReady}}, now)
 		}
 		ill := state
 		for range 3 {
@@ -80,6 +84,13 @@ func BenchmarkDecideProbed(b *testing.B) {
 				ill, _ = core.Decide(ill, core.Probed{Unit: seen.Units[i].Name, Invocation: seen.Units[i].Invocation, Outcome: core.Outcome{Condition: core.ConditionSilent}}, now)
 			}
 		}
+		b.Run(fmt.Sprintf("units=%d/once-all-ill", n), func(b *testing.B) { // a second later each time
+			s, at := ill, now
+			for b.Loop() {
+				at = at.Add(time.Second)
+				s, _ = core.Decide(s, core.CommandsSeen{}, at)
+			}
+		})
 		unit := seen.Units[n/2]
 		probed := func(c core.Condition) core.Event {
 			return core.Probed{Unit: unit.Name, Invocation: unit.Invocation, Outcome: core.Outcome{Condition: c}}
@@ -90,6 +101,9 @@ func BenchmarkDecideProbed(b *testing.B) {
 			event core.Event
 		}{
 			{"well", state, probed(core.ConditionReady)},
+			{"all-well", well, probed(core.ConditionReady)},
+			{"wake-all-well", well, core.Wake{}},
+			{"unit-seen-all-well", well, core.UnitSeen{Unit: unit}},
 			{"failing", state, probed(core.ConditionSilent)},
 			{"all-ill", ill, probed(core.ConditionSilent)},
 			{"unit-seen", state, core.UnitSeen{Unit: unit}},

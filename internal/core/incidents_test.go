@@ -36,7 +36,11 @@ func TestIncidents(t *testing.T) {
 			w.heals("postgres", "django")
 		}, "opened django | closed postgres"},
 		"postgres is down for two minutes": {func(w *town) { w.dies("postgres"); w.pass(2 * time.Minute); w.risen("postgres") }, "opened postgres | closed postgres"},
-		"all by one blow":                  {func(w *town) { w.dies("postgres", "redis", "minio", "django"); w.pass(time.Minute); w.risen("postgres", "redis", "minio", "django") }, "opened minio | closed minio"},
+		"all by one blow": {func(w *town) {
+			w.dies("postgres", "redis", "minio", "django")
+			w.pass(time.Minute)
+			w.risen("postgres", "redis", "minio", "django")
+		}, "opened minio | closed minio"},
 		"two ten minutes apart": {func(w *town) {
 			w.dies("redis")
 			w.pass(time.Minute)
@@ -431,6 +435,47 @@ func TestIncidentIDsAreNotUsedTwice(t *testing.T) {
 	}
 }
 
+// An alert may not have left with the daemon before: it is handed over again, as long as
+// anybody wants to know.
+func TestAlertsAreHandedOverAgain(t *testing.T) {
+	t.Parallel()
+	w := begin(t, stack...)
+	w.dies("redis")
+	w.pass(30 * time.Second)
+	w.risen("redis")
+	w.pass(5 * time.Minute)
+	w.dies("minio")
+	w.pass(30 * time.Second)
+	w.again()
+	for _, a := range w.alerts {
+		if !w.mine[a.Key] {
+			t.Errorf("%s was not handed over again", a.Key)
+		}
+	}
+	if len(w.mine) != 3 {
+		t.Errorf("these were: %v", w.mine)
+	}
+	w.pass(25 * time.Hour)
+	w.again()
+	if !w.mine[w.alerts[len(w.alerts)-1].Key] || w.mine[w.alerts[0].Key] {
+		t.Errorf("these were, a day later: %v of %v", w.mine, w.heard())
+	}
+}
+
+// Drills are no reason to be told later when it is none.
+func TestDrillsAreNotCounted(t *testing.T) {
+	t.Parallel()
+	w := begin(t, stack...)
+	for range 4 {
+		w.tell(DrillAsked{Drill{ID: "d", Name: "kill", Began: w.now, Until: w.now.Add(time.Minute)}})
+		w.dies("redis")
+		w.pass(20 * time.Second)
+		w.risen("redis")
+		w.pass(5 * time.Minute)
+	}
+	w.want("opened redis | closed redis | opened redis | closed redis | opened redis | closed redis | opened redis | closed redis")
+}
+
 func TestDrills(t *testing.T) {
 	t.Parallel()
 	drill := func(w *town, name string) Drill {
@@ -554,5 +599,50 @@ func TestIncidentBounds(t *testing.T) {
 	}
 	if i := w.incident("a-service-with-a-name-000"); len(i.Services) != 400 {
 		t.Errorf("it hit %d services", len(i.Services))
+	}
+}
+
+// So many are open that there is no room: what else is wrong is added to one of them,
+// once, and nothing is lost. One that is mended for long makes room.
+func TestTooManyIncidents(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for n := range 30 {
+		names = append(names, fmt.Sprintf("s%02d", n))
+	}
+	w := begin(t, names...)
+	for _, name := range names {
+		w.dies(name)
+		w.pass(time.Minute)
+	}
+	symptoms := 0
+	for _, i := range w.s.Incidents.Open {
+		symptoms += len(i.Symptoms)
+		if i.Omitted > 0 {
+			t.Errorf("something was left out: %+v", i)
+		}
+	}
+	if len(w.s.Incidents.Open) != mostIncidents || symptoms != 30 || len(w.opened) != mostIncidents {
+		t.Errorf("%d are open with %d symptoms, %d were told of", len(w.s.Incidents.Open), symptoms, len(w.opened))
+	}
+	w.risen(names...)
+	w.pass(5 * time.Minute)
+	if len(w.closed) != mostIncidents || len(w.s.Incidents.Open) > 0 {
+		t.Errorf("%d were closed", len(w.closed))
+	}
+	// Held open for a day, all of them.
+	for n := range mostIncidents {
+		root := fmt.Sprintf("s%02d.service", n)
+		w.s.Incidents.Recent[root] = Recent{Returns: 4, Last: w.now}
+		w.dies(names[n])
+		w.pass(time.Minute)
+		w.risen(names[n])
+	}
+	w.pass(2 * time.Hour)
+	was := len(w.alerts)
+	w.dies("s29")
+	w.pass(time.Minute)
+	if len(w.alerts) != was+2 || w.alerts[was].Kind != AlertClosed || w.alerts[was+1].Root != "s29.service" {
+		t.Errorf("nobody was told of s29:\n%s", w.heard())
 	}
 }

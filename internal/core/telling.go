@@ -207,7 +207,11 @@ func text(i Incident, t Telling) string {
 	if t.Kind == AlertClosed {
 		line("from %s until %s, %s", i.Began.Format(toldTime), i.Mended.Format(toldTime), told(i.outageTold(t)))
 	} else {
-		line("since %s, %s ago", i.Began.Format(toldTime), told(i.outageTold(t)))
+		ago := ""
+		if d := i.outageTold(t); d >= time.Second {
+			ago = ", " + told(d) + " ago"
+		}
+		line("since %s%s", i.Began.Format(toldTime), ago)
 	}
 	for n, s := range i.Services {
 		if n == toldServices {
@@ -235,7 +239,10 @@ func fate(i Incident, s Affected, t Telling) string {
 	case pulse == PulseUp:
 		return "was away for " + away
 	}
-	what := fmt.Sprintf("is %s, for %s", pulse, told(max(0, t.At.Sub(s.since()))))
+	what := "is " + string(pulse)
+	if d := t.At.Sub(s.since()); d >= time.Second {
+		what += ", for " + told(d)
+	}
 	if s.Times > 1 {
 		what += fmt.Sprintf(" (%d times, %s in all)", s.Times, away)
 	}
@@ -259,7 +266,7 @@ func toType(i Incident, t Telling) []string {
 	var list []string
 	switch {
 	case i.Kind == IncidentProtection && i.Root == rootLinger:
-		list = []string{"To set it: loginctl enable-linger"}
+		list = []string{"To set it: loginctl enable-linger $USER"}
 	case i.Kind == IncidentProtection && i.Root == rootArm:
 		list = []string{"To start it: systemctl --user enable --now keeper-session.service"}
 	case i.Kind == IncidentProtection:

@@ -34,7 +34,10 @@ func TestWhatAlertsSay(t *testing.T) {
 			w.risen("redis", "postgres", "minio", "django")
 			w.pass(time.Hour)
 		},
-		"flapping": func(w *town) { w.flap([]string{"redis"}, 3*time.Minute, 20*time.Second, 5*time.Hour); w.pass(time.Hour) },
+		"flapping": func(w *town) {
+			w.flap([]string{"redis"}, 3*time.Minute, 20*time.Second, 5*time.Hour)
+			w.pass(time.Hour)
+		},
 		"linger-off": func(w *town) {
 			w.linger = false
 			w.tell(LingerHint{})

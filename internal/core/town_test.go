@@ -29,13 +29,13 @@ type town struct {
 	now    time.Time
 	houses map[string]*house
 	names  []string
-	lives  int
 	alerts []Alert          // in the order in which they came, each once
 	byKey  map[string]Alert // of all daemons
 	mine   map[string]bool  // the keys that this daemon handed over
 	looks  int
 	linger bool
 	step   time.Duration
+	set    time.Duration // by how much the clock was set
 	broken string
 	// opened and closed count by incident; all are those that were ever seen, as they
 	// were last.
@@ -176,7 +176,7 @@ func (w *town) comes(name string) {
 }
 
 // mono is what CLOCK_MONOTONIC says.
-func (w *town) mono() time.Duration { return w.now.Sub(noon) + 24*time.Hour }
+func (w *town) mono() time.Duration { return w.now.Sub(noon) - w.set + 24*time.Hour }
 
 // dies has systemd wait before it restarts the service; risen is the restart.
 func (w *town) dies(names ...string) {
@@ -262,6 +262,7 @@ func (w *town) pass(d time.Duration) {
 // jump sets the clock. The engine's timer is on the monotonic one, and goes on.
 func (w *town) jump(d time.Duration) {
 	w.now = w.now.Add(d)
+	w.set += d
 	w.tell(Wake{})
 }
 
