@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"os"
 
 	"github.com/nicholas-fedor/shoutrrr"
@@ -42,7 +41,7 @@ func sendCommand(to term.IO) *cobra.Command {
 }
 
 func shout(r alert.ShoutRequest) alert.ShoutAnswer {
-	sender, err := shoutrrr.NewSender(log.New(io.Discard, "", 0), r.URL)
+	sender, err := shoutrrr.CreateSenderWithOptions(types.SenderOptions{}, r.URL)
 	if err != nil {
 		return alert.ShoutAnswer{Err: err.Error(), Wrong: true}
 	}

@@ -46,7 +46,7 @@ func TestSecretsStayIn(t *testing.T) {
 	const token = "T0KENT0KENT0KEN"
 	r := newReceiver(t)
 	r.setMood(func(w http.ResponseWriter, req *http.Request) bool {
-		w.WriteHeader(400)
+		w.WriteHeader(http.StatusBadRequest)
 		_, _ = w.Write([]byte("no such hook: " + req.URL.Path + " " + req.Header.Get("Authorization")))
 		return false
 	})

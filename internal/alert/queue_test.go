@@ -240,7 +240,7 @@ func TestRefused(t *testing.T) {
 	r := newReceiver(t)
 	r.setMood(func(w http.ResponseWriter, req *http.Request) bool {
 		if req.Header.Get("Idempotency-Key") == "a/1" {
-			w.WriteHeader(400)
+			w.WriteHeader(http.StatusBadRequest)
 			return false
 		}
 		return true
@@ -277,7 +277,7 @@ func TestRetryAfter(t *testing.T) {
 	r := newReceiver(t)
 	r.setMood(func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Retry-After", "100000000")
-		w.WriteHeader(429)
+		w.WriteHeader(http.StatusTooManyRequests)
 		return false
 	})
 	q, _, _ := queueIn(t, t.TempDir(), r.channel("ops"))

@@ -181,7 +181,7 @@ func (q *Queue) deliver(ctx context.Context, l *lane, i *item) {
 	}
 }
 
-func spread(d time.Duration) time.Duration { return d + rand.N(d/10+1) }
+func spread(d time.Duration) time.Duration { return d + rand.N(d/10+1) } //nolint:gosec // nobody gains by guessing it
 
 // Flush tries all that waits, once and at once, until that is done or the context ends.
 func (q *Queue) Flush(ctx context.Context) {

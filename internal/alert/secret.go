@@ -87,9 +87,7 @@ func redact(s string, secrets ...string) string {
 		for _, values := range u.Query() {
 			parts = append(parts, values...)
 		}
-		for _, piece := range strings.Split(u.Path, "/") {
-			parts = append(parts, piece)
-		}
+		parts = append(parts, strings.Split(u.Path, "/")...)
 		for _, p := range parts {
 			if len(p) >= 4 {
 				s = strings.ReplaceAll(s, p, "…")

@@ -10,14 +10,15 @@ import (
 	"keeper/internal/core"
 )
 
-// ShoutRequest is what the program with the library reads, and ShoutAnswer what it
-// prints: the address is in neither its arguments nor its environment.
+// What the program with the library reads and prints: the address is in neither its arguments nor its environment.
 type (
+	// ShoutRequest is one message.
 	ShoutRequest struct {
 		URL   string `json:"url"`
 		Title string `json:"title"`
 		Text  string `json:"text"`
 	}
+	// ShoutAnswer is what became of it.
 	ShoutAnswer struct {
 		OK  bool   `json:"ok"`
 		Err string `json:"error,omitempty"`

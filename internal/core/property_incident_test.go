@@ -128,7 +128,7 @@ func TestIncidentProperties(t *testing.T) {
 	seen := map[string]int{}
 	kinds := map[IncidentKind]int{}
 	alerts := map[AlertKind]int{}
-	for seed := range uint64(propertyRuns * 2) {
+	for seed := range uint64(propertyRuns) {
 		r := rand.New(rand.NewPCG(seed, 6))
 		w := begin(t, stack...)
 		type snap struct {

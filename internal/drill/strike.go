@@ -225,7 +225,7 @@ func stopMain(_ context.Context, t Target) (Blow, error) {
 	}
 	return Blow{Undo: func() error {
 		if now, _, err := mainProcess(t); err != nil || now != monitor {
-			return nil // it lives another life
+			return nil //nolint:nilerr // it lives another life: nothing is left to undo
 		}
 		return t.view.ContinueOf(t.Unit, monitor)
 	}}, signal(pid, unix.SIGSTOP)

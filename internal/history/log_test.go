@@ -248,8 +248,8 @@ func TestLogSurvivesDamage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		from, to := r.IntN(len(data)), 0
-		to = from + 1 + r.IntN(len(data)-from)
+		from := r.IntN(len(data))
+		to := from + 1 + r.IntN(len(data)-from)
 		kind := r.IntN(4)
 		switch kind {
 		case 0: // cut short

@@ -96,7 +96,7 @@ func (r Report) picture() picture {
 			if pulse == core.PulseUp && z <= a {
 				return
 			}
-			row.Bars = append(row.Bars, bar{Pulse: pulse, Style: template.CSS(fmt.Sprintf("left:%.3f%%;width:%.3f%%", a, z-a)),
+			row.Bars = append(row.Bars, bar{Pulse: pulse, Style: left(a) + width(z-a),
 				Title: fmt.Sprintf("%s %s for %s, from %s", row.Name, pulse, span(to.Sub(from).Milliseconds()), from.Local().Format("15:04:05.000"))})
 		}
 		for _, st := range s.Stretches {
@@ -114,6 +114,15 @@ func (r Report) picture() picture {
 	}
 	p.Marks = r.marks(place)
 	return p
+}
+
+// left and width are numbers, and nothing that anybody wrote.
+func left(percent float64) template.CSS {
+	return template.CSS(fmt.Sprintf("left:%.3f%%;", percent)) //nolint:gosec // a number
+}
+
+func width(percent float64) template.CSS {
+	return template.CSS(fmt.Sprintf("width:%.3f%%", percent)) //nolint:gosec // a number
 }
 
 // marks are the blows first, then the decisions, as many as there is room for.
@@ -145,7 +154,7 @@ func (r Report) marks(place func(time.Time) float64) []mark {
 	}
 	for n := range out {
 		m := &out[n]
-		m.At = template.CSS(fmt.Sprintf("left:%.3f%%", m.percent))
+		m.At = left(m.percent)
 		m.Label = fmt.Sprint(m.First)
 		if m.count > 1 {
 			m.Label += "…"
@@ -185,7 +194,7 @@ func ticks(from, to, begin time.Time, place func(time.Time) float64) []tick {
 			label = "−" + core.Span(time.Duration(-n)*step)
 		}
 		if pct := place(at); pct < 97 {
-			list = append(list, tick{At: template.CSS(fmt.Sprintf("left:%.3f%%", pct)), Label: label})
+			list = append(list, tick{At: left(pct), Label: label})
 		}
 	}
 	return list
