@@ -42,10 +42,10 @@ every = "10s"
 	// near is how far the times in a report may be from what was seen from outside.
 	near = 1500 * time.Millisecond
 
-	// breakRedis leaves Redis unable to start, and ends it. systemd gives up on it soon:
-	// what fell again and again is watched for longer before it counts as well.
+	// breakRedis leaves Redis unable to start, and ends it. systemd does not try to: what
+	// it started again and again is watched for longer before it counts as well.
 	breakRedis = `d=$home/.config/systemd/user/redis.service.d; account mkdir -p $d
-printf '[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=1\n[Service]\nExecStartPre=/bin/false\n' >$d/10-broken.conf; account systemctl --user daemon-reload; kill -KILL $(server redis)`
+printf '[Service]\nRestart=no\nExecStartPre=/bin/false\n' >$d/10-broken.conf; account systemctl --user daemon-reload; kill -KILL $(server redis)`
 	mendRedis = `rm $home/.config/systemd/user/redis.service.d/10-broken.conf; account systemctl --user daemon-reload
 account systemctl --user reset-failed redis django; account systemctl --user start redis django`
 )
