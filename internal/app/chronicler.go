@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"keeper/internal/control"
 	"keeper/internal/core"
 )
 
@@ -26,8 +27,8 @@ type chronicler struct {
 	// of is the incident that a recording is made for.
 	of   string
 	tape tape
-	// failed says that the history could not be written last time.
-	failed bool
+	// failed is why the history could not be written last time.
+	failed string
 }
 
 // tape is a recording: history.Recording.
@@ -121,17 +122,19 @@ func (c *chronicler) tell(e core.Entry) {
 // flush writes what was left. The history first: an alert names an incident in it.
 func (c *chronicler) flush() {
 	c.mu.Lock()
-	entries, alerts, events := c.entries, c.alerts, c.events
+	entries, alerts, events, failed := c.entries, c.alerts, c.events, c.failed
 	c.entries, c.alerts, c.events = nil, nil, nil
 	c.mu.Unlock()
-	if len(entries) > 0 || c.failed {
+	if len(entries) > 0 || failed != "" {
 		err := c.Append(time.Now(), entries...)
-		if err != nil && !c.failed {
+		if err != nil && failed == "" {
 			c.log.Error("the history cannot be written; what there is to say is kept in memory as far as there is room", "error", err)
-		} else if err == nil && c.failed {
+		} else if err == nil && failed != "" {
 			c.log.Info("the history is written again")
 		}
-		c.failed = err != nil
+		c.mu.Lock()
+		c.failed = errText(err)
+		c.mu.Unlock()
 	}
 	for _, r := range events {
 		c.tapeOut(r)
@@ -141,6 +144,16 @@ func (c *chronicler) flush() {
 			c.log.Error("an alert could not be kept on disk", "alert", a.Key, "error", err)
 		}
 	}
+}
+
+// problems are what a person should know of the history itself.
+func (c *chronicler) problems() []control.Problem {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed == "" {
+		return nil
+	}
+	return []control.Problem{{What: "the history cannot be written: " + c.failed, Try: "df -h ~/.local/state   # keeper keeps the newest in memory, and tries again by itself"}}
 }
 
 // tapeOut writes one event. A recording is a help for developers: where it cannot be

@@ -222,8 +222,19 @@ func (r *recorder) run(ctx context.Context) {
 // would be told twice.
 func (r *recorder) write() {
 	r.save()
+	before := len(r.story.problems())
 	r.story.flush()
+	if len(r.story.problems()) != before {
+		r.changes.Tell()
+	}
+	if len(r.story.problems()) > 0 {
+		// What could not be written is tried again though nothing else happens.
+		time.AfterFunc(historyRetry, func() { poke(r.dirty) })
+	}
 }
+
+// historyRetry is when the history is tried again that could not be written.
+const historyRetry = 5 * time.Second
 
 // save writes state.json if anything but the time has changed in it.
 func (r *recorder) save() {
@@ -311,6 +322,7 @@ func (r *recorder) status(s core.State, now time.Time) control.Status {
 	}
 	slices.SortFunc(st.Units, func(a, b core.Unit) int { return strings.Compare(a.Name, b.Name) })
 	st.Problems = append(control.Problems(st), r.meter.problems()...)
+	st.Problems = append(st.Problems, r.story.problems()...)
 	st.Well = len(st.Problems) == 0
 	return st
 }
