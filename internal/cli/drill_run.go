@@ -25,8 +25,8 @@ func drillRunCommand(to term.IO) *cobra.Command {
 		Use:   "run NAME",
 		Short: "Strike, watch until all is as before, and keep the result",
 		Long: `run strikes once, shows the clock until all is as before, and keeps the result in the
-history. How long something was away is what keeper saw: from its unit's change, or
-its failed probe, until it was well again.
+history. What was struck is away from the blow on, anything else from when systemd or
+keeper saw it, until keeper finds it well again.
 
 It refuses where not all is well to begin with, or nothing would bring the stack back.
 What interrupts anything asks first; without a terminal that needs --yes. Interrupting
