@@ -58,6 +58,7 @@ func TestDrill(t *testing.T) {
 					t.Run(d.Name, func(t *testing.T) { drilled(t, h, d) })
 				}
 			}
+			t.Run("terminate-user from a session", func(t *testing.T) { drilledFromSession(t, h, m) })
 		})
 	}
 }
@@ -143,6 +144,36 @@ func drilled(t *testing.T, h *Host, d drillListed) {
 		// What needs redis may go with it; nothing else may.
 		unchanged(t, h, map[string]life{"postgres": before["postgres"], "minio": before["minio"]})
 	}
+}
+
+// drilledFromSession strikes the drill that ends the session it is typed in. Nobody but
+// the daemon sees its end.
+func drilledFromSession(t *testing.T, h *Host, m Mode) {
+	t.Helper()
+	rested(t, h)
+	s := must[*Session](t)(h.OpenSession(t.Context()))
+	begun := time.Now()
+	if err := s.Type(".local/bin/keeper drill run terminate-user --yes"); err != nil {
+		t.Fatal(err)
+	}
+	var last control.Drill
+	await(t, 2*time.Minute, "the history has the result", func(context.Context) bool {
+		for _, d := range drills(t, h) {
+			if d.Name == "terminate-user" && d.Last != nil {
+				last = *d.Last
+			}
+		}
+		return last.Began.After(begun.Add(-time.Second)) && !last.Ended.IsZero()
+	})
+	t.Logf("%+v", last)
+	want := core.DrillBack
+	if m == ModeRoot {
+		want = core.DrillUnknown // nothing shows the daemon that the blow fell
+	}
+	if last.Outcome != want || (want == core.DrillBack) != (last.OutageMS > 0) {
+		t.Errorf("%s after %d ms, want %s: %s", last.Outcome, last.OutageMS, want, last.Why)
+	}
+	allWell(t, h)
 }
 
 // rested waits until nothing of an earlier drill is left.
