@@ -77,18 +77,17 @@ func daemon(pid int) func(*control.Status) {
 }
 
 // play carries a drill out on a town, whose story is told from the blow on.
-func play(t *testing.T, name, unit string, blow Blow, tells func(core.Drill) error, story func(w *town, cancel func())) (Result, error, *town, []string) {
+func play(t *testing.T, name, unit string, blow Blow, tells func(core.Drill) error, story func(w *town, cancel func())) (res Result, w *town, lines []string, err error) {
 	t.Helper()
 	d, ok := Find(name)
 	if !ok {
 		t.Fatalf("there is no %s", name)
 	}
-	w := newTown()
+	w = newTown()
 	w.tells = tells
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	struck := make(chan struct{})
-	var lines []string
 	r := &Run{Drill: d, Target: Target{Unit: unit}, Daemon: w,
 		Said:   func(m Moment) { lines = append(lines, m.What) },
 		Strike: func(context.Context, Target) (Blow, error) { close(struck); return blow, nil },
@@ -98,8 +97,8 @@ func play(t *testing.T, name, unit string, blow Blow, tells func(core.Drill) err
 		<-struck
 		story(w, cancel)
 	}()
-	res, err := r.Do(ctx, well())
-	return res, err, w, lines
+	res, err = r.Do(ctx, well())
+	return res, w, lines, err
 }
 
 func TestRun(t *testing.T) {
@@ -195,7 +194,7 @@ func TestRun(t *testing.T) {
 				if tt.blow != nil {
 					blow = tt.blow()
 				}
-				res, err, w, lines := play(t, tt.drill, tt.unit, blow, nil, tt.story)
+				res, w, lines, err := play(t, tt.drill, tt.unit, blow, nil, tt.story)
 				if err != nil {
 					t.Fatalf("%v\n%s", err, strings.Join(lines, "\n"))
 				}
@@ -223,7 +222,7 @@ func TestUndo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		undone := 0
 		blow := Blow{Undo: func() error { undone++; return nil }}
-		res, err, w, _ := play(t, "container-stop-signal", "redis.service", blow, nil, func(w *town, cancel func()) {
+		res, w, _, err := play(t, "container-stop-signal", "redis.service", blow, nil, func(w *town, cancel func()) {
 			w.says <- well(redis(core.ServiceFrozen, "active", "1"))
 			time.Sleep(time.Second)
 			cancel()
@@ -235,7 +234,7 @@ func TestUndo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		undone := 0
 		blow := Blow{Undo: func() error { undone++; return nil }}
-		res, err, _, _ := play(t, "container-stop-signal", "redis.service", blow, nil, func(w *town, _ func()) {
+		res, _, _, err := play(t, "container-stop-signal", "redis.service", blow, nil, func(w *town, _ func()) {
 			w.says <- well(redis(core.ServiceFrozen, "active", "1"))
 		})
 		if err != nil || undone != 1 || res.Drill.Outcome != core.DrillFailed {
@@ -245,7 +244,7 @@ func TestUndo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		undone := 0
 		blow := Blow{Undo: func() error { undone++; return nil }}
-		res, err, _, _ := play(t, "container-stop-signal", "redis.service", blow, nil, func(w *town, _ func()) {
+		res, _, _, err := play(t, "container-stop-signal", "redis.service", blow, nil, func(w *town, _ func()) {
 			w.says <- well(redis(core.ServiceFrozen, "active", "1"))
 			time.Sleep(time.Second)
 			w.says <- well()
@@ -260,7 +259,7 @@ func TestUndo(t *testing.T) {
 func TestSessionEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		_, err, w, _ := play(t, "terminate-user", "", Blow{}, nil, func(_ *town, cancel func()) { cancel() })
+		_, w, _, err := play(t, "terminate-user", "", Blow{}, nil, func(_ *town, cancel func()) { cancel() })
 		if !errors.Is(err, ErrCut) || len(w.told) != 1 {
 			t.Errorf("%v, told %+v", err, w.told)
 		}
@@ -272,7 +271,7 @@ func TestEndedByTheDaemon(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var id string
-		res, err, _, _ := play(t, "terminate-user", "", Blow{}, func(d core.Drill) error { id = d.ID; return nil }, func(w *town, _ func()) {
+		res, _, _, err := play(t, "terminate-user", "", Blow{}, func(d core.Drill) error { id = d.ID; return nil }, func(w *town, _ func()) {
 			time.Sleep(time.Second)
 			w.says <- well(daemon(43), func(st *control.Status) {
 				st.Began = core.LifeRevived
