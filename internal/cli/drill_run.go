@@ -25,8 +25,8 @@ func drillRunCommand(to term.IO) *cobra.Command {
 		Use:   "run NAME",
 		Short: "Strike, watch until all is as before, and keep the result",
 		Long: `run strikes once, shows the clock until all is as before, and keeps the result in the
-history. How long something was away is what keeper saw: from its unit's change, or
-its failed probe, until it was well again.
+history. What was struck is away from the blow on, anything else from when systemd or
+keeper saw it, until keeper finds it well again.
 
 It refuses where not all is well to begin with, or nothing would bring the stack back.
 What interrupts anything asks first; without a terminal that needs --yes. Interrupting
@@ -91,8 +91,6 @@ func pickDrill(name string) (drill.Drill, error) {
 		return d, term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("there is no drill %q; see: keeper drill list", name)}
 	case d.Root != "":
 		return d, term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("%s is root's to strike, and keeper never acts as root; what to type: keeper drill list", name)}
-	case os.Getuid() == 0:
-		return d, term.Exit{Code: term.ExitUsage, Err: errors.New("a drill is struck as the account that keeper looks after, and not as root; log in as that")}
 	}
 	return d, nil
 }
@@ -114,6 +112,9 @@ func pickTarget(d drill.Drill, service string, st control.Status) (string, error
 	return units[0], nil
 }
 
+// asRoot is why root strikes nothing.
+var asRoot = control.Problem{What: "a drill is struck as the account that keeper looks after, and never as root", Try: "log in as that account"}
+
 // mayStrike is nil where nothing speaks against it.
 func mayStrike(ctx context.Context, d drill.Drill, st control.Status, unit string) error {
 	open := false
@@ -124,6 +125,9 @@ func mayStrike(ctx context.Context, d drill.Drill, st control.Status, unit strin
 		}
 	}
 	reasons := d.Refusals(st, unit, open)
+	if os.Getuid() == 0 {
+		reasons = append(reasons, asRoot)
+	}
 	if len(reasons) == 0 {
 		return nil
 	}
@@ -191,6 +195,8 @@ func question(d drill.Drill, st control.Status, unit string) string {
 // notTold is how the command ends where the daemon cannot be asked, or says no.
 func notTold(err error) error {
 	switch {
+	case errors.Is(err, control.ErrUnreachable) && os.Getuid() == 0:
+		return term.Exit{Code: term.ExitUnreachable, Err: fmt.Errorf("%w; %s: %s", err, asRoot.What, asRoot.Try)}
 	case errors.Is(err, control.ErrUnreachable):
 		return term.Exit{Code: term.ExitUnreachable, Err: fmt.Errorf("%w; type: systemctl --user status keeper", err)}
 	case errors.Is(err, control.ErrRefused):

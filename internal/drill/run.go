@@ -79,6 +79,9 @@ func (r *Run) Do(ctx context.Context, was control.Status) (Result, error) {
 	began := time.Now().Truncate(time.Millisecond)
 	d := core.Drill{ID: began.UTC().Format("20060102-150405"), Name: r.Drill.Name, Service: r.Target.Unit,
 		Began: began, Until: began.Add(r.Drill.Limit + time.Minute)}
+	if r.Drill.EndsSession && r.Drill.Hits(was.Root) == ScopeNothing {
+		d.Until = began.Add(2 * r.Drill.Watch) // nobody but the daemon is there to see the end
+	}
 	res := Result{Drill: d, Expected: r.Drill.Expected(was.Root)}
 	if err := r.Daemon.Tell(ctx, d); err != nil {
 		return res, err

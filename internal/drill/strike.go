@@ -224,8 +224,8 @@ func stopMain(_ context.Context, t Target) (Blow, error) {
 		return Blow{}, err
 	}
 	return Blow{Undo: func() error {
-		if now, _, err := mainProcess(t); err != nil || now != monitor {
-			return nil //nolint:nilerr // it lives another life: nothing is left to undo
+		if _, ok := t.view.MainOf(t.Unit, monitor); !ok {
+			return nil // it lives another life
 		}
 		return t.view.ContinueOf(t.Unit, monitor)
 	}}, signal(pid, unix.SIGSTOP)

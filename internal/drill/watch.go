@@ -67,6 +67,10 @@ func (w *watcher) see(st control.Status, at time.Time) {
 		w.gone = false
 		w.told(at, "the daemon answers again")
 	}
+	if len(st.Units) == 0 {
+		w.still = time.Time{}
+		return // it has not looked yet, or there is no user manager that it could ask
+	}
 	w.seen, w.any = st, true
 	revived := st.Daemon.PID != w.was.Daemon.PID && st.Began == core.LifeRevived
 	for _, name := range slices.Sorted(maps.Keys(w.things)) {
@@ -93,14 +97,7 @@ func (w *watcher) service(t *thing, v core.Service, u core.Unit, revived bool, a
 	ill := !well && v.State != core.ServiceFailing
 	switch {
 	case t.from.IsZero() && (ill || another):
-		from := w.struck // it died after that, and nobody saw when
-		if t.up.After(from) {
-			from = t.up
-		}
-		if since := cmp.Or(v.Since, u.Since); !another && !revived && since.After(w.struck) && since.Before(at) {
-			from = since
-		}
-		w.down(t, from, "is "+cmp.Or(string(v.State), "gone")+because(v.Why))
+		w.down(t, w.since(t, v, u, another || revived, at), "is "+cmp.Or(string(v.State), "gone")+because(v.Why))
 		if well {
 			w.up(t, at)
 		}
@@ -110,6 +107,23 @@ func (w *watcher) service(t *thing, v core.Service, u core.Unit, revived bool, a
 	if t.from.IsZero() {
 		t.up = at
 	}
+}
+
+// since is when the service, which is away, ceased to be there: at the blow if that was
+// struck at it, or when systemd or keeper say so. If it died unseen, it was after it was
+// last seen.
+func (w *watcher) since(t *thing, v core.Service, u core.Unit, unseen bool, at time.Time) time.Time {
+	switch since := cmp.Or(v.Since, u.Since); {
+	case v.Name != "" && v.Name == w.unit && !t.away:
+		return w.struck
+	case unseen && t.up.After(w.struck):
+		return t.up
+	case unseen:
+		return w.struck
+	case since.After(w.struck) && since.Before(at):
+		return since
+	}
+	return at
 }
 
 func because(why string) string {
