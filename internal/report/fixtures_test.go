@@ -28,7 +28,7 @@ type fixture struct {
 }
 
 func fixtures() map[string]fixture {
-	return map[string]fixture{"founding": founding(), "hung": hung(), "open": hostile()}
+	return map[string]fixture{"founding": founding(), "hung": hung(), "open": open()}
 }
 
 // founding is shared/seed-incident.md, as it goes with keeper.
@@ -117,6 +117,34 @@ func hung() fixture {
 		{At: at(190), Kind: core.EntryAlert, What: "alert 20260301-020510/1 was sent to phone, at the 5. try", Why: "200 OK"},
 	}
 	return fixture{i, e, facts(at(7200))}
+}
+
+// open is a Redis that keeper gave up on.
+func open() fixture {
+	t := time.Date(2026, 3, 1, 12, 5, 0, 0, cet)
+	at := func(s float64) time.Time { return t.Add(sec(s)) }
+	i := core.Incident{
+		ID: "20260301-110500", Kind: core.IncidentService, Root: "redis.service", Urgency: core.UrgencyCritical, Cause: "redis is down: systemd gave up on it: exit-code",
+		Began: t, Opened: at(15), Hold: time.Minute, Told: []core.Telling{{Kind: core.AlertOpened, At: at(15)}},
+		Symptoms: []core.Symptom{
+			{Key: "redis.service", Unit: "redis.service", What: "given up: 12 starts did not bring it back: systemd gave up on it: exit-code", From: t},
+			{Key: "django.service", Unit: "django.service", What: "not ready: 503", Cause: "redis.service", From: at(6)},
+		},
+		Services: []core.Affected{
+			{Name: "django.service", Times: 1, Stretches: []core.Stretch{{Pulse: core.PulseIll, From: at(6)}}},
+			{Name: "redis.service", Outage: sec(9), Times: 3, Stretches: []core.Stretch{{Pulse: core.PulseDown, From: t}, {Pulse: core.PulseUp, From: at(4)},
+				{Pulse: core.PulseDown, From: at(5)}, {Pulse: core.PulseUp, From: at(10)}, {Pulse: core.PulseDown, From: at(10.2)}}},
+		},
+	}
+	e := []core.Entry{
+		{At: at(-30), Kind: core.EntryDecision, What: "take the new settings", Why: "keeper.toml changed"},
+		{At: t, Kind: core.EntryUnit, Unit: "redis.service", Pulse: core.PulseDown, What: "redis is failed", Why: "exit-code"},
+		{At: at(2), Kind: core.EntryDecision, What: "start redis", Why: "systemd gave up on it: exit-code", Action: core.StartUnits, Units: []string{"redis.service"}},
+		{At: at(15), Kind: core.EntryIncident, What: "incident 20260301-110500 is open", Why: i.Cause, Incident: &i},
+		{At: at(20), Kind: core.EntryDecision, What: "start redis", Why: "systemd gave up on it: exit-code", Action: core.StartUnits, Units: []string{"redis.service"}},
+		{At: at(700), Kind: core.EntryDecision, What: "give up on redis", Why: "12 starts did not bring it back; it is tried once an hour", Action: core.Note},
+	}
+	return fixture{i, e, facts(at(780))}
 }
 
 // nasty is what must not reach anybody as it is.

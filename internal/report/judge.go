@@ -141,15 +141,24 @@ func (r *Report) judgeKeeper(g gathered) {
 			say(&r.Held, what+because)
 		case strings.HasPrefix(what, "give up"):
 			say(&r.NotHeld, "keeper decided to "+what+because)
-		case acts(e.Action):
+		case acts(e.Action) && r.helped(e.Units):
 			say(&r.Held, "keeper decided to "+what+because)
+		case acts(e.Action):
+			say(&r.NotHeld, "keeper decided to "+what+because+", and not all of it is up")
 		}
 	}
-	for n, s := range r.Held {
-		if said[s] > 1 {
-			r.Held[n] = fmt.Sprintf("%s, %d times", s, said[s])
+	for _, list := range [][]string{r.Held, r.NotHeld} {
+		for n, s := range list {
+			if said[s] > 1 {
+				list[n] = fmt.Sprintf("%s (%d times)", s, said[s])
+			}
 		}
 	}
+}
+
+// helped says that of the units that keeper did something about none is not up still.
+func (r *Report) helped(units []string) bool {
+	return !slices.ContainsFunc(r.Services, func(s Service) bool { return s.pulse() != core.PulseUp && slices.Contains(units, s.Name) })
 }
 
 func (r *Report) judgeAlerts(g gathered) {

@@ -57,7 +57,7 @@ const (
 	// mostMarks are drawn. nearWide and nearNarrow are how close two may be, in percent,
 	// on a wide page and on a phone: a mark has some 30 pixels.
 	mostMarks  = 60
-	nearWide   = 4.5
+	nearWide   = 5.5
 	nearNarrow = 11
 	// roomy is the least width of a bar with text in it, in percent.
 	roomy = 16

@@ -72,21 +72,12 @@ func TestGolden(t *testing.T) {
 	for name, f := range fixtures() {
 		r := New(f.incident, f.entries, f.facts)
 		for form := range forms {
-			if name == "open" && form != "txt" {
-				continue // megabytes of noise; TestHostile looks at them
+			file := filepath.Join("testdata", name+"."+form)
+			if name == "founding" && (form == "html" || form == "md") {
+				file = filepath.Join("..", "..", "docs", "examples", "incident."+form) // the sample in the docs
 			}
-			golden(t, filepath.Join("testdata", name+"."+form), tell(t, r, form))
+			golden(t, file, tell(t, r, form))
 		}
-	}
-}
-
-// The sample in the docs is what keeper makes of the founding incident.
-func TestExample(t *testing.T) {
-	t.Parallel()
-	f := founding()
-	r := New(f.incident, f.entries, f.facts)
-	for _, form := range []string{"html", "md"} {
-		golden(t, filepath.Join("..", "..", "docs", "examples", "incident."+form), tell(t, r, form))
 	}
 }
 
@@ -196,6 +187,23 @@ func TestHostile(t *testing.T) {
 	for _, unwanted := range []string{"[x](http", "<script"} {
 		if strings.Contains(string(tell(t, r, "md")), unwanted) {
 			t.Errorf("the Markdown has %q", unwanted)
+		}
+	}
+}
+
+// Pages for a look in a browser go where KEEPER_PAGES says.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	dir := os.Getenv("KEEPER_PAGES")
+	if dir == "" {
+		t.Skip("KEEPER_PAGES names no directory for the pages")
+	}
+	all := fixtures()
+	all["hostile"] = hostile()
+	for name, f := range all {
+		file := filepath.Join(dir, name+".html")
+		if err := os.WriteFile(file, tell(t, New(f.incident, f.entries, f.facts), "html"), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -355,7 +363,9 @@ func TestSpan(t *testing.T) {
 }
 
 func FuzzReport(f *testing.F) {
-	for _, x := range fixtures() {
+	all := fixtures()
+	all["hostile"] = hostile()
+	for _, x := range all {
 		i, err := json.Marshal(x.incident)
 		if err != nil {
 			f.Fatal(err)
