@@ -31,12 +31,12 @@ const (
 )
 
 var (
-	pure  = []string{"quadlet", "guard"} // and core, more strictly
-	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config"}
+	pure  = []string{"quadlet", "guard", "redact"} // and core, more strictly
+	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal"}
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
 	// shelves are used by any room and know none.
-	shelves = []string{"atomicfile", "paths", "dirwatch", "term"}
+	shelves = []string{"atomicfile", "paths", "dirwatch", "term", "redact"}
 )
 
 // rule is one rule of the house. broken returns what is wrong with an import,
@@ -138,6 +138,12 @@ var rules = []rule{
 		broken: onlyOurs(append([]string{"core", "control"}, shelves...)...),
 	},
 	{
+		name:   "drill imports core, the wire types and what finds containers' processes",
+		why:    "it strikes as a person would, and sees what comes of it as a person does: by the daemon's status",
+		of:     rooms("drill"),
+		broken: onlyOurs("core", "control", "containers"),
+	},
+	{
 		name:   "engine imports core alone",
 		why:    "it declares the small interfaces it needs, so that the loop runs on fakes in its tests",
 		of:     rooms("engine"),
@@ -147,7 +153,7 @@ var rules = []rule{
 		name:   "cli imports control, app and what it reads without the daemon",
 		why:    "the daemon has the one truth; a command that worked it out by itself would contradict it one day",
 		of:     rooms("cli"),
-		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core", "term"),
+		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core", "drill", "term"),
 	},
 	{
 		name:   "shelves import nothing of keeper",
@@ -285,12 +291,16 @@ func TestRules(t *testing.T) {
 		"containers of units":    {one("keeper/internal/containers", "keeper/internal/units"), "not one another"},
 		"cli with containers":    {one("keeper/internal/cli", "keeper/internal/containers"), "cli imports"},
 		"an edge of the engine":  {one("keeper/internal/logind", "keeper/internal/engine"), "not one another"},
+		"journal":                {one("keeper/internal/journal", "os/exec", "keeper/internal/core", "keeper/internal/redact"), ""},
+		"redact reads a file":    {one("keeper/internal/redact", "os"), "no I/O"},
 		"engine":                 {one("keeper/internal/engine", "context", "sync", "keeper/internal/core"), ""},
 		"engine with an edge":    {one("keeper/internal/engine", "keeper/internal/logind"), "engine imports core alone"},
 		"cli":                    {one("keeper/internal/cli", "os", "keeper/internal/app", "keeper/internal/history"), ""},
 		"cli with an edge":       {one("keeper/internal/cli", "keeper/internal/units"), "cli imports"},
 		"metrics":                {one("keeper/internal/metrics", "net/http", "keeper/internal/control", "keeper/internal/atomicfile"), ""},
 		"metrics with a look":    {one("keeper/internal/metrics", "keeper/internal/probe"), "metrics imports"},
+		"drill":                  {one("keeper/internal/drill", "os/exec", "keeper/internal/control", "keeper/internal/containers"), ""},
+		"drill with units":       {one("keeper/internal/drill", "keeper/internal/units"), "drill imports"},
 		"a shelf":                {one("keeper/internal/paths", "keeper/internal/core", "os"), "shelves"},
 		"podman":                 {one("keeper/internal/podman", "github.com/containers/podman/v5/pkg/bindings"), ""},
 		"podman by the side":     {one("keeper/internal/app", "github.com/containers/podman/v5/pkg/bindings"), "Podman bindings"},

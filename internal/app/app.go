@@ -127,6 +127,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 		UID: uid, Status: status, Changes: &rec.changes, Metrics: metrics.Handler(source),
 		Restart: word(e, func(unit string) core.Event { return core.RestartAsked{Unit: unit} }),
 		Resume:  word(e, func(unit string) core.Event { return core.ResumeAsked{Unit: unit} }),
+		Drill:   drillWord(e, rec),
 	}
 	actors.Go(func() { rec.ready(ctx) })
 	last := gasp{uid: uint32(uid), runtime: p.Runtime, log: log, deliver: deliver, recorded: rec.endings, keep: rec.keep, flush: rec.queue.Flush}

@@ -96,64 +96,14 @@ func (l *logindLink) run(ctx context.Context, deliver func(core.Event)) {
 		l.set(c)
 		defer l.set(nil)
 		up := false
-		ask := make(chan string, mostSessions)
-		sctx, stop := context.WithCancel(ctx)
-		var asker sync.WaitGroup
-		asker.Go(func() { seeSessions(sctx, c, ask, deliver) })
-		defer asker.Wait()
-		defer stop()
 		err = c.Watch(ctx, func(ev core.Event) {
-			deliver(ev)
-			switch ev := ev.(type) {
-			case core.LogindUp:
+			if _, ok := ev.(core.LogindUp); ok {
 				up = true
-				askFor(ask, "")
-			case core.SessionNew:
-				askFor(ask, ev.ID)
 			}
+			deliver(ev)
 		})
 		return up, err
 	}, func(err error) { deliver(core.LogindDown{Err: err.Error()}) })
-}
-
-// mostSessions bounds how many sessions wait to be asked about: on a machine where they
-// come and go all the time, not all are.
-const mostSessions = 64
-
-func askFor(ask chan<- string, id string) {
-	select {
-	case ask <- id:
-	default:
-	}
-}
-
-// seeSessions asks about sessions, one at a time and beside the signals; an empty id
-// means all that there are.
-func seeSessions(ctx context.Context, c *logind.Conn, ask <-chan string, deliver func(core.Event)) {
-	see := func(id string) {
-		// One that is gone already is not known to have been there.
-		if s, err := c.Session(ctx, id); err == nil {
-			deliver(core.SessionSeen{Session: s})
-		}
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case id := <-ask:
-			if id != "" {
-				see(id)
-				continue
-			}
-			ids, err := c.Sessions(ctx)
-			if err != nil {
-				continue // those that come later are told by signals
-			}
-			for _, id := range ids[:min(len(ids), mostSessions)] {
-				see(id)
-			}
-		}
-	}
 }
 
 func (l *logindLink) get() (*logind.Conn, error) { return l.held(errNoLogind) }

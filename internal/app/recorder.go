@@ -294,6 +294,7 @@ func (r *recorder) status(s core.State, now time.Time) control.Status {
 		Drift: s.Drift, DriftErrors: s.DriftErrs,
 
 		Incidents: control.Incidents(s.Incidents.Open),
+		Drill:     drillOf(s),
 		Survivals: control.Survivals(kept.Survivals),
 		Decisions: append([]core.Decision{}, kept.Decisions...),
 	}

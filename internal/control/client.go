@@ -2,6 +2,7 @@ package control
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,7 @@ const maxAnswer = 4 << 20
 const askLimit = 5 * time.Second
 
 // request sends one request. The caller closes the body of the answer.
-func request(ctx context.Context, socket, method, path string) (*http.Response, error) {
+func request(ctx context.Context, socket, method, path string, body []byte) (*http.Response, error) {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives:     true,
 		ResponseHeaderTimeout: askLimit,
@@ -37,7 +38,7 @@ func request(ctx context.Context, socket, method, path string) (*http.Response, 
 			return d.DialContext(ctx, "unix", socket)
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, method, "http://keeper"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://keeper"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func Get(ctx context.Context, socket string) (Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	var st Status
-	resp, err := request(ctx, socket, http.MethodGet, "/v1/status")
+	resp, err := request(ctx, socket, http.MethodGet, "/v1/status", nil)
 	if err != nil {
 		return st, err
 	}
@@ -80,7 +81,7 @@ func Get(ctx context.Context, socket string) (Status, error) {
 func Metrics(ctx context.Context, socket string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	resp, err := request(ctx, socket, http.MethodGet, "/metrics")
+	resp, err := request(ctx, socket, http.MethodGet, "/metrics", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func Metrics(ctx context.Context, socket string) ([]byte, error) {
 // It returns when the context ends, when seen returns an error, or when the
 // daemon ends the answer, which is an ErrUnreachable.
 func Watch(ctx context.Context, socket string, seen func(Status) error) error {
-	resp, err := request(ctx, socket, http.MethodGet, "/v1/watch")
+	resp, err := request(ctx, socket, http.MethodGet, "/v1/watch", nil)
 	if err != nil {
 		return err
 	}
@@ -165,7 +166,12 @@ func (r refusal) Unwrap() error { return r.kind }
 func tell(ctx context.Context, socket, service, what string) error {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	resp, err := request(ctx, socket, http.MethodPost, "/v1/services/"+url.PathEscape(service)+"/"+what)
+	return post(ctx, socket, "/v1/services/"+url.PathEscape(service)+"/"+what, nil)
+}
+
+// post tells the daemon something, and returns its no as an error.
+func post(ctx context.Context, socket, path string, body []byte) error {
+	resp, err := request(ctx, socket, http.MethodPost, path, body)
 	if err != nil {
 		return err
 	}

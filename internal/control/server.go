@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"keeper/internal/core"
 )
 
 // Server answers on the socket.
@@ -30,6 +32,10 @@ type Server struct {
 	// knows of it, and not when it is done. Errors that wrap ErrNoService or
 	// ErrRefused say why not.
 	Restart, Resume func(ctx context.Context, unit string) error
+	// Drill is a person's word that a drill begins or, with Ended set, that it is over.
+	// It returns when that is on disk: the daemon may be what is struck next. An
+	// error that wraps ErrRefused says why not.
+	Drill func(ctx context.Context, d core.Drill) error
 }
 
 // Listen makes the socket, 0600 in a directory 0700. A socket that a daemon
@@ -74,6 +80,9 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 		if do != nil {
 			mux.HandleFunc("POST /v1/services/{name}/"+what, s.about(do))
 		}
+	}
+	if s.Drill != nil {
+		mux.HandleFunc("POST /v1/drill", s.drill)
 	}
 	srv := &http.Server{
 		Handler:           mux,

@@ -61,6 +61,8 @@ type Status struct {
 
 	// Incidents are those that are open, the newest first.
 	Incidents []Incident `json:"incidents,omitempty"`
+	// Drill is the one that is under way, or was the last one.
+	Drill *Drill `json:"drill,omitempty"`
 	// Alerts are those that wait to be sent, by channel.
 	Alerts []WaitingAlerts `json:"alerts_waiting,omitempty"`
 

@@ -1,171 +1,180 @@
-// Package journal reads the system's journal for what may tell who did it. It changes
-// nothing, and follows nothing: it is read when an incident asks for it.
+// Package journal reads in the system's journal who may have done something: sudo,
+// su, pkexec and polkit, logins, and what PID 1 was asked to do to the account's user
+// manager. It runs journalctl once for each question and follows nothing.
+//
+// What is believed. Any user may write any line with any SYSLOG_IDENTIFIER, and any
+// field that does not begin with an underscore. Fields that do are journald's own
+// (systemd.journal-fields(7), "Trusted Journal Fields"): the uid comes with the message
+// from the kernel, the program from /proc. But _COMM is the name of a file, which a user
+// may choose, and even _EXE only tells what the process was when journald looked, a
+// moment after it wrote: of 30 processes that wrote a line and became sudo at once, 17
+// were taken for it. So:
+//
+//   - lines of root's processes (_UID=0: logind, sshd, PID 1) are believed;
+//   - sudo, su and pkexec are setuid and write as whoever called them (measured with
+//     systemd 252 and 257: _UID=1000 where uid 1000 calls sudo). Their lines must
+//     have root's program in _EXE, and count as done by the user of _UID; the name that
+//     the line begins with is left out. A forger can accuse nobody but himself;
+//   - polkitd runs as a user of its own and is known by its unit.
 package journal
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"keeper/internal/core"
-	"keeper/internal/redact"
 )
 
+// The bounds of one question.
 const (
-	// limit bounds the time, mostLines the lines and mostBytes all that is read.
-	limit     = 5 * time.Second
-	mostLines = 200
-	mostBytes = 2 << 20
-	maxText   = 300
+	limit    = 5 * time.Second
+	maxLines = 200
+	maxBytes = 2 << 20
 )
 
-// ErrUnreadable is returned where the account may not read the system's journal: it sees
-// its own messages then, and these tell nothing of others.
-var ErrUnreadable = errors.New("the account may not read the system's journal; as root: usermod -aG systemd-journal USER, which counts from the next start of its user manager")
+// DeniedError says that the account may not read the journal of the system. It may
+// read that of its own processes, sudo among them.
+type DeniedError struct{ Account string }
 
-// matches are what is asked for. Fields that begin with _ are journald's own and cannot
-// be made up by whoever writes (systemd.journal-fields(7)); an identifier can.
-var matches = []string{
-	"_EXE=/usr/bin/sudo", "+", "_EXE=/bin/sudo", "+", "_EXE=/usr/bin/su", "+", "_EXE=/bin/su", "+", "_EXE=/usr/bin/pkexec", "+",
-	"_EXE=/usr/bin/doas", "+", "_SYSTEMD_UNIT=systemd-logind.service",
+func (e *DeniedError) Error() string {
+	return fmt.Sprintf("cannot read the journal of the system: the account %[1]s may read that of its own processes only; "+
+		"as root: usermod -aG systemd-journal %[1]s (it counts from the next start of the user manager)", e.Account)
 }
 
-// places are where the system's journal is (systemd-journald.service(8)).
-var places = []string{"/var/log/journal/*/system.journal", "/run/log/journal/*/system.journal"}
+// ErrNone is returned where the machine keeps no journal.
+var ErrNone = errors.New("this machine keeps no journal (Storage= in journald.conf(5))")
 
-// readable says whether the account can read the system's journal.
-func readable() bool {
-	for _, p := range places {
-		files, _ := filepath.Glob(p)
-		for _, file := range files {
-			if f, err := os.Open(file); err == nil {
-				_ = f.Close()
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Commands returns what sudo and its kin, and logind, wrote between two times. The error
-// is ErrUnreadable where that cannot be had.
+// Commands are the lines between the two times that may tell who did it, the oldest
+// first. With an error there may be more of them than were found.
 func Commands(ctx context.Context, from, to time.Time) ([]core.Command, error) {
-	if !readable() {
-		return nil, ErrUnreadable
+	a := asker{program: "journalctl", uid: os.Getuid(), name: account, stores: []string{"/var/log/journal", "/run/log/journal"}, machine: "/etc/machine-id"}
+	return a.commands(ctx, from, to)
+}
+
+// account is the name of a user, or its number.
+func account(uid string) string {
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
 	}
+	return "uid " + uid
+}
+
+// asker is what a question needs of the world.
+type asker struct {
+	program string
+	uid     int
+	name    func(uid string) string
+	// stores are where journald keeps its files, below the id in machine.
+	stores  []string
+	machine string
+}
+
+func (a asker) commands(ctx context.Context, from, to time.Time) ([]core.Command, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	stamp := func(t time.Time) string { return fmt.Sprintf("@%d.%06d", t.Unix(), t.Nanosecond()/1000) }
-	args := append([]string{"--system", "--output=json", "--no-pager", "--quiet", "--lines=" + strconv.Itoa(mostLines),
-		"--since=" + stamp(from), "--until=" + stamp(to)}, matches...)
-	cmd := exec.CommandContext(ctx, "journalctl", args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	cmd.WaitDelay = time.Second
-	out, err := cmd.StdoutPipe()
+	may := a.readable()
+	out, err := a.run(ctx, from, to)
+	return commands(out, a.uid, a.name), errors.Join(may, err)
+}
+
+// readable says why there is more in the journal than the account is shown. journalctl
+// itself ends well either way, unless it is given --system, with which it would leave
+// out the account's own sudo (both seen with systemd 252 and 257).
+func (a asker) readable() error {
+	id, err := os.ReadFile(a.machine)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("cannot tell where the journal is: %w", err)
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("cannot read the journal: %w", err)
+	found := ErrNone
+	for _, store := range a.stores {
+		f, err := os.Open(filepath.Join(store, strings.TrimSpace(string(id)), "system.journal"))
+		switch {
+		case err == nil:
+			_ = f.Close()
+			return nil
+		case errors.Is(err, fs.ErrPermission):
+			found = &DeniedError{Account: a.name(strconv.Itoa(a.uid))}
+		}
 	}
-	list := parse(io.LimitReader(out, mostBytes))
-	_, _ = io.Copy(io.Discard, io.LimitReader(out, mostBytes))
-	if err := cmd.Wait(); err != nil && len(list) == 0 {
-		return nil, fmt.Errorf("cannot read the journal: %w", err)
-	}
-	return list, nil
+	return found
 }
 
-// record is a line of journalctl --output=json. A field is a string, an array of bytes
-// where it is no UTF-8, or null where it is too long.
-type record struct {
-	Message json.RawMessage `json:"MESSAGE"`
-	Time    string          `json:"__REALTIME_TIMESTAMP"`
-	Comm    json.RawMessage `json:"_COMM"`
-	Unit    json.RawMessage `json:"_SYSTEMD_UNIT"`
+// run returns what journalctl says, as far as the bounds allow.
+func (a asker) run(ctx context.Context, from, to time.Time) ([]byte, error) {
+	args := []string{"--output=json", "--no-pager", "--quiet", "--lines=" + strconv.Itoa(maxLines), "--since=" + at(from), "--until=" + at(to)}
+	cmd := exec.CommandContext(ctx, a.program, append(args, matches(a.uid)...)...)
+	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
+	cmd.WaitDelay = time.Second
+	var out, said bounded
+	out.left, said.left = maxBytes, 1<<10
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err := cmd.Run()
+	switch {
+	case out.cut:
+		return out.kept.Bytes(), errors.New("cannot read all of the journal: its lines are too long")
+	case ctx.Err() != nil:
+		return out.kept.Bytes(), fmt.Errorf("cannot read all of the journal: journalctl did not end within %s", limit)
+	case err != nil:
+		return out.kept.Bytes(), fmt.Errorf("cannot read the journal: %w: %s", err, printable(said.kept.String(), 200))
+	}
+	return out.kept.Bytes(), nil
 }
 
-func parse(r io.Reader) []core.Command {
-	var list []core.Command
-	sc := bufio.NewScanner(r)
-	sc.Buffer(nil, 256<<10)
-	for sc.Scan() && len(list) < mostLines {
-		var rec record
-		if json.Unmarshal(sc.Bytes(), &rec) != nil {
-			continue
+// at is a time as journalctl takes it (systemd.time(7)).
+func at(t time.Time) string {
+	return fmt.Sprintf("@%d.%06d", t.Unix(), t.Nanosecond()/1000)
+}
+
+// bounded keeps so many bytes, and takes no more: the writer then ends by SIGPIPE. The
+// buffer is not embedded, for its ReadFrom knows no bounds.
+type bounded struct {
+	kept bytes.Buffer
+	left int
+	cut  bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if len(p) > b.left {
+		b.cut = true
+		return 0, io.ErrShortWrite
+	}
+	b.left -= len(p)
+	return b.kept.Write(p)
+}
+
+// matches are those of journalctl(1): fields of a group must all match, + means or.
+// They only keep the lines few; which of them count is said in parse.go.
+func matches(uid int) []string {
+	var list []string
+	for _, m := range [][]string{
+		{"_COMM=sudo"},
+		{"_COMM=su"},
+		{"_COMM=pkexec"},
+		{"_UID=0", "_COMM=systemd-logind"},
+		{"_UID=0", "_COMM=sshd"},
+		{"_UID=0", "_COMM=sshd-session"}, // OpenSSH 9.8 and later
+		{"_SYSTEMD_UNIT=polkit.service"},
+		{"_PID=1", fmt.Sprintf("UNIT=user@%d.service", uid)},
+		{"_PID=1", fmt.Sprintf("UNIT=user-%d.slice", uid)},
+		// What was killed in the sessions: that who stops his own account in a
+		// session dies of it, and is named here.
+		{"_PID=1", "CODE_FUNC=log_kill"},
+	} {
+		if list != nil {
+			list = append(list, "+")
 		}
-		us, err := strconv.ParseInt(rec.Time, 10, 64)
-		if err != nil {
-			continue
-		}
-		c := core.Command{At: time.UnixMicro(us), Source: text(rec.Comm)}
-		message := text(rec.Message)
-		if strings.HasPrefix(text(rec.Unit), "systemd-logind") {
-			if strings.HasPrefix(message, "New session ") || strings.HasPrefix(message, "Removed session ") || message == "" {
-				continue // sessions are told by logind itself, and better
-			}
-			c.Source, c.Text = "systemd-logind", message
-			list = append(list, c)
-			continue
-		}
-		if c = command(c, message); c.Text != "" {
-			list = append(list, c)
-		}
+		list = append(list, m...)
 	}
 	return list
-}
-
-// command takes a message of sudo's apart: who : TTY=… ; PWD=… ; USER=… ; COMMAND=….
-// What else it says, as that a session was opened, is of no use.
-func command(c core.Command, message string) core.Command {
-	who, rest, ok := strings.Cut(message, " : ")
-	_, line, found := strings.Cut(rest, "COMMAND=")
-	if !ok || !found {
-		if c.Source != "sudo" && !strings.HasPrefix(message, "pam_unix") {
-			c.Text = message
-		}
-		return c
-	}
-	c.User, c.Text = strings.TrimSpace(who), redact.Command(line)
-	if _, as, ok := strings.Cut(rest, "USER="); ok {
-		as, _, _ = strings.Cut(as, " ;")
-		if as != "" && as != "root" {
-			c.Text += " (as " + strings.TrimSpace(as) + ")"
-		}
-	}
-	return c
-}
-
-// text is a field as a line that a terminal can stand.
-func text(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		var b []byte
-		var numbers []int
-		if json.Unmarshal(raw, &numbers) != nil {
-			return ""
-		}
-		for _, n := range numbers {
-			b = append(b, byte(n))
-		}
-		s = string(bytes.ToValidUTF8(b, nil))
-	}
-	r := []rune(strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s))
-	return strings.TrimSpace(string(r[:min(len(r), maxText)]))
 }

@@ -1,46 +1,140 @@
 package journal
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
-const lines = `{"MESSAGE":"flowstate : TTY=pts/0 ; PWD=/home/flowstate ; USER=root ; COMMAND=/usr/bin/loginctl terminate-user flowstate","_COMM":"sudo","__REALTIME_TIMESTAMP":"1767630602000000"}
-{"MESSAGE":"    root : PWD=/ ; USER=flowstate ; COMMAND=/usr/bin/psql postgres://a:hidden@b/c","_COMM":"sudo","__REALTIME_TIMESTAMP":"1767630603000000"}
-{"MESSAGE":"pam_unix(sudo:session): session opened for user root(uid=0)","_COMM":"sudo","__REALTIME_TIMESTAMP":"1767630602000001"}
-{"MESSAGE":"New session 7 of user flowstate.","_COMM":"systemd-logind","_SYSTEMD_UNIT":"systemd-logind.service","__REALTIME_TIMESTAMP":"1767630601000000"}
-{"MESSAGE":"Session 7 logged out. Waiting for processes to exit.","_COMM":"systemd-logind","_SYSTEMD_UNIT":"systemd-logind.service","__REALTIME_TIMESTAMP":"1767630604000000"}
-{"MESSAGE":[40,116,111,32,27,91,65,41],"_COMM":"su","__REALTIME_TIMESTAMP":"1767630605000000"}
-{"MESSAGE":null,"_COMM":"sudo","__REALTIME_TIMESTAMP":"1767630605000000"}
-nonsense
-{"MESSAGE":"x : COMMAND=y","__REALTIME_TIMESTAMP":"soon"}
-`
+// fake is an asker whose journalctl is a script.
+func fake(t *testing.T, script string) asker {
+	t.Helper()
+	dir := t.TempDir()
+	a := asker{program: filepath.Join(dir, "journalctl"), uid: 1000, name: names,
+		stores: []string{filepath.Join(dir, "var"), filepath.Join(dir, "run")}, machine: filepath.Join(dir, "machine-id")}
+	if err := os.WriteFile(a.program, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(a.machine, []byte("0123\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
 
-func TestParse(t *testing.T) {
-	t.Parallel()
-	list := parse(strings.NewReader(lines))
-	var got []string
-	for _, c := range list {
-		got = append(got, c.Source+"|"+c.User+"|"+c.Text)
+// keep makes a journal file in one of the stores.
+func (a asker) keep(t *testing.T, store int, mode os.FileMode) {
+	t.Helper()
+	dir := filepath.Join(a.stores[store], "0123")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
 	}
-	want := "sudo|flowstate|/usr/bin/loginctl terminate-user flowstate\nsudo|root|/usr/bin/psql postgres://a:…@b/c (as flowstate)\n" +
-		"systemd-logind||Session 7 logged out. Waiting for processes to exit.\nsu||(to  [A)"
-	if s := strings.Join(got, "\n"); s != want {
-		t.Errorf("got\n%s\nwant\n%s", s, want)
-	}
-	if !list[0].At.Equal(time.Date(2026, 1, 5, 16, 30, 2, 0, time.UTC)) {
-		t.Errorf("at %v", list[0].At.UTC())
+	if err := os.WriteFile(filepath.Join(dir, "system.journal"), nil, mode); err != nil {
+		t.Fatal(err)
 	}
 }
 
-func FuzzParse(f *testing.F) {
-	f.Add(lines)
-	f.Fuzz(func(t *testing.T, s string) {
-		for _, c := range parse(strings.NewReader(s)) {
-			if len([]rune(c.Text)) > 2*maxText || strings.ContainsAny(c.Text+c.User+c.Source, "\n\x1b") {
-				t.Errorf("%+v", c)
+const sudoLine = `{"__REALTIME_TIMESTAMP":"1795593012168000","_UID":"1000","_EXE":"/usr/bin/sudo","MESSAGE":"COMMAND=x"}`
+
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	a := fake(t, `[ "$LC_ALL" = C ] && [ -z "$HOME" ] && printf '%s\n' "$@" >$0.args && cat <<'END'
+`+sudoLine+`
+END
+`)
+	a.keep(t, 1, 0o644)
+	list, err := a.commands(t.Context(), time.Unix(1795593010, 500), time.Unix(1795593020, 250_000_000))
+	if err != nil || len(list) != 1 || list[0].User != "flowstate" {
+		t.Fatalf("%+v %v", list, err)
+	}
+	args, err := os.ReadFile(a.program + ".args")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"--since=@1795593010.000000\n", "--until=@1795593020.250000\n", "--lines=200\n", "--output=json\n", "+\n_UID=0\n_COMM=systemd-logind\n+\n", "_PID=1\nUNIT=user@1000.service\n"} {
+		if !strings.Contains(string(args), want) {
+			t.Errorf("not asked for %q: %s", want, args)
+		}
+	}
+}
+
+// What the account may see counts, with the reason why there may be more.
+func TestWhatMayNotBeRead(t *testing.T) {
+	t.Parallel()
+	a := fake(t, "cat <<'END'\n"+sudoLine+"\nEND\n")
+	list, err := a.commands(t.Context(), time.Now(), time.Now())
+	if !errors.Is(err, ErrNone) || len(list) != 1 {
+		t.Errorf("no journal: %v %v", list, err)
+	}
+	if os.Getuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	a.keep(t, 0, 0)
+	list, err = a.commands(t.Context(), time.Now(), time.Now())
+	var denied *DeniedError
+	if !errors.As(err, &denied) || !strings.Contains(err.Error(), "usermod -aG systemd-journal flowstate") || len(list) != 1 {
+		t.Errorf("got %v, %v", list, err)
+	}
+	a.keep(t, 1, 0o644) // one that may be read is enough
+	if _, err := a.commands(t.Context(), time.Now(), time.Now()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestJournalctlMisbehaves(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		script, says string
+	}{
+		"fails":        {`printf '\033[31mno such thing' >&2; exit 3`, "exit status 3: ?[31mno such thing"},
+		"floods":       {"yes '" + sudoLine + "'", "too long"},
+		"floods by it": {`yes bad >&2`, "cannot read the journal"},
+		"is missing":   {"", "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := fake(t, c.script)
+			a.keep(t, 0, 0o644)
+			if c.script == "" {
+				a.program += ".missing"
 			}
+			list, err := a.commands(t.Context(), time.Now(), time.Now())
+			if err == nil || !strings.Contains(err.Error(), c.says) || len(list) > maxLines {
+				t.Errorf("%d lines, %v, want %q", len(list), err, c.says)
+			}
+		})
+	}
+	t.Run("hangs", func(t *testing.T) {
+		t.Parallel()
+		a := fake(t, "echo '"+sudoLine+"'; exec sleep 60")
+		a.keep(t, 0, 0o644)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		list, err := a.commands(ctx, time.Now(), time.Now())
+		if err == nil || !strings.Contains(err.Error(), "did not end") || len(list) != 1 {
+			t.Errorf("%v %v", list, err)
 		}
 	})
+}
+
+// TestLiveCommands prints what is found on a host, for the lab.
+func TestLiveCommands(t *testing.T) {
+	since := os.Getenv("KEEPER_JOURNAL_SINCE")
+	if since == "" {
+		t.Skip("for the lab alone (TestJournalCommands)")
+	}
+	from, err := time.Parse(time.RFC3339Nano, since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	list, err := Commands(t.Context(), from, begin.Add(time.Second))
+	fmt.Printf("took %s\nerror: %v\n", time.Since(begin), err)
+	for _, l := range said(list) {
+		fmt.Println(l)
+	}
 }

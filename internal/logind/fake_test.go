@@ -1,6 +1,7 @@
 package logind
 
 import (
+	"strings"
 	"sync"
 	"testing"
 
@@ -20,6 +21,15 @@ type sessionRow struct {
 	Path dbus.ObjectPath
 }
 
+// listedSession is one of ListSessions: (susso).
+type listedSession struct {
+	ID   string
+	UID  uint32
+	User string
+	Seat string
+	Path dbus.ObjectPath
+}
+
 // fake is org.freedesktop.login1 or org.freedesktop.systemd1 on a bus: methods
 // are function fields, properties are values.
 type fake struct {
@@ -33,6 +43,7 @@ type fake struct {
 	getUnit   func(name string) (dbus.ObjectPath, *dbus.Error)
 	loadUnit  func(name string) (dbus.ObjectPath, *dbus.Error)
 	inhibit   func(what, who, why, mode string) (dbus.UnixFD, *dbus.Error)
+	sessions  func() ([]listedSession, *dbus.Error)
 
 	props map[dbus.ObjectPath]map[string]any // "interface.Name" -> value
 }
@@ -46,6 +57,7 @@ func fakeLogind(t *testing.T, b *bus) *fake {
 	f.inhibit = func(string, string, string, string) (dbus.UnixFD, *dbus.Error) {
 		return 0, dbus.NewError("org.freedesktop.DBus.Error.NotSupported", []any{"no inhibitors here"})
 	}
+	f.sessions = func() ([]listedSession, *dbus.Error) { return nil, nil }
 	f.getUser = func(uid uint32) (dbus.ObjectPath, *dbus.Error) {
 		if uid != 1000 {
 			return "", dbus.NewError("org.freedesktop.login1.NoSuchUser", []any{"no such user"})
@@ -58,7 +70,8 @@ func fakeLogind(t *testing.T, b *bus) *fake {
 		"Inhibit": func(what, who, why, mode string) (dbus.UnixFD, *dbus.Error) {
 			return read(f, &f.inhibit)(what, who, why, mode)
 		},
-		"GetUser": func(uid uint32) (dbus.ObjectPath, *dbus.Error) { return read(f, &f.getUser)(uid) },
+		"ListSessions": func() ([]listedSession, *dbus.Error) { return read(f, &f.sessions)() },
+		"GetUser":      func(uid uint32) (dbus.ObjectPath, *dbus.Error) { return read(f, &f.getUser)(uid) },
 	}, objPath, managerIf)
 	f.set(objPath, managerIf, "PreparingForShutdown", false)
 	f.set(objPath, managerIf, "InhibitDelayMaxUSec", uint64(5_000_000))
@@ -131,7 +144,18 @@ func (f *fake) set(path dbus.ObjectPath, iface, name string, v any) {
 			}
 			return dbus.MakeVariant(v), nil
 		}
-		if err := f.conn.ExportMethodTable(map[string]any{"Get": get}, path, "org.freedesktop.DBus.Properties"); err != nil {
+		getAll := func(iface string) (map[string]dbus.Variant, *dbus.Error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			all := map[string]dbus.Variant{}
+			for name, v := range f.props[path] {
+				if short, ok := strings.CutPrefix(name, iface+"."); ok {
+					all[short] = dbus.MakeVariant(v)
+				}
+			}
+			return all, nil
+		}
+		if err := f.conn.ExportMethodTable(map[string]any{"Get": get, "GetAll": getAll}, path, "org.freedesktop.DBus.Properties"); err != nil {
 			panic(err) // only an invalid path
 		}
 	}

@@ -4,93 +4,174 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/godbus/dbus/v5"
 
 	"keeper/internal/core"
 )
 
-// ErrNoSession is returned for a session that is not there any more, or is none that a
-// person has.
-var ErrNoSession = errors.New("there is no such session")
+// maxWaiting is how many sessions wait to be looked at; of a machine where more
+// come at once the rest is left out. maxField bounds each of what logind says: a name
+// of a host, for one, is whatever a client of PAM's says it is.
+const (
+	maxWaiting = 64
+	maxField   = 128
+)
 
-// Sessions returns the ids of the sessions that there are (Manager.ListSessions).
-func (c *Conn) Sessions(ctx context.Context) ([]string, error) {
-	var list []struct {
+// looker looks at sessions, one after the other, beside the reader of the signals.
+type looker struct {
+	conn    *Conn
+	deliver func(core.Event)
+	waiting chan dbus.ObjectPath
+	// listed says that the sessions there are were asked for.
+	listed bool
+	// proc is /proc.
+	proc string
+}
+
+func newLooker(c *Conn, deliver func(core.Event)) *looker {
+	return &looker{conn: c, deliver: deliver, waiting: make(chan dbus.ObjectPath, maxWaiting), proc: "/proc"}
+}
+
+// all in the queue stands for the sessions there are.
+const all dbus.ObjectPath = ""
+
+// list has those looked at that are there when logind is met first. One that comes
+// meanwhile may be told twice, which is as good as once.
+func (l *looker) list() {
+	if !l.listed {
+		l.listed = true
+		l.look(all)
+	}
+}
+
+// look has a session looked at, unless too many wait.
+func (l *looker) look(path dbus.ObjectPath) {
+	select {
+	case l.waiting <- path:
+	default:
+	}
+}
+
+// run looks until the context ends. What cannot be looked at any more was short, and is
+// no matter.
+func (l *looker) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case path := <-l.waiting:
+			paths := []dbus.ObjectPath{path}
+			if path == all {
+				paths = l.conn.sessions(ctx)
+			}
+			for _, p := range paths {
+				l.one(ctx, p)
+			}
+		}
+	}
+}
+
+func (l *looker) one(ctx context.Context, path dbus.ObjectPath) {
+	s, err := l.conn.session(ctx, path)
+	if err != nil || strings.HasPrefix(s.Class, "manager") || strings.HasPrefix(s.Class, "background") {
+		return
+	}
+	s.Comm = comm(l.proc, s.Leader)
+	l.deliver(core.SessionSeen{Session: s})
+}
+
+// sessions are the objects of the sessions there are, as many as may wait.
+func (c *Conn) sessions(ctx context.Context) []dbus.ObjectPath {
+	var rows []struct {
 		ID   string
 		UID  uint32
 		User string
 		Seat string
 		Path dbus.ObjectPath
 	}
-	if err := c.call(ctx, busName, objPath, managerIf+".ListSessions").Store(&list); err != nil {
-		return nil, fmt.Errorf("cannot list the sessions: %w", err)
+	if c.call(ctx, busName, objPath, managerIf+".ListSessions").Store(&rows) != nil {
+		return nil
 	}
-	ids := make([]string, 0, len(list))
-	for _, s := range list {
-		ids = append(ids, s.ID)
+	var list []dbus.ObjectPath
+	for _, r := range rows[:min(len(rows), maxWaiting)] {
+		list = append(list, r.Path)
 	}
-	return ids, nil
+	return list
 }
 
-// Session asks logind about a session, with one call. What others may choose, as the
-// host that somebody came from, is printable and short.
-func (c *Conn) Session(ctx context.Context, id string) (core.Session, error) {
-	var path dbus.ObjectPath
-	if err := c.call(ctx, busName, objPath, managerIf+".GetSession", id).Store(&path); err != nil {
-		var de dbus.Error
-		if errors.As(err, &de) && de.Name == "org.freedesktop.login1.NoSuchSession" {
-			return core.Session{}, ErrNoSession
-		}
+var errNoSession = errors.New("no session of org.freedesktop.login1(5)")
+
+// session asks logind about one, in one call.
+func (c *Conn) session(ctx context.Context, path dbus.ObjectPath) (core.Session, error) {
+	var got map[string]dbus.Variant
+	if err := c.call(ctx, busName, path, "org.freedesktop.DBus.Properties.GetAll", sessionIf).Store(&got); err != nil {
 		return core.Session{}, fmt.Errorf("cannot ask logind about a session: %w", err)
-	}
-	var all map[string]dbus.Variant
-	if err := c.call(ctx, busName, path, "org.freedesktop.DBus.Properties.GetAll", sessionIf).Store(&all); err != nil {
-		var de dbus.Error
-		if errors.As(err, &de) && (de.Name == "org.freedesktop.login1.NoSuchSession" || de.Name == "org.freedesktop.DBus.Error.UnknownObject") {
-			return core.Session{}, ErrNoSession
-		}
-		return core.Session{}, fmt.Errorf("cannot ask logind about a session: %w", err)
-	}
-	text := func(name string) string {
-		s, _ := all[name].Value().(string)
-		return printable(s)
-	}
-	s := core.Session{ID: printable(id), User: text("Name"), Class: text("Class"), Type: text("Type"), Service: text("Service"), TTY: text("TTY"), Remote: text("RemoteHost")}
-	if strings.HasPrefix(s.Class, "manager") || strings.HasPrefix(s.Class, "background") {
-		return s, ErrNoSession // the user manager itself, from systemd 256 on, and cron's
 	}
 	var user struct {
 		UID  uint32
 		Path dbus.ObjectPath
 	}
-	if v, ok := all["User"]; ok && v.Store(&user) == nil {
-		s.UID = user.UID
+	if v, ok := got["User"]; !ok || v.Store(&user) != nil {
+		return core.Session{}, errNoSession
 	}
-	if us, ok := all["Timestamp"].Value().(uint64); ok && us > 0 {
-		s.Since = time.UnixMicro(int64(us))
+	s := core.Session{
+		ID: text(got, "Id"), UID: user.UID, User: text(got, "Name"), Class: text(got, "Class"), Type: text(got, "Type"),
+		Service: text(got, "Service"), TTY: text(got, "TTY"), Remote: text(got, "RemoteHost"),
 	}
-	if pid, ok := all["Leader"].Value().(uint32); ok && pid > 0 {
-		s.Leader = pid
-		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil {
-			s.Comm = printable(strings.TrimSpace(string(comm)))
-		}
+	if s.ID == "" {
+		return core.Session{}, errNoSession
+	}
+	if remote, ok := got["Remote"].Value().(bool); ok && remote && s.Remote == "" {
+		s.Remote = "unknown host"
+	}
+	s.Leader, _ = got["Leader"].Value().(uint32)
+	if us, ok := got["Timestamp"].Value().(uint64); ok && us > 0 && us < 1<<60 {
+		s.Since = time.UnixMicro(int64(us)).UTC()
 	}
 	return s, nil
 }
 
-// printable is text of others that a terminal can stand.
+// text is a property that is text, made fit to be shown.
+func text(from map[string]dbus.Variant, name string) string {
+	s, _ := from[name].Value().(string)
+	return printable(s)
+}
+
+// comm is the name of a process, or nothing.
+func comm(proc string, pid uint32) string {
+	if pid == 0 {
+		return ""
+	}
+	f, err := os.Open(fmt.Sprintf("%s/%d/comm", proc, pid))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxField))
+	if err != nil {
+		return ""
+	}
+	return printable(strings.TrimSuffix(string(b), "\n"))
+}
+
+// printable keeps a text short, and from moving the cursor of a terminal.
 func printable(s string) string {
-	const most = 100
-	r := []rune(strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
+	var b strings.Builder
+	for _, r := range s {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			r = '?'
 		}
-		return r
-	}, strings.ToValidUTF8(s, "")))
-	return string(r[:min(len(r), most)])
+		if b.Len()+utf8.RuneLen(r)+len("…") > maxField {
+			return b.String() + "…"
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/godbus/dbus/v5"
 
@@ -14,7 +15,9 @@ import (
 var ErrGone = errors.New("the system bus went away")
 
 // Watch delivers logind's signals as events until the context ends or the bus
-// goes away. It begins with LogindUp, if logind is there.
+// goes away. It begins with LogindUp, if logind is there. What there is to say of a
+// session follows its SessionNew, whenever logind answers, as SessionSeen; deliver may
+// be called for that while it runs.
 func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 	rules := [][]dbus.MatchOption{
 		{dbus.WithMatchSender(busName), dbus.WithMatchObjectPath(objPath), dbus.WithMatchInterface(managerIf)},
@@ -31,11 +34,13 @@ func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 		}
 	}
 	// After the subscription, so that no change of owner falls between.
-	w := watcher{deliver: deliver}
+	look := newLooker(c, deliver)
+	w := watcher{deliver: deliver, look: look.look}
 	w.up = func(restarted bool) core.Event {
 		if down, err := c.PreparingForShutdown(ctx); err == nil {
 			w.down = down
 		}
+		look.list()
 		return core.LogindUp{Restarted: restarted, ShuttingDown: w.down}
 	}
 	err := c.call(ctx, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.GetNameOwner", busName).Store(&w.owner)
@@ -44,6 +49,11 @@ func (c *Conn) Watch(ctx context.Context, deliver func(core.Event)) error {
 	} else {
 		deliver(w.up(false))
 	}
+	lctx, cancel := context.WithCancel(ctx)
+	var looking sync.WaitGroup
+	looking.Go(func() { look.run(lctx) })
+	defer looking.Wait()
+	defer cancel()
 	for {
 		select {
 		case <-ctx.Done():
@@ -64,6 +74,7 @@ type watcher struct {
 	owner   string
 	deliver func(core.Event)
 	up      func(restarted bool) core.Event
+	look    func(session dbus.ObjectPath)
 	// down is what is known of a shutdown, where logind does not answer.
 	down bool
 }
@@ -80,6 +91,9 @@ func (w *watcher) signal(s *dbus.Signal) {
 		}
 		if e != nil {
 			w.deliver(e)
+		}
+		if _, ok := e.(core.SessionNew); ok {
+			w.look(s.Body[1].(dbus.ObjectPath))
 		}
 	}
 }
