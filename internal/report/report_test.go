@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -362,26 +363,64 @@ func TestSpan(t *testing.T) {
 	}
 }
 
+// FuzzReport puts any text and any time into the fixtures, at places that chance picks.
 func FuzzReport(f *testing.F) {
-	all := fixtures()
-	all["hostile"] = hostile()
-	for _, x := range all {
-		i, err := json.Marshal(x.incident)
-		if err != nil {
-			f.Fatal(err)
-		}
-		e, err := json.Marshal(x.entries[:min(12, len(x.entries))])
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(i, e, x.facts.Now.Unix())
+	for seed, text := range []string{nasty, "", "a\tb", "<b onclick=x>", "</style><script>", "{{.}}", "| a | b |\n", "\u202e\u2066", "javascript:alert(1)", "\"'`", strings.Repeat("é", 600)} {
+		f.Add(text, uint64(seed))
 	}
-	f.Fuzz(func(t *testing.T, incident, entries []byte, now int64) {
-		var i core.Incident
-		var list []core.Entry
-		if json.Unmarshal(incident, &i) != nil || json.Unmarshal(entries, &list) != nil {
-			t.Skip()
+	f.Fuzz(func(t *testing.T, text string, seed uint64) {
+		dice := rand.New(rand.NewPCG(seed, 7))
+		names := []string{"founding", "hung", "open"}
+		x := fixtures()[names[dice.IntN(len(names))]]
+		texts := func(list ...*string) {
+			for _, s := range list {
+				if dice.IntN(3) == 0 {
+					*s = text
+				}
+			}
 		}
-		checkForms(t, New(i, list, facts(time.Unix(now, 0).In(cet))))
+		times := func(list ...*time.Time) {
+			for _, at := range list {
+				switch dice.IntN(12) {
+				case 0:
+					*at = time.Time{}
+				case 1:
+					*at = time.Unix(dice.Int64()-1<<62, 0)
+				case 2:
+					*at = at.Add(time.Duration(dice.Int64N(1<<62)) - 1<<61)
+				case 3:
+					*at = at.Add(time.Duration(dice.IntN(100)-50) * time.Second)
+				}
+			}
+		}
+		i := &x.incident
+		texts(&i.ID, &i.Root, &i.Cause, &i.Drill, (*string)(&i.Kind), (*string)(&i.Urgency), &x.facts.Host, &x.facts.User)
+		times(&i.Began, &i.Opened, &i.Mended, &i.Closed, &x.facts.Now)
+		for n := range i.Symptoms {
+			s := &i.Symptoms[n]
+			texts(&s.What, &s.Unit, &s.Cause)
+			times(&s.From, &s.To)
+		}
+		for n := range i.Services {
+			s := &i.Services[n]
+			texts(&s.Name)
+			for k := range s.Stretches {
+				texts((*string)(&s.Stretches[k].Pulse))
+				times(&s.Stretches[k].From)
+			}
+		}
+		for n := range i.Told {
+			texts((*string)(&i.Told[n].Kind))
+			times(&i.Told[n].At)
+		}
+		for n := range x.entries {
+			e := &x.entries[n]
+			texts(&e.What, &e.Why, &e.Unit, (*string)(&e.Kind))
+			times(&e.At)
+			if e.Command != nil {
+				texts(&e.Command.User, &e.Command.Text, &e.Command.Source)
+			}
+		}
+		checkForms(t, New(*i, x.entries, x.facts))
 	})
 }
