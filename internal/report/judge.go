@@ -272,6 +272,9 @@ func (r *Report) unknown(i core.Incident, g gathered) {
 	if len(r.Timeline) == 0 {
 		add("what happened in that time: the history has nothing of it any more")
 	}
+	if !r.Seen.IsZero() {
+		add("how it went on: the daemon does not answer; systemctl --user status keeper")
+	}
 	// What hangs by itself was not typed by anybody.
 	asked := slices.ContainsFunc(r.Timeline, func(l Line) bool { return l.Blow })
 	switch {

@@ -20,6 +20,9 @@ type Facts struct {
 	User, Host, Release string
 	// Now is the time, in the zone in which all times are shown.
 	Now time.Time
+	// Seen is when the daemon was last heard of, if it does not answer: what is open
+	// was so then, and may not be now.
+	Seen time.Time
 	// Damage is what of the history could not be read; More that there was more of it
 	// than was read.
 	Damage []string
@@ -49,9 +52,11 @@ type Report struct {
 	Opened   time.Time         `json:"opened"`
 	Mended   time.Time         `json:"mended,omitzero"`
 	Closed   time.Time         `json:"closed,omitzero"`
-	OutageMS int64             `json:"outage_ms"`
-	HoldMS   int64             `json:"hold_ms"`
-	Returns  int               `json:"returns,omitempty"`
+	// Seen is set where the daemon does not answer: until when it is known to be open.
+	Seen     time.Time `json:"seen,omitzero"`
+	OutageMS int64     `json:"outage_ms"`
+	HoldMS   int64     `json:"hold_ms"`
+	Returns  int       `json:"returns,omitempty"`
 
 	Services []Service `json:"services"`
 	Symptoms []Symptom `json:"symptoms"`
@@ -164,12 +169,15 @@ type Session struct {
 
 // New puts a report together.
 func New(i core.Incident, entries []core.Entry, f Facts) Report {
-	zone := f.Now.Location()
+	zone, until := f.Now.Location(), f.Now
+	if !f.Seen.IsZero() && i.Open() {
+		until = f.Seen
+	}
 	r := Report{
 		Version: Version, ID: clean(i.ID), Kind: core.IncidentKind(clean(string(i.Kind))), Urgency: core.Urgency(clean(string(i.Urgency))),
 		Cause: clean(i.Cause), Root: clean(i.Root), Drill: clean(i.Drill), User: clean(f.User), Host: clean(f.Host), Release: clean(f.Release),
 		At: when(f.Now, zone), Began: when(i.Began, zone), Opened: when(i.Opened, zone), Mended: when(i.Mended, zone), Closed: when(i.Closed, zone),
-		OutageMS: i.Outage(f.Now).Milliseconds(), HoldMS: i.Hold.Milliseconds(), Returns: i.Returns, Omitted: i.Omitted,
+		OutageMS: i.Outage(until).Milliseconds(), HoldMS: i.Hold.Milliseconds(), Returns: i.Returns, Omitted: i.Omitted,
 		Services: []Service{}, Symptoms: []Symptom{}, Held: []string{}, NotHeld: []string{}, Timeline: []Line{}, State: StateOpen,
 	}
 	if r.Cause == "" {
@@ -180,6 +188,9 @@ func New(i core.Incident, entries []core.Entry, f Facts) Report {
 		r.State = StateOver
 	case !i.Wrong():
 		r.State = StateMended
+	}
+	if i.Open() {
+		r.Seen = when(f.Seen, zone)
 	}
 	for _, s := range i.Services {
 		r.Services = append(r.Services, service(s, r.end(), zone))
@@ -206,10 +217,14 @@ func (r Report) end() time.Time {
 	if !r.Mended.IsZero() {
 		return r.Mended
 	}
-	if r.At.Before(r.Began) { // a clock that was set back
+	end := r.At
+	if !r.Seen.IsZero() {
+		end = r.Seen
+	}
+	if end.Before(r.Began) { // a clock that was set back
 		return r.Began
 	}
-	return r.At
+	return end
 }
 
 func service(a core.Affected, end time.Time, zone *time.Location) Service {

@@ -253,6 +253,10 @@ func TestSays(t *testing.T) {
 		"not closed yet":    {func(f *fixture) { f.incident.Closed = time.Time{} }, "all well since 17:30:16.359, and over once that has held for 1m", "STILL"},
 		"no deciding":       {without(core.EntryDecision), "", "decided"},
 		"the history's end": {func(f *fixture) { f.entries = nil }, "the history has nothing of it any more", ""},
+		"the daemon is dead": {func(f *fixture) {
+			f.incident.Mended, f.incident.Closed, f.facts.Seen = time.Time{}, time.Time{}, founded.Add(time.Minute)
+		}, "OPEN when the daemon was last heard of, at 2026-01-05 17:31:02.118 CET", "STILL"},
+		"the daemon is dead, and it was over": {func(f *fixture) { f.facts.Seen = founded.Add(time.Minute) }, ", over: ", "last heard of"},
 		"deaf": {func(f *fixture) {
 			without(core.EntryCommand)(f)
 			f.entries = append(f.entries, core.Entry{At: founded, Kind: core.EntryCommand, What: "who typed what cannot be told from the journal",

@@ -86,6 +86,9 @@ func (r Report) until() string {
 	case StateMended:
 		return full(r.Mended) + "; not closed yet"
 	}
+	if !r.Seen.IsZero() {
+		return "not known: the daemon does not answer, and was last heard of at " + full(r.Seen)
+	}
 	return "still going on at " + full(r.At)
 }
 

@@ -144,6 +144,9 @@ func (r Report) headline() string {
 	case StateMended:
 		return fmt.Sprintf("%s, all well since %s, and over once that has held for %s: %s — %s", name, clock(r.Mended), r.hold(), r.Cause, r.toll())
 	}
+	if !r.Seen.IsZero() {
+		return fmt.Sprintf("%s, OPEN when the daemon was last heard of, at %s: %s%s", name, full(r.Seen), r.Cause, r.wrongNow())
+	}
 	return fmt.Sprintf("%s, STILL GOING ON for %s: %s%s", name, span(r.OutageMS), r.Cause, r.wrongNow())
 }
 
@@ -182,5 +185,9 @@ func (r Report) wrongNow() string {
 	if len(names) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" — %s %s not well", some(names), isAre(len(names)))
+	verb := isAre(len(names))
+	if !r.Seen.IsZero() {
+		verb = wasWere(len(names))
+	}
+	return fmt.Sprintf(" — %s %s not well", some(names), verb)
 }
