@@ -138,6 +138,8 @@ type happening struct {
 	Services []string          `json:"services,omitempty"`
 	Drill    string            `json:"drill,omitempty"`
 	Outcome  core.DrillOutcome `json:"outcome,omitempty"`
+	// Stale says that the daemon does not answer: it is not known how it went on.
+	Stale bool `json:"stale,omitempty"`
 }
 
 // listing is what is to be listed; dead says whether the daemon does not answer.
@@ -164,12 +166,16 @@ func printIncidents(to term.IO, store history.Store, l listing) error {
 	if l.drills {
 		incidents = nil
 	}
-	if slices.ContainsFunc(incidents, core.Incident.Open) && l.dead() {
+	stale := slices.ContainsFunc(incidents, core.Incident.Open) && l.dead()
+	if stale {
 		fmt.Fprintln(to.Err, "the daemon does not answer: what is open here was so when it was last heard of")
 	}
 	list := []happening{}
 	for _, i := range incidents {
 		h := happening{ID: i.ID, At: i.Began, Kind: i.Kind, Urgency: i.Urgency, State: "open", Cause: i.Cause, OutageMS: i.Outage(now).Milliseconds(), Drill: i.Drill}
+		if stale && i.Open() {
+			h.Stale, h.OutageMS = true, i.Outage(i.Opened).Milliseconds()
+		}
 		switch {
 		case !i.Open():
 			h.State = "over"
@@ -247,7 +253,11 @@ func printHappenings(w io.Writer, list []happening) error {
 		if lasted >= time.Minute {
 			lasted = lasted.Round(time.Second)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", control.Line(h.ID), h.At.Local().Format(time.DateTime), core.Span(lasted), h.State, cmp.Or(strings.Join(names, ","), "-"), what)
+		howLong := core.Span(lasted)
+		if h.Stale {
+			howLong = "?"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", control.Line(h.ID), h.At.Local().Format(time.DateTime), howLong, h.State, cmp.Or(strings.Join(names, ","), "-"), what)
 	}
 	return t.Flush()
 }
