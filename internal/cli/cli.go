@@ -71,7 +71,11 @@ func checkArgs(c *cobra.Command) {
 			if rule == nil {
 				return nil
 			}
-			if err := rule(c, args); err != nil {
+			err := rule(c, args)
+			if err == nil {
+				err = c.ValidateFlagGroups() // cobra's own turn comes later, and is no wrong use
+			}
+			if err != nil {
 				return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 			}
 			return nil

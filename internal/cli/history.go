@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -35,9 +36,11 @@ Exit codes: 0, or 1 if the history cannot be read. Damage is told on standard er
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1); with --all a line for each entry")
 	all := c.Flags().Bool("all", false, "every entry, and not incidents and drills alone")
+	drills := c.Flags().Bool("drills", false, "the drills alone, without incidents")
 	since := c.Flags().String("since", "", "from a time on: 2h, 7d, 2026-01-05 or \"2026-01-05 17:30\"")
 	most := c.Flags().IntP("number", "n", 20, "how many; 0 is all")
-	c.RunE = func(*cobra.Command, []string) error {
+	c.MarkFlagsMutuallyExclusive("all", "drills")
+	c.RunE = func(c *cobra.Command, _ []string) error {
 		from, err := parseSince(*since, time.Now())
 		if err != nil {
 			return term.Exit{Code: term.ExitUsage, Err: err}
@@ -53,7 +56,10 @@ Exit codes: 0, or 1 if the history cannot be read. Damage is told on standard er
 		if *all {
 			return printEntries(to, store, from, *most, *asJSON)
 		}
-		return printIncidents(to, store, from, *most, *asJSON)
+		return printIncidents(to, store, listing{from: from, most: *most, asJSON: *asJSON, drills: *drills, dead: func() bool {
+			_, err := control.Get(c.Context(), p.Socket)
+			return errors.Is(err, control.ErrUnreachable)
+		}})
 	}
 	return c
 }
@@ -132,9 +138,20 @@ type happening struct {
 	Services []string          `json:"services,omitempty"`
 	Drill    string            `json:"drill,omitempty"`
 	Outcome  core.DrillOutcome `json:"outcome,omitempty"`
+	// Stale says that the daemon does not answer: it is not known how it went on.
+	Stale bool `json:"stale,omitempty"`
 }
 
-func printIncidents(to term.IO, store history.Store, from time.Time, most int, asJSON bool) error {
+// listing is what is to be listed; dead says whether the daemon does not answer.
+type listing struct {
+	from   time.Time
+	most   int
+	asJSON bool
+	drills bool
+	dead   func() bool
+}
+
+func printIncidents(to term.IO, store history.Store, l listing) error {
 	now := time.Now()
 	incidents, damage, err := store.Incidents()
 	if err != nil {
@@ -144,15 +161,21 @@ func printIncidents(to term.IO, store history.Store, from time.Time, most int, a
 	if err != nil {
 		return err
 	}
-	for _, d := range more {
-		if !slices.Contains(damage, d) {
-			damage = append(damage, d)
-		}
-	}
+	damage = merged(damage, more)
 	tellDamage(to, damage)
+	if l.drills {
+		incidents = nil
+	}
+	stale := slices.ContainsFunc(incidents, core.Incident.Open) && l.dead()
+	if stale {
+		fmt.Fprintln(to.Err, "the daemon does not answer: what is open here was so when it was last heard of")
+	}
 	list := []happening{}
 	for _, i := range incidents {
 		h := happening{ID: i.ID, At: i.Began, Kind: i.Kind, Urgency: i.Urgency, State: "open", Cause: i.Cause, OutageMS: i.Outage(now).Milliseconds(), Drill: i.Drill}
+		if stale && i.Open() {
+			h.Stale, h.OutageMS = true, i.Outage(i.Opened).Milliseconds()
+		}
 		switch {
 		case !i.Open():
 			h.State = "over"
@@ -174,13 +197,13 @@ func printIncidents(to term.IO, store history.Store, from time.Time, most int, a
 		}
 		list = append(list, h)
 	}
-	list = slices.DeleteFunc(list, func(h happening) bool { return h.At.Before(from) && h.State == "over" })
+	list = slices.DeleteFunc(list, func(h happening) bool { return h.At.Before(l.from) && h.State == "over" })
 	slices.SortStableFunc(list, func(a, b happening) int { return b.At.Compare(a.At) })
 	left := 0
-	if most > 0 && len(list) > most {
-		left, list = len(list)-most, list[:most]
+	if l.most > 0 && len(list) > l.most {
+		left, list = len(list)-l.most, list[:l.most]
 	}
-	if asJSON {
+	if l.asJSON {
 		return printJSON(to.Out, struct {
 			Version int         `json:"version"`
 			List    []happening `json:"history"`
@@ -189,7 +212,14 @@ func printIncidents(to term.IO, store history.Store, from time.Time, most int, a
 		}{historyVersion, list, left, damage})
 	}
 	if len(list) == 0 {
-		fmt.Fprintln(to.Err, "The history has no incident and no drill. To see all that keeper noted: keeper history --all")
+		what := "no incident and no drill"
+		if l.drills {
+			what = "no drill"
+		}
+		if !l.from.IsZero() {
+			what += " since " + l.from.Format(time.DateTime)
+		}
+		fmt.Fprintln(to.Err, "The history has "+what+". To see all that keeper noted: keeper history --all")
 		return nil
 	}
 	if err := printHappenings(to.Out, list); err != nil {
@@ -223,7 +253,11 @@ func printHappenings(w io.Writer, list []happening) error {
 		if lasted >= time.Minute {
 			lasted = lasted.Round(time.Second)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", control.Line(h.ID), h.At.Local().Format(time.DateTime), core.Span(lasted), h.State, cmp.Or(strings.Join(names, ","), "-"), what)
+		howLong := core.Span(lasted)
+		if h.Stale {
+			howLong = "?"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", control.Line(h.ID), h.At.Local().Format(time.DateTime), howLong, h.State, cmp.Or(strings.Join(names, ","), "-"), what)
 	}
 	return t.Flush()
 }

@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keeper/internal/atomicfile"
+	"keeper/internal/control"
 	"keeper/internal/core"
 	"keeper/internal/history"
 	"keeper/internal/report"
@@ -26,8 +30,10 @@ func incidentCommand(to term.IO) *cobra.Command {
 		Short: "Tell all of an incident: cause, outage, timeline, what held",
 		Long: `incident tells what happened, from the history and without the daemon: the cause,
 how long each service was away, what keeper decided and why, who was logged in, which
-commands the journal has, and who was told when. Without ID it is the newest incident;
-the begin of an ID is enough.
+commands the journal has, and who was told when. Without ID it is the newest incident.
+
+ID is that of "keeper history", the begin of one, or "last". Times are in the zone of
+this shell (TZ).
 
 Exit codes: 0 it was shown, 1 the history cannot be read, 2 there is no such incident.`,
 		Example: "  keeper incident\n  keeper incident 20260105-173002 --html -o incident.html\n  keeper incident --md > post-mortem.md",
@@ -39,12 +45,15 @@ Exit codes: 0 it was shown, 1 the history cannot be read, 2 there is no such inc
 	file := c.Flags().StringP("output", "o", "", "write to a file, which must not be there yet")
 	force := c.Flags().Bool("force", false, "with -o: replace a file that is there")
 	c.MarkFlagsMutuallyExclusive("json", "md", "html")
-	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
 		return incidentIDs(), cobra.ShellCompDirectiveNoFileComp
 	}
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		if *asHTML && *file == "" && term.Colours(to.Out) {
-			return term.Exit{Code: term.ExitUsage, Err: errors.New("a page is nothing for a terminal: keeper incident --html -o FILE")}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if _, _, onTerminal := term.Size(to.Out); onTerminal && *asHTML && *file == "" {
+			return term.Exit{Code: term.ExitUsage, Err: errors.New("a page is nothing for a terminal: use -o FILE, or redirect it")}
 		}
 		if *force && *file == "" {
 			return term.Exit{Code: term.ExitUsage, Err: errors.New("--force is for -o FILE")}
@@ -53,7 +62,7 @@ Exit codes: 0 it was shown, 1 the history cannot be read, 2 there is no such inc
 		if len(args) > 0 {
 			id = args[0]
 		}
-		r, err := readReport(to, id)
+		r, err := readReport(c.Context(), to, id)
 		if err != nil {
 			return err
 		}
@@ -110,7 +119,7 @@ func incidentIDs() []string {
 }
 
 // readReport puts the report of an incident together; an empty ID is the newest.
-func readReport(to term.IO, id string) (report.Report, error) {
+func readReport(ctx context.Context, to term.IO, id string) (report.Report, error) {
 	p, _, err := here()
 	if err != nil {
 		return report.Report{}, err
@@ -128,15 +137,58 @@ func readReport(to term.IO, id string) (report.Report, error) {
 	f := report.Facts{User: userName(), Release: Release, Now: time.Now()}
 	f.Host, _ = os.Hostname()
 	until := f.Now
-	if !i.Closed.IsZero() {
+	if !i.Open() {
 		until = i.Closed.Add(report.After)
 	}
-	entries, more, damage, err := store.Timeline(i.Began.Add(-report.Before), until)
+	entries, more, hurt, err := store.Timeline(i.Began.Add(-report.Before), until)
 	if err != nil {
 		return report.Report{}, err
 	}
-	f.More, f.Damage = more, damage
-	return report.New(i, entries, f), nil
+	f.More, f.Damage = more, merged(damage, hurt)
+	late, err := lateAlerts(store, i, until)
+	if err != nil {
+		return report.Report{}, err
+	}
+	if i.Open() {
+		if _, err := control.Get(ctx, p.Socket); errors.Is(err, control.ErrUnreachable) {
+			f.Seen = i.Opened
+			for _, e := range entries {
+				if e.At.After(f.Seen) {
+					f.Seen = e.At
+				}
+			}
+		}
+	}
+	return report.New(i, append(entries, late...), f), nil
+}
+
+// merged are two lists of damage, without what both have.
+func merged(a, b []string) []string {
+	for _, d := range b {
+		if !slices.Contains(a, d) {
+			a = append(a, d)
+		}
+	}
+	return a
+}
+
+// lateFor is how long after an incident an alert about it may still arrive.
+const lateFor = 7 * 24 * time.Hour
+
+// lateAlerts are what became of alerts after the time that a report is about: a
+// receiver may have been away for longer.
+func lateAlerts(store history.Store, i core.Incident, after time.Time) (list []core.Entry, err error) {
+	if i.Open() || len(i.Told) == 0 {
+		return nil, nil
+	}
+	const most = 200
+	_, err = store.Scan(after, func(e core.Entry) bool {
+		if e.Kind == core.EntryAlert && e.At.After(after) && strings.HasPrefix(e.What, "alert "+i.ID+"/") {
+			list = append(list, e)
+		}
+		return len(list) < most && e.At.Before(after.Add(lateFor))
+	})
+	return list, err
 }
 
 // userName is that of the account.
@@ -158,11 +210,10 @@ func findIncident(list []core.Incident, id string) (core.Incident, error) {
 	if len(list) == 0 {
 		return core.Incident{}, errors.New("the history has no incident")
 	}
-	if id == "" {
+	if id == "" || id == "last" {
 		return list[0], nil
 	}
 	var found []core.Incident
-	var near []string
 	for _, i := range list {
 		switch {
 		case i.ID == id:
@@ -170,15 +221,36 @@ func findIncident(list []core.Incident, id string) (core.Incident, error) {
 		case strings.HasPrefix(i.ID, id):
 			found = append(found, i)
 		}
-		if len(near) < 5 {
-			near = append(near, i.ID)
-		}
 	}
 	switch {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return core.Incident{}, fmt.Errorf("%q is the begin of %d incidents: keeper history", id, len(found))
+		return core.Incident{}, fmt.Errorf("%q is the begin of more than one incident: %s", id, someIDs(found))
 	}
-	return core.Incident{}, fmt.Errorf("there is no incident %q; the newest are %s: keeper history", id, strings.Join(near, ", "))
+	near := slices.Clone(list)
+	slices.SortStableFunc(near, func(a, b core.Incident) int { return cmp.Compare(common(b.ID, id), common(a.ID, id)) })
+	return core.Incident{}, fmt.Errorf("there is no incident %q: it must be an ID of keeper history, the begin of one, or last; there are %s", id, someIDs(near))
+}
+
+// someIDs names a few.
+func someIDs(list []core.Incident) string {
+	const most = 5
+	var ids []string
+	for _, i := range list[:min(most, len(list))] {
+		ids = append(ids, control.Line(i.ID))
+	}
+	if n := len(list) - most; n > 0 {
+		ids = append(ids, fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(ids, ", ")
+}
+
+// common is how many bytes two names have in common from the begin on.
+func common(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"keeper/internal/control"
+	"keeper/internal/core"
+	"keeper/internal/history"
 	"keeper/internal/metrics"
 	"keeper/internal/term"
 )
@@ -51,6 +53,7 @@ func TestMain(m *testing.M) {
 //	                               It refuses to do anything with the service "refused"
 //	manager                        has a user manager that accepts, and says nothing
 //	daemon -fail TEXT              answers on keeper's socket that it cannot
+//	past FILE                      has the entries in FILE, a line of JSON each, in the history
 //	alone PROGRAM                  copies it to $WORK/alone, without what is beside it
 func TestScript(t *testing.T) {
 	t.Parallel()
@@ -67,6 +70,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "json": cmdJSON, "jsoncmp": cmdJSONCmp, "daemon": cmdDaemon, "manager": cmdManager, "alone": cmdAlone,
+			"past": cmdPast,
 		},
 		RequireUniqueNames: true,
 	})
@@ -229,6 +233,20 @@ func cmdManager(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	// The kernel takes the connections; nobody has to accept them.
 	ts.Defer(func() { _ = l.Close() })
+}
+
+func cmdPast(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: past FILE")
+	}
+	log, err := history.Store{Dir: filepath.Join(ts.Getenv("XDG_STATE_HOME"), "keeper")}.OpenLog(time.Now())
+	ts.Check(err)
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		var e core.Entry
+		ts.Check(json.Unmarshal([]byte(line), &e))
+		ts.Check(log.Append(time.Now(), e))
+	}
+	ts.Check(log.Close())
 }
 
 func cmdAlone(ts *testscript.TestScript, neg bool, args []string) {

@@ -4,145 +4,228 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
+
+	"keeper/internal/core"
 )
 
-const stamp = "2006-01-02 15:04:05.000 MST"
+const (
+	textLines    = 200
+	textServices = 30
+	textOthers   = 20
+)
 
-// Paint colours a text for a terminal: good, bad or plain ("").
+// Paint colours a text for a terminal: good, bad, dim or plain ("").
 type Paint func(mood, s string) string
 
 // Text writes a report for a terminal.
 func (r Report) Text(w io.Writer, paint Paint) error {
-	var b strings.Builder
+	if paint == nil {
+		paint = func(_, s string) string { return s }
+	}
+	t := &texter{r: r, paint: paint}
+	t.head()
+	t.services()
+	t.list("what held", paint("good", "+"), r.Held)
+	t.list("what did not hold", paint("bad", "-"), r.NotHeld)
+	t.list("what is not known", "?", r.Unknown)
+	t.figures()
+	t.others()
+	t.timeline()
+	_, err := io.WriteString(w, t.String())
+	return err
+}
+
+type texter struct {
+	strings.Builder
+	r     Report
+	paint Paint
+}
+
+func (t *texter) line(format string, args ...any) { fmt.Fprintf(&t.Builder, format+"\n", args...) }
+
+func (t *texter) list(title, mark string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	t.line("\n%s", title)
+	for _, l := range lines {
+		t.line("  %s %s", mark, l)
+	}
+}
+
+func (t *texter) head() {
+	r := t.r
 	mood := "good"
 	if r.State == StateOpen {
 		mood = "bad"
 	}
-	fmt.Fprintf(&b, "incident %s\n%s\n\n", r.ID, paint(mood, r.headline()))
-	row := func(name, text string) { fmt.Fprintf(&b, "%-9s %s\n", name, text) }
+	t.line("%s", t.paint(mood, r.Headline))
+	t.list("wrong still", t.paint("bad", "!"), r.Wrong)
+	t.list("to type", ">", r.ToDo)
+	t.line("")
+	row := func(name, text string) { t.line("%-8s %s", name, text) }
 	row("cause", r.Cause)
-	row("began", r.Began.Local().Format(stamp))
-	if r.Mended.IsZero() {
-		row("until", "now")
-	} else {
-		row("until", r.Mended.Local().Format(stamp))
+	if c := r.Nearest; c != nil {
+		row("before", fmt.Sprintf("%s by %s at %s (%s): %s", c.User, c.Source, clock(c.At), offset(c.MS), c.Text))
 	}
-	row("where", strings.Trim(r.User+" at "+r.Host, " at"))
-	if r.Returns > 1 {
-		row("returns", fmt.Sprintf("the same was wrong %d times before", r.Returns))
+	row("since", full(r.Began))
+	row("until", r.until())
+	if who := r.who(); who != "" {
+		row("account", who)
 	}
-	if len(r.Services) > 0 {
-		b.WriteString("\nservices\n")
-		for n, s := range r.Services {
-			if n == 30 {
-				fmt.Fprintf(&b, "  and %d more: --json\n", len(r.Services)-n)
-				break
+	if r.Returns > 0 {
+		row("returns", fmt.Sprintf("%s of the same within a day before it", count(r.Returns, "incident", "incidents")))
+	}
+}
+
+// until says when it was over, or that it is not.
+func (r Report) until() string {
+	switch r.State {
+	case StateOver:
+		return fmt.Sprintf("%s; closed at %s, once all had been well for %s", full(r.Mended), clock(r.Closed), r.hold())
+	case StateMended:
+		return full(r.Mended) + "; not closed yet"
+	}
+	if !r.Seen.IsZero() {
+		return "not known: the daemon does not answer, and was last heard of at " + full(r.Seen)
+	}
+	return "still going on at " + full(r.At)
+}
+
+func (r Report) who() string {
+	switch {
+	case r.User != "" && r.Host != "":
+		return r.User + " at " + r.Host
+	case r.Host != "":
+		return r.Host
+	}
+	return r.User
+}
+
+func (t *texter) services() {
+	if len(t.r.Services) == 0 {
+		return
+	}
+	t.line("\nservices")
+	wide := 8
+	shown := t.r.Services[:min(textServices, len(t.r.Services))]
+	for _, s := range shown {
+		wide = min(32, max(wide, len([]rune(short(s.Name)))))
+	}
+	for _, s := range shown {
+		times := ""
+		if s.Times > 1 {
+			times = fmt.Sprintf(", %d times", s.Times)
+		}
+		t.line("  %-*s  not well for %s%s, %s", wide, short(s.Name), span(s.OutageMS), times, s.fate())
+	}
+	if n := len(t.r.Services) - len(shown); n > 0 {
+		t.line("  and %d more: keeper incident %s --json", n, t.r.ID)
+	}
+}
+
+// fate is since when it is as it is.
+func (s Service) fate() string {
+	if s.pulse() != core.PulseUp {
+		return string(s.pulse()) + " still"
+	}
+	if s.From.IsZero() {
+		return "up"
+	}
+	return clock(s.From) + " until " + clock(s.Back)
+}
+
+func (t *texter) figures() {
+	t.line("\nfigures")
+	for _, f := range t.r.Figures {
+		t.line("  %-10s %12s  %s", f.Name, span(f.MS), f.Note)
+	}
+}
+
+// others are the commands, the sessions and the alerts.
+func (t *texter) others() {
+	more := func(n int) {
+		if n > textOthers {
+			t.line("  and %d more: keeper incident %s --json", n-textOthers, t.r.ID)
+		}
+	}
+	if n := len(t.r.Commands); n > 0 {
+		t.line("\ncommands that the journal tells of")
+		for _, c := range t.r.Commands[:min(n, textOthers)] {
+			t.line("  %s %10s  %s", clock(c.At), offset(c.MS), c.said())
+		}
+		more(n)
+	}
+	if n := len(t.r.Sessions); n > 0 {
+		t.line("\nsessions that came or went")
+		for _, s := range t.r.Sessions[:min(n, textOthers)] {
+			t.line("  %s", s.said())
+		}
+		more(n)
+	}
+	if n := len(t.r.Alerts); n > 0 {
+		t.line("\nalerts")
+		for _, a := range t.r.Alerts[:min(n, textOthers)] {
+			t.line("  %d. %s %s (%s)", a.N, a.Kind, clock(a.At), offset(a.MS))
+			for _, l := range a.Results {
+				t.line("     %s (%s) %s", clock(l.At), offset(l.MS), l.said())
 			}
-			times := ""
-			if s.Times > 1 {
-				times = fmt.Sprintf(", %d times", s.Times)
-			}
-			fmt.Fprintf(&b, "  %-24s away for %s%s\n", short(s.Name), span(s.OutageMS), times)
 		}
+		more(n)
 	}
-	b.WriteString("\nfigures\n")
-	for _, f := range r.Figures {
-		fmt.Fprintf(&b, "  %-9s %10s  %s\n", f.Name, span(f.MS), f.Note)
-	}
-	list := func(title, mark string, lines []string) {
-		if len(lines) == 0 {
-			return
-		}
-		fmt.Fprintf(&b, "\n%s\n", title)
-		for _, l := range lines {
-			fmt.Fprintf(&b, "  %s %s\n", mark, l)
-		}
-	}
-	list("what held", paint("good", "+"), r.Held)
-	list("what did not hold", paint("bad", "-"), r.NotHeld)
-	list("what is not known", "?", r.Unknown)
-	list("to type", ">", r.ToDo)
-	fmt.Fprintf(&b, "\ntimeline (since the begin; ! is a blow, * a decision)\n")
-	for _, l := range r.Timeline {
+}
+
+func (t *texter) timeline() {
+	t.line("\ntimeline, since the begin (! is a blow, * a decision)")
+	lines, cut := weightiest(t.r.Timeline, textLines)
+	for _, l := range lines {
 		mark := " "
 		switch {
 		case l.Blow:
-			mark = paint("bad", "!")
-		case l.Kind == "decision":
+			mark = t.paint("bad", "!")
+		case l.Kind == core.EntryDecision:
 			mark = "*"
 		}
-		why := ""
-		if l.Why != "" {
-			why = ": " + l.Why
-		}
-		fmt.Fprintf(&b, "  %s %12s %s %-8s %s%s\n", l.At.Local().Format("15:04:05.000"), offset(l.MS), mark, l.Kind, l.What, why)
+		t.line("  %s %12s %s %-8s %s", clock(l.At), offset(l.MS), mark, l.Kind, l.said())
 	}
-	if len(r.Timeline) == 0 {
-		b.WriteString("  the history has nothing of it any more\n")
+	if len(lines) == 0 {
+		t.line("  the history has nothing of it any more")
 	}
-	if r.Cut > 0 {
-		fmt.Fprintf(&b, "  and %d more lines: keeper history --all\n", r.Cut)
+	if cut += t.r.Cut; cut > 0 {
+		t.line("  and %s: keeper history --all", count(cut, "line that weighs less", "lines that weigh less"))
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
-// Markdown writes a report as a post-mortem.
-func (r Report) Markdown(w io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Incident %s\n\n%s\n\n", md(r.ID), md(r.headline()))
-	fmt.Fprintf(&b, "Written by keeper %s for %s, %s.\n\n", md(r.Release), md(strings.Trim(r.User+" at "+r.Host, " at")), r.At.Local().Format(time.RFC1123Z))
-	fmt.Fprintf(&b, "## Summary\n\n| | |\n|---|---|\n| Cause | %s |\n| Began | %s |\n", md(r.Cause), r.Began.Local().Format(stamp))
-	if !r.Mended.IsZero() {
-		fmt.Fprintf(&b, "| All well | %s |\n", r.Mended.Local().Format(stamp))
+// said is what happened, and why.
+func (l Line) said() string {
+	if l.Why == "" {
+		return l.What
 	}
-	for _, f := range r.Figures {
-		fmt.Fprintf(&b, "| %s%s | %s, %s |\n", strings.ToUpper(f.Name[:1]), f.Name[1:], span(f.MS), f.Note)
-	}
-	if len(r.Services) > 0 {
-		b.WriteString("\n## Impact\n\n| Service | Away for | Times |\n|---|---|---|\n")
-		for _, s := range r.Services {
-			fmt.Fprintf(&b, "| %s | %s | %d |\n", md(short(s.Name)), span(s.OutageMS), s.Times)
-		}
-	}
-	list := func(title string, lines []string, code bool) {
-		if len(lines) == 0 {
-			return
-		}
-		fmt.Fprintf(&b, "\n## %s\n\n", title)
-		for _, l := range lines {
-			if code {
-				fmt.Fprintf(&b, "    %s\n", l)
-			} else {
-				fmt.Fprintf(&b, "- %s\n", md(l))
-			}
-		}
-	}
-	list("What held", r.Held, false)
-	list("What did not hold", r.NotHeld, false)
-	list("What is not known", r.Unknown, false)
-	list("What to do", r.ToDo, true)
-	b.WriteString("\n## Timeline\n\n| # | Time | Since the begin | | What |\n|---|---|---|---|---|\n")
-	for _, l := range r.Timeline {
-		kind := string(l.Kind)
-		if l.Blow {
-			kind = "**blow**"
-		}
-		why := ""
-		if l.Why != "" {
-			why = ": " + l.Why
-		}
-		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s |\n", l.N, l.At.Local().Format("15:04:05.000"), offset(l.MS), kind, md(l.What+why))
-	}
-	if r.Cut > 0 {
-		fmt.Fprintf(&b, "\n%d more lines are left out.\n", r.Cut)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return l.What + ": " + l.Why
 }
 
-// md has text be text in Markdown.
-func md(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "<", "&lt;", ">", "&gt;", "[", `\[`, "]", `\]`, "#", `\#`, "&", "&amp;").Replace(s)
+// said is who ran what.
+func (c Command) said() string {
+	switch {
+	case c.User != "" && c.Source != "":
+		return c.User + " by " + c.Source + ": " + c.Text
+	case c.Source != "":
+		return c.Source + ": " + c.Text
+	}
+	return c.Text
+}
+
+// said is who it was, how he came and when he went.
+func (s Session) said() string {
+	what := "session " + s.ID + " of " + s.User
+	if s.How != "" {
+		what += ", " + s.How
+	}
+	if !s.Opened.IsZero() {
+		what += ", opened " + clock(s.Opened)
+	}
+	if !s.Removed.IsZero() {
+		what += ", removed " + clock(s.Removed)
+	}
+	return what
 }
