@@ -148,7 +148,8 @@ func (r *recorder) Record(e core.Event, s core.State, decided []core.Decision) {
 	if r.meter != nil {
 		r.meter.follow(s.Settings.Metrics)
 	}
-	if r.queue != nil && s.Settings.Adopt != "" { // before, the settings were not read
+	// Before they were read, and where they cannot be, nobody knows whom alerts are for.
+	if r.queue != nil && s.Settings.Adopt != "" && len(s.SettingsErrs) == 0 {
 		r.queue.Set(s.Settings.Alerts)
 		r.heart.follow(s.Settings.Alerts.Heartbeat)
 	}
