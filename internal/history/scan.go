@@ -171,8 +171,8 @@ func (s Store) prune(limit int64, keep string) error {
 	var newest, written time.Time
 	for _, name := range names {
 		if info, err := os.Lstat(filepath.Join(s.logDir(), name)); err == nil && info.Mode().IsRegular() {
-			sizes[name] = info.Size()
-			total += info.Size()
+			sizes[name] = min(info.Size(), mostRead) // one that is longer is not of keeper's
+			total += sizes[name]
 			if info.ModTime().After(newest) {
 				newest = info.ModTime()
 			}
