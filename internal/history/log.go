@@ -2,10 +2,8 @@ package history
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,15 +25,13 @@ const (
 	// logSize and logAge bound all segments together: the oldest go first.
 	logSize = 32 << 20
 	logAge  = 400 * 24 * time.Hour
-	// lineSize bounds a line: what is longer is not of keeper's.
-	lineSize = 4 << 20
-	// mostLeft is how many entries are kept in memory while the disk takes none.
-	mostLeft = 1000
+	// mostLeft is how many entries are kept in memory while the disk takes none, and
+	// mostLeftBytes how long they may be in all.
+	mostLeft      = 1000
+	mostLeftBytes = 2 << 20
 
 	segmentSuffix = ".log"
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (s Store) logDir() string { return filepath.Join(s.Dir, "history") }
 
@@ -50,19 +46,28 @@ type Log struct {
 	fresh bool
 	// left are entries that could not be written, since when and for what reason, and
 	// lost how many more there were.
-	left  []core.Entry
+	left  []leftLine
 	lost  int
 	since time.Time
 	why   string
 	limit int64 // of all segments
 	size  int64 // of one
+	// put writes to the file; tests have it fail.
+	put func(f *os.File, data []byte) (int, error)
+}
+
+// leftLine is an entry that waits to be written.
+type leftLine struct {
+	data      []byte
+	record    string // the incident or drill that it has all of: a later one says the same
+	important bool
 }
 
 // OpenLog opens the log for writing. Where the newest segment is damaged, it is left as
 // it is, and another one begun that says so. An error does not keep the Log from being
 // used: it tries again at each Append.
 func (s Store) OpenLog(now time.Time) (*Log, error) {
-	l := &Log{store: s, limit: logSize, size: segmentSize}
+	l := &Log{store: s, limit: logSize, size: segmentSize, put: (*os.File).Write}
 	names, err := s.segments()
 	if err != nil || len(names) == 0 {
 		return l, err
@@ -70,7 +75,10 @@ func (s Store) OpenLog(now time.Time) (*Log, error) {
 	last := filepath.Join(s.logDir(), names[len(names)-1])
 	damage, err := scanFile(last, nil, func(core.Entry) bool { return true })
 	if err != nil {
-		return l, err
+		damage = err.Error()
+		if !unusable(err) {
+			return l, err
+		}
 	}
 	if damage == "" {
 		return l, nil
@@ -81,51 +89,65 @@ func (s Store) OpenLog(now time.Time) (*Log, error) {
 
 // Append writes entries. If it fails, they are kept in memory, as far as there is room,
 // and written with the next Append that succeeds; an Append of nothing tries just that.
-// Entries of incidents, drills and alerts are on the disk when it returns, and with
-// them all before.
+// Entries of incidents, drills and alerts are on the disk when it returns, as far as the
+// disk tells the truth, and with them all before; the rest is left to the kernel, which
+// writes it within half a minute. It takes as long as the disk does.
 func (l *Log) Append(now time.Time, entries ...core.Entry) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := entries
-	if len(l.left)+l.lost > 0 {
-		all = append(slices.Clone(l.left), core.Entry{At: now, Kind: core.EntryTrouble, Why: l.why, What: fmt.Sprintf(
-			"the history could not be written from %s to %s; %d entries were lost", l.since.Format(time.DateTime), now.Format(time.DateTime), l.lost)})
-		all = append(all, entries...)
+	fresh := make([]leftLine, 0, len(entries))
+	for _, e := range entries {
+		fresh = append(fresh, leftLine{encode(e, now), recordOf(e), important(e)})
 	}
+	all := l.left
+	if len(l.left)+l.lost > 0 {
+		e := core.Entry{At: now, Kind: core.EntryTrouble, Why: l.why, What: fmt.Sprintf(
+			"the history could not be written from %s to %s; %d entries were lost", l.since.Format(time.DateTime), now.Format(time.DateTime), l.lost)}
+		all = append(slices.Clip(all), leftLine{data: encode(e, now), important: true})
+	}
+	all = append(slices.Clip(all), fresh...)
 	if len(all) == 0 {
 		return nil
 	}
-	err := l.write(now, all)
+	after, err := l.write(now, all)
 	if err == nil {
 		l.left, l.lost, l.why = nil, 0, ""
-		return nil
+		return after
 	}
 	err = fmt.Errorf("cannot write the history in %s: %w", l.store.logDir(), err)
 	if l.why == "" {
 		l.since, l.why = now, err.Error()
 	}
-	l.leave(entries)
+	l.left = append(l.left, fresh...)
+	l.bound()
 	return err
 }
 
-// leave keeps entries for later: where there are too many, the chatter goes first, then
-// the oldest.
-func (l *Log) leave(entries []core.Entry) {
-	l.left = append(l.left, entries...)
-	if len(l.left) <= mostLeft {
-		return
+// bound drops what is too much of what is left: first the records that a later one
+// makes needless, which is no loss, then the chatter, then the oldest.
+func (l *Log) bound() {
+	bytes := 0
+	last := map[string]int{}
+	for i, e := range l.left {
+		bytes += len(e.data)
+		last[e.record] = i
 	}
-	before := len(l.left)
-	over := before - mostLeft
-	l.left = slices.DeleteFunc(l.left, func(e core.Entry) bool {
-		if over > 0 && !important(e) {
-			over--
-			return true
+	drop := func(loss int, which func(i int, e leftLine) bool) {
+		kept := make([]leftLine, 0, len(l.left))
+		for i, e := range l.left {
+			over := len(kept)+len(l.left)-i > mostLeft || bytes > mostLeftBytes
+			if over && which(i, e) {
+				bytes -= len(e.data)
+				l.lost += loss
+				continue
+			}
+			kept = append(kept, e)
 		}
-		return false
-	})
-	l.left = l.left[max(0, len(l.left)-mostLeft):]
-	l.lost += before - len(l.left)
+		l.left = kept
+	}
+	drop(0, func(i int, e leftLine) bool { return e.record != "" && last[e.record] != i })
+	drop(1, func(_ int, e leftLine) bool { return !e.important })
+	drop(1, func(int, leftLine) bool { return true })
 }
 
 // important entries are on the disk before anything else goes on.
@@ -137,79 +159,81 @@ func important(e core.Entry) bool {
 	return false
 }
 
-// Close closes the log.
+// Close tries once more to write what is left, and closes the log.
 func (l *Log) Close() error {
+	err := l.Append(time.Now())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file == nil {
-		return nil
+	if l.file != nil {
+		err = errors.Join(err, l.file.Close())
+		l.file = nil
 	}
-	err := l.file.Close()
-	l.file = nil
 	return err
 }
 
-func (l *Log) write(now time.Time, entries []core.Entry) error {
+// write writes all of the lines or nothing. What went wrong although they were written
+// is after.
+func (l *Log) write(now time.Time, lines []leftLine) (after, err error) {
 	var buf bytes.Buffer
 	sync := false
-	for _, e := range entries {
-		line, err := encode(e)
-		if err != nil {
-			return err
-		}
-		buf.Write(line)
-		sync = sync || important(e)
+	for _, line := range lines {
+		buf.Write(line.data)
+		sync = sync || line.important
 	}
 	unlock, err := l.store.lock()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer unlock()
-	if err := l.open(now); err != nil {
-		return err
-	}
-	end, err := l.file.Seek(0, 2)
-	if err != nil {
-		return err
-	}
-	if _, err := l.file.Write(buf.Bytes()); err != nil {
-		// Half a line must not spoil the one that follows.
-		if terr := l.file.Truncate(end); terr != nil {
-			l.fresh = true
-		}
-		return err
-	}
-	if sync {
-		return unix.Fdatasync(int(l.file.Fd()))
-	}
-	return nil
-}
-
-// encode makes a line of an entry.
-func encode(e core.Entry) ([]byte, error) {
-	data, err := json.Marshal(e)
+	defer func() { unlock() }()
+	begun, err := l.open()
 	if err != nil {
 		return nil, err
 	}
-	line := make([]byte, 0, len(data)+10)
-	line = fmt.Appendf(line, "%08x ", crc32.Checksum(data, castagnoli))
-	return append(append(line, data...), '\n'), nil
-}
-
-// decode is the entry in a line, if that is to be believed.
-func decode(line []byte) (core.Entry, bool) {
-	data, ok := trusted(line)
-	var e core.Entry
-	return e, ok && json.Unmarshal(data, &e) == nil
-}
-
-// trusted is what a line has behind its checksum, if that is right.
-func trusted(line []byte) ([]byte, bool) {
-	if len(line) < 10 || line[8] != ' ' {
-		return nil, false
+	if err := l.appendAll(buf.Bytes()); err != nil {
+		return nil, err
 	}
-	sum, err := strconv.ParseUint(string(line[:8]), 16, 32)
-	return line[9:], err == nil && uint32(sum) == crc32.Checksum(line[9:], castagnoli)
+	if begun {
+		if after = l.store.prune(l.limit, l.name); after != nil {
+			after = fmt.Errorf("cannot remove what is old from %s: %w", l.store.logDir(), after)
+		}
+	}
+	if sync {
+		// Without the lock: on a slow disk this takes seconds, and others are in a hurry.
+		unlock()
+		unlock = func() {}
+		if serr := unix.Fdatasync(int(l.file.Fd())); serr != nil {
+			after = errors.Join(after, fmt.Errorf("the history was written to %s and may not survive a power cut: %w", l.file.Name(), serr))
+		}
+	}
+	return after, nil
+}
+
+// appendAll writes to the end of the file, and takes back what was written of it if
+// not all could be.
+func (l *Log) appendAll(data []byte) error {
+	info, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	end := info.Size()
+	if end > 0 {
+		var b [1]byte
+		if _, err := l.file.ReadAt(b[:], end-1); err != nil {
+			return err
+		}
+		if b[0] != '\n' {
+			// A writer was killed half-way: its half must not spoil the line that follows.
+			data = append([]byte{'\n'}, data...)
+		}
+	}
+	n, err := l.put(l.file, data)
+	if err == nil && n < len(data) {
+		err = fmt.Errorf("%s took %d of %d bytes", l.file.Name(), n, len(data))
+	}
+	if err != nil && n > 0 {
+		err = errors.Join(err, l.file.Truncate(end))
+	}
+	return err
 }
 
 // lock is held by whoever writes.
@@ -221,63 +245,112 @@ func (s Store) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(f); err != nil {
+	if err := flock(f, unix.LOCK_EX, 2*time.Second); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return func() { _ = f.Close() }, nil
 }
 
+// waitForWriter waits until nobody is in the middle of a write, but not for long.
+func waitForWriter(dir string) {
+	f, err := os.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		return
+	}
+	_ = flock(f, unix.LOCK_SH, 200*time.Millisecond)
+	_ = f.Close()
+}
+
 // flock waits for the lock, as long as one write of somebody else takes, and not for
 // ever.
-func flock(f *os.File) error {
-	for end := time.Now().Add(2 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) || time.Now().After(end) {
+func flock(f *os.File, how int, wait time.Duration) error {
+	for end := time.Now().Add(wait); ; time.Sleep(5 * time.Millisecond) {
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+		switch {
+		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
 			return err
+		case time.Now().After(end):
+			return fmt.Errorf("another process has locked %s for %s", f.Name(), wait)
 		}
 	}
 }
 
-// open sees to it that the newest segment is open and has room. The caller has the lock.
-func (l *Log) open(now time.Time) error {
+// open sees to it that the newest segment is open and has room, and says whether it was
+// begun just now. The caller has the lock.
+func (l *Log) open() (begun bool, err error) {
+	dir := l.store.logDir()
 	names, err := l.store.segments()
 	if err != nil {
-		return err
+		return false, err
 	}
 	last := ""
 	if len(names) > 0 {
 		last = names[len(names)-1]
 	}
-	full := last == "" || l.fresh && last == l.name
-	if !full {
-		info, err := os.Stat(filepath.Join(l.store.logDir(), last))
-		if err != nil {
-			return err
+	if last != "" && !(l.fresh && last == l.name) {
+		f, info, err := openFile(filepath.Join(dir, last), os.O_RDWR|os.O_APPEND)
+		switch {
+		case err == nil && info.Size() < l.size:
+			l.use(f, last)
+			return false, nil
+		case err == nil:
+			err = f.Close()
+		case unusable(err):
+			err = nil // whatever that is, it is in nobody's way where it is
 		}
-		full = info.Size() >= l.size
+		if err != nil {
+			return false, err
+		}
 	}
-	if !full && l.file != nil && l.name == last {
-		return nil
-	}
-	flags := os.O_RDWR | os.O_APPEND
-	if full {
-		n, _ := strconv.ParseUint(strings.TrimSuffix(last, segmentSuffix), 10, 64)
-		last = fmt.Sprintf("%010d%s", n+1, segmentSuffix)
-		flags |= os.O_CREATE | os.O_EXCL
-	}
-	f, err := os.OpenFile(filepath.Join(l.store.logDir(), last), flags, 0o600)
+	n, _ := strconv.ParseUint(strings.TrimSuffix(last, segmentSuffix), 10, 64)
+	last = fmt.Sprintf("%010d%s", n+1, segmentSuffix)
+	f, err := os.OpenFile(filepath.Join(dir, last), os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return false, err
 	}
+	l.use(f, last)
+	syncDir(dir)
+	syncDir(l.store.Dir)
+	return true, nil
+}
+
+// use takes this file in place of the one that was open: that may have been removed, or
+// another put in its place.
+func (l *Log) use(f *os.File, name string) {
 	if l.file != nil {
 		_ = l.file.Close()
 	}
-	l.file, l.name, l.fresh = f, last, false
-	if full {
-		syncDir(l.store.logDir())
-		return l.store.prune(now, l.limit, last)
+	l.file, l.name, l.fresh = f, name, false
+}
+
+// errNoFile says that something has the name of a segment and is none.
+var errNoFile = errors.New("it is no file")
+
+// openFile opens a file that is there. A pipe in its place would keep whoever opens it
+// waiting for ever, and a link may lead anywhere.
+func openFile(path string, flags int) (*os.File, os.FileInfo, error) {
+	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
 	}
-	return nil
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("cannot use %s: %w", path, errNoFile)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
+}
+
+// unusable says whether what is there can never be written to, whatever the disk does.
+func unusable(err error) bool {
+	for _, e := range []error{errNoFile, os.ErrPermission, unix.ELOOP, unix.EISDIR, unix.ENXIO} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // syncDir has a new file be there after a power cut as well. Where that cannot be had,
@@ -298,7 +371,7 @@ func (s Store) segments() ([]string, error) {
 	var names []string
 	for _, f := range files {
 		n := f.Name()
-		if _, nerr := strconv.ParseUint(strings.TrimSuffix(n, segmentSuffix), 10, 64); nerr == nil && strings.HasSuffix(n, segmentSuffix) && len(n) == 10+len(segmentSuffix) {
+		if _, nerr := strconv.ParseUint(strings.TrimSuffix(n, segmentSuffix), 10, 64); nerr == nil && strings.HasSuffix(n, segmentSuffix) && len(n) == 10+len(segmentSuffix) && n[0] != '9' { // nobody counts that far
 			names = append(names, n)
 		}
 	}

@@ -147,7 +147,7 @@ func TestLogForgetsWhatIsOld(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(s.logDir(), names[0]), old, old); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.prune(time.Now(), logSize, names[len(names)-1]); err != nil {
+	if err := s.prune(logSize, names[len(names)-1]); err != nil {
 		t.Fatal(err)
 	}
 	if after, _ := s.segments(); len(after) != len(names)-1 || after[0] != names[1] {
@@ -322,7 +322,7 @@ func b2i(b bool) int {
 }
 
 func FuzzScan(f *testing.F) {
-	line, _ := encode(said(1))
+	line := encode(said(1), noon)
 	f.Add(line)
 	f.Add([]byte("00000000 {}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -2,6 +2,8 @@ package history
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,12 +15,17 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"keeper/internal/core"
 )
 
 // A recording holds the events of an incident, so that they can be played through
 // core.Decide: an incident in the field becomes a unit test. It holds what events do:
-// units, images, ports and settings, and no secrets, for no event has any.
+// units, images, ports, settings, and the sessions and commands that were seen. No
+// password is in these, for keeper has them in files and credentials alone; what alerts
+// are sent by is left out, for Decide does not ask for it. What a probe runs in a
+// container (exec) is in it as it was set.
 const (
 	recordingSize   = 1 << 20
 	recordingSuffix = ".jsonl"
@@ -30,6 +37,7 @@ const (
 type Recorded struct {
 	At    time.Time
 	Event core.Event
+	cut   bool
 }
 
 // events are one of each that there is.
@@ -51,37 +59,6 @@ var eventTypes = func() map[string]reflect.Type {
 	return m
 }()
 
-// wireUnit is a unit with what no status shows and Decide needs.
-type wireUnit struct {
-	core.Unit
-	Entered     time.Duration `json:"entered,omitempty"`
-	Job         bool          `json:"job,omitempty"`
-	BoundTo     []string      `json:"bound_to,omitempty"`
-	StopsWith   []string      `json:"stops_with,omitempty"`
-	StopLimit   time.Duration `json:"stop_limit,omitempty"`
-	Inside      []uint16      `json:"inside,omitempty"`
-	Mounts      []core.Mount  `json:"mounts,omitempty"`
-	HealthCheck bool          `json:"health_check,omitempty"`
-	MainPID     int           `json:"main_pid,omitempty"`
-}
-
-func toWire(u core.Unit) wireUnit {
-	return wireUnit{u, u.Entered, u.Job, u.BoundTo, u.StopsWith, u.StopLimit, u.Inside, u.Mounts, u.HealthCheck, u.MainPID}
-}
-
-func (w wireUnit) unit() core.Unit {
-	u := w.Unit
-	u.Entered, u.Job, u.BoundTo, u.StopsWith, u.StopLimit = w.Entered, w.Job, w.BoundTo, w.StopsWith, w.StopLimit
-	u.Inside, u.Mounts, u.HealthCheck, u.MainPID = w.Inside, w.Mounts, w.HealthCheck, w.MainPID
-	return u
-}
-
-// wireUnits is a core.UnitsSeen whose units are whole.
-type wireUnits struct {
-	core.UnitsSeen
-	Units []wireUnit `json:"Units"`
-}
-
 // line is Recorded as it is written.
 type line struct {
 	At   time.Time       `json:"at"`
@@ -98,18 +75,11 @@ func encodeEvent(at time.Time, e core.Event) ([]byte, error) {
 	if e == nil {
 		return json.Marshal(line{At: at, Type: typeBegin})
 	}
-	var v any = e
-	switch e := e.(type) {
-	case core.UnitSeen:
-		v = struct{ Unit wireUnit }{toWire(e.Unit)}
-	case core.UnitsSeen:
-		w := wireUnits{UnitsSeen: e}
-		for _, u := range e.Units {
-			w.Units = append(w.Units, toWire(u))
-		}
-		v = w
+	if seen, ok := e.(core.SettingsSeen); ok {
+		seen.Settings.Alerts.Channels, seen.Settings.Alerts.Heartbeat = nil, core.Heartbeat{}
+		e = seen
 	}
-	data, err := json.Marshal(v)
+	data, err := json.Marshal(toWire(reflect.ValueOf(e)))
 	if err != nil {
 		return nil, err
 	}
@@ -122,31 +92,23 @@ func decodeEvent(data []byte) (Recorded, error) {
 		return Recorded{}, err
 	}
 	r := Recorded{At: l.At}
-	switch l.Type {
-	case typeBegin:
+	if l.Type == typeBegin || l.Type == typeCut {
+		r.cut = l.Type == typeCut
 		return r, nil
-	case "UnitSeen":
-		var w struct{ Unit wireUnit }
-		err := json.Unmarshal(l.E, &w)
-		r.Event = core.UnitSeen{Unit: w.Unit.unit()}
-		return r, err
-	case "UnitsSeen":
-		var w wireUnits
-		err := json.Unmarshal(l.E, &w)
-		seen := w.UnitsSeen
-		for _, u := range w.Units {
-			seen.Units = append(seen.Units, u.unit())
-		}
-		r.Event = seen
-		return r, err
 	}
 	t, known := eventTypes[l.Type]
 	if !known {
 		return r, fmt.Errorf("%q is no event", l.Type)
 	}
 	v := reflect.New(t)
-	if err := json.Unmarshal(l.E, v.Interface()); err != nil {
-		return r, err
+	var in any
+	d := json.NewDecoder(bytes.NewReader(l.E))
+	d.UseNumber() // a float has no room for all that an int64 says
+	if err := d.Decode(&in); err != nil {
+		return r, fmt.Errorf("%s: %w", l.Type, err)
+	}
+	if err := fromWire(v.Elem(), in); err != nil {
+		return r, fmt.Errorf("%s: %w", l.Type, err)
 	}
 	r.Event, _ = v.Elem().Interface().(core.Event)
 	return r, nil
@@ -161,7 +123,7 @@ type Recording struct {
 
 // Record begins the recording of an incident, or goes on with it. The oldest ones go.
 func (s Store) Record(id string) (*Recording, error) {
-	if id == "" || strings.ContainsAny(id, "/\x00") || strings.HasPrefix(id, ".") {
+	if id == "" || len(id) > 100 || strings.ContainsAny(id, "/\x00") || strings.HasPrefix(id, ".") {
 		return nil, fmt.Errorf("%q is no name of an incident", id)
 	}
 	dir := filepath.Join(s.Dir, "recordings")
@@ -181,18 +143,45 @@ func (s Store) Record(id string) (*Recording, error) {
 			names = names[1:]
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(dir, id+recordingSuffix), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, id+recordingSuffix), os.O_CREATE|os.O_APPEND|os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	r := &Recording{file: f}
-	if info, err := f.Stat(); err == nil {
-		r.size = info.Size()
+	if err := r.resume(); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	if err := r.Add(time.Now(), nil); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return r, nil
+}
+
+// resume looks at what an earlier daemon left: its last line may be half written, or
+// say that the recording was cut.
+func (r *Recording) resume() error {
+	info, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("cannot use %s: %w", r.file.Name(), errNoFile)
+	}
+	r.size = info.Size()
+	end := make([]byte, min(r.size, 100))
+	if len(end) == 0 {
+		return nil
+	}
+	if _, err := r.file.ReadAt(end, r.size-int64(len(end))); err != nil {
+		return err
+	}
+	if end[len(end)-1] != '\n' {
+		n, err := r.file.Write([]byte{'\n'})
+		r.size += int64(n)
+		return err
+	}
+	r.cut = bytes.Contains(end, []byte(`"type":"`+typeCut+`"`))
+	return nil
 }
 
 // Add writes one event; nil is a begin. Past its size the recording is cut, which is no
@@ -217,18 +206,36 @@ func (r *Recording) Add(at time.Time, e core.Event) error {
 // Close ends it.
 func (r *Recording) Close() error { return r.file.Close() }
 
-// ReadRecording reads what Record wrote. A line that was cut ends it.
+// mostRecorded is how much of a recording is read.
+const mostRecorded = 4 * recordingSize
+
+// ReadRecording reads what Record wrote. A line that was cut short may be the last one
+// of a daemon: after another there is no telling what is missing. With an error it
+// returns what comes before.
 func ReadRecording(from io.Reader) ([]Recorded, error) {
 	var list []Recorded
-	sc := bufio.NewScanner(from)
-	sc.Buffer(nil, lineSize)
+	var torn error
+	sc := bufio.NewScanner(io.LimitReader(from, mostRecorded))
+	sc.Buffer(nil, mostRecorded)
 	for n := 1; sc.Scan(); n++ {
+		if len(bytes.TrimSpace(sc.Bytes())) == 0 {
+			continue
+		}
 		r, err := decodeEvent(sc.Bytes())
 		if err != nil {
-			if strings.Contains(string(sc.Bytes()), `"type":"`+typeCut+`"`) {
-				return list, nil
+			err = fmt.Errorf("line %d of the recording: %w", n, err)
+			if json.Valid(sc.Bytes()) {
+				return list, err
 			}
-			return list, fmt.Errorf("line %d of the recording: %w", n, err)
+			torn = cmp.Or(torn, err)
+			continue
+		}
+		if torn != nil && (r.Event != nil || r.cut) {
+			return list, torn
+		}
+		torn = nil
+		if r.cut {
+			return list, nil
 		}
 		list = append(list, r)
 	}

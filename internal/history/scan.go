@@ -37,7 +37,7 @@ func (s Store) scan(since time.Time, want []byte, yield func(core.Entry) bool) (
 	on := true
 	for _, name := range append([]string{oldName}, names...) {
 		path := filepath.Join(s.logDir(), name)
-		info, serr := os.Stat(path)
+		info, serr := os.Lstat(path)
 		if serr != nil || info.ModTime().Before(since) {
 			continue // not there, removed meanwhile, or nothing in it is new enough
 		}
@@ -61,12 +61,12 @@ func (s Store) scan(since time.Time, want []byte, yield func(core.Entry) bool) (
 // scanFile yields the entries of a file whose lines have want in them, and says what of
 // it cannot be believed.
 func scanFile(path string, want []byte, yield func(core.Entry) bool) (damage string, err error) {
-	f, err := os.Open(path)
+	f, info, err := openFile(path, os.O_RDONLY)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	r := bufio.NewReaderSize(f, 64<<10)
+	r := lines{r: bufio.NewReaderSize(io.LimitReader(f, mostRead), 64<<10)}
 	bad, places := int64(0), 0
 	was := true
 	spoil := func(n int) {
@@ -75,17 +75,26 @@ func scanFile(path string, want []byte, yield func(core.Entry) bool) (damage str
 		}
 		was = false
 	}
+	waited := false
 	for {
-		line, n, err := readLine(r)
+		line, n, err := r.next()
+		if errors.Is(err, io.EOF) && n > 0 && !waited {
+			// It may be in the middle of being written.
+			waited = true
+			waitForWriter(filepath.Dir(path))
+			continue
+		}
 		if n > 0 {
 			data, ok := trusted(line)
 			switch {
-			case !ok:
+			case n == 1 && err == nil:
+				// It ends what a writer left half-way.
+			case !ok || err != nil:
 				spoil(n)
 			case want != nil && !bytes.Contains(data, want):
 				was = true
 			default:
-				e, ok := decode(line)
+				e, ok := decode(data)
 				if !ok {
 					spoil(n)
 					break
@@ -103,76 +112,109 @@ func scanFile(path string, want []byte, yield func(core.Entry) bool) (damage str
 			return "", err
 		}
 	}
+	if more := info.Size() - mostRead; more > 0 {
+		spoil(int(more))
+	}
 	if bad > 0 {
 		damage = fmt.Sprintf("%s: %d bytes in %d places cannot be believed, and are left out", path, bad, places)
 	}
 	return damage, nil
 }
 
-// readLine returns a line without its end, and how long it was with it; no line for one
-// that is too long, or that has no end.
-func readLine(r *bufio.Reader) (line []byte, n int, err error) {
+// mostRead is how much of a file is read: no segment gets that long.
+const mostRead = 16 << 20
+
+// lines are those of a file.
+type lines struct {
+	r *bufio.Reader
+	// begin is what was read of a line that goes on, n how long that is: the begin of
+	// one that is too long is not kept.
+	begin []byte
+	n     int
+}
+
+// next returns a line without its end, good until the next call, and how long it was
+// with it; no line for one that is too long. After an error, which is io.EOF for one
+// that has no end, the next call goes on with the same line.
+func (l *lines) next() (line []byte, n int, err error) {
 	for {
-		part, err := r.ReadSlice('\n')
-		n += len(part)
-		if n <= lineSize {
-			line = append(line, part...)
-		} else {
-			line = nil
+		part, err := l.r.ReadSlice('\n')
+		if err == nil && l.n == 0 {
+			return part[:len(part)-1], len(part), nil
 		}
-		switch {
-		case err == nil && line != nil:
-			return line[:len(line)-1], n, nil
-		case err == nil:
-			return nil, n, nil
-		case !errors.Is(err, bufio.ErrBufferFull):
+		if l.n += len(part); l.n <= lineSize {
+			l.begin = append(l.begin, part...)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		line, n = nil, l.n
+		if err != nil {
 			return nil, n, err
 		}
+		if n <= lineSize {
+			line = l.begin[:n-1]
+		}
+		l.begin, l.n = l.begin[:0], 0
+		return line, n, nil
 	}
 }
 
 // prune removes what is too old, or too much. The records of incidents and drills stay:
 // they are small, and it is them that somebody looks for after a year.
-func (s Store) prune(now time.Time, limit int64, keep string) error {
+func (s Store) prune(limit int64, keep string) error {
 	names, err := s.segments()
 	if err != nil {
 		return err
 	}
-	total := int64(0)
-	slices.Reverse(names)
+	sizes, total := map[string]int64{}, int64(0)
+	var newest, written time.Time
+	for _, name := range names {
+		if info, err := os.Lstat(filepath.Join(s.logDir(), name)); err == nil && info.Mode().IsRegular() {
+			sizes[name] = min(info.Size(), mostRead) // one that is longer is not of keeper's
+			total += sizes[name]
+			if info.ModTime().After(newest) {
+				newest = info.ModTime()
+			}
+		}
+	}
+	aged := 0
 	for _, name := range names {
 		path := filepath.Join(s.logDir(), name)
-		info, err := os.Stat(path)
-		if err != nil {
+		info, err := os.Lstat(path)
+		if err != nil || name == keep || !info.Mode().IsRegular() {
 			continue
 		}
-		if total += info.Size(); name == keep || total <= limit && now.Sub(info.ModTime()) < logAge {
-			continue
+		// None is older than the one before it, whatever the clock said then.
+		if info.ModTime().After(written) {
+			written = info.ModTime()
 		}
-		if err := s.condense(path, now); err != nil {
-			return err
+		if total <= limit {
+			// A clock that is years ahead for a while must not cost all: one for each
+			// segment that is begun is as many as there can be.
+			if aged++; aged > 1 || newest.Sub(written) < logAge {
+				break
+			}
+		}
+		if err := s.condense(path, written); err != nil && total <= 2*limit {
+			return err // it goes next time
 		}
 		if err := os.Remove(path); err != nil {
 			return err
 		}
+		total -= sizes[name]
 	}
 	return nil
 }
 
-// condense keeps the last record of each incident and drill in a file that is to go.
-func (s Store) condense(path string, now time.Time) error {
+// condense keeps the last record of each incident and drill in a file that is to go, and
+// that was written until then.
+func (s Store) condense(path string, until time.Time) error {
 	old := filepath.Join(s.logDir(), oldName)
 	last := map[string]core.Entry{}
 	var order []string
 	take := func(e core.Entry) bool {
-		key := ""
-		switch {
-		case e.Incident != nil:
-			key = "i" + e.Incident.ID
-		case e.Drill != nil:
-			key = "d" + e.Drill.ID
-		}
-		if key != "" && now.Sub(e.At) < logAge {
+		if key := recordOf(e); key != "" && until.Sub(e.At) < logAge {
 			if _, known := last[key]; !known {
 				order = append(order, key)
 			}
@@ -181,17 +223,14 @@ func (s Store) condense(path string, now time.Time) error {
 		return true
 	}
 	for _, file := range []string{old, path} {
-		if _, err := scanFile(file, nil, take); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if _, err := scanFile(file, nil, take); err != nil && !errors.Is(err, os.ErrNotExist) && !unusable(err) {
 			return err
 		}
 	}
 	var lines [][]byte
 	size := 0
 	for _, key := range slices.Backward(order) {
-		line, err := encode(last[key])
-		if err != nil {
-			return err
-		}
+		line := encode(last[key], until)
 		if size += len(line); size > oldSize {
 			break
 		}
