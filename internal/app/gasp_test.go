@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"keeper/internal/core"
+	"keeper/internal/history"
 )
 
 func TestGasp(t *testing.T) {
@@ -105,5 +106,32 @@ func TestChangesAreGathered(t *testing.T) {
 	c.flush()
 	if len(written) != 1 || written[0].Incident.Omitted != 50 {
 		t.Errorf("%d lines: %+v", len(written), written)
+	}
+}
+
+// The state was lost: what the history has open is gone on with, and closed one day.
+func TestOpenIncidents(t *testing.T) {
+	t.Parallel()
+	store := history.Store{Dir: t.TempDir()}
+	now := time.Now()
+	l, err := store.OpenLog(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, i := range []core.Incident{
+		{ID: "a", Began: now.Add(-2 * time.Hour), Opened: now.Add(-2 * time.Hour)}, {ID: "b", Began: now.Add(-time.Hour), Opened: now.Add(-time.Hour)},
+		{ID: "closed", Began: now, Opened: now, Closed: now}, {ID: "old", Began: now.AddDate(0, -1, 0), Opened: now.AddDate(0, -1, 0)},
+	} {
+		if err := l.Append(now, core.Entry{At: now, Kind: core.EntryIncident, Incident: &i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, i := range openIncidents(store, now, slog.New(slog.DiscardHandler)) {
+		got = append(got, i.ID)
+	}
+	if !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("got %q", got)
 	}
 }
