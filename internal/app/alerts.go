@@ -81,6 +81,9 @@ func openIncidents(store history.Store, now time.Time, log *slog.Logger) []core.
 	var open []core.Incident
 	for _, i := range all {
 		if i.Open() && now.Sub(i.Opened).Abs() < openFor {
+			// Its end may be among what is lost: it is closed as soon as all is well, and what
+			// is wrong after that is another.
+			i.Hold = 0
 			open = append(open, i)
 		}
 	}
