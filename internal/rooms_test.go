@@ -36,7 +36,7 @@ var (
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
 	// shelves are used by any room and know none.
-	shelves = []string{"atomicfile", "paths", "dirwatch", "term", "redact"}
+	shelves = []string{"atomicfile", "paths", "dirwatch", "term", "redact", "secret"}
 )
 
 // rule is one rule of the house. broken returns what is wrong with an import,

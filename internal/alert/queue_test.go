@@ -196,6 +196,28 @@ func TestDownAndBack(t *testing.T) {
 	}
 }
 
+// A channel that is back takes all that waited, of whatever incident, at once.
+func TestBackForAll(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t)
+	r.setMood(answer(500))
+	q, _, _ := queueIn(t, t.TempDir(), r.channel("ops"))
+	mustAdd(t, q, of("a", 1), of("b", 1), of("c", 1))
+	for range 2 { // at once, and a second later
+		r.await(t)
+	}
+	r.setMood(nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for len(r.keys()) == 0 && ctx.Err() == nil {
+		q.Flush(ctx)
+	}
+	empty(t, q)
+	if got := r.keys(); !slices.Equal(got, []string{"a/1", "b/1", "c/1"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
 // What waited when keeper ended is sent by the next one.
 func TestAcrossTheEnd(t *testing.T) {
 	t.Parallel()

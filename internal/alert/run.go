@@ -168,8 +168,7 @@ func (q *Queue) deliver(ctx context.Context, l *lane, i *item) {
 		}
 	} else {
 		l.next = now.Add(spread(backoff[min(l.fails, len(backoff)-1)]))
-		l.fails++
-		d.Next = l.next
+		l.fails++ // the channel is in trouble, and not this alert
 	}
 	text := err.Error()
 	if d.Err == "" {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,6 +70,26 @@ func tellRearms(store history.Store, since time.Time, rec *recorder) {
 		rec.tell(core.Entry{At: r.At, Kind: core.EntryDecision, What: what, Why: strings.Trim(r.Reason+"; "+r.Err, "; "), Action: core.SetLinger})
 	}
 }
+
+// openIncidents are those that the history has open: where the state was lost, they are
+// still to be closed, and somebody is to be told.
+func openIncidents(store history.Store, now time.Time, log *slog.Logger) []core.Incident {
+	all, _, err := store.Incidents()
+	if err != nil {
+		log.Error("the history cannot be read", "error", err)
+	}
+	var open []core.Incident
+	for _, i := range all {
+		if i.Open() && now.Sub(i.Opened).Abs() < openFor {
+			open = append(open, i)
+		}
+	}
+	slices.Reverse(open) // the oldest first, as the core has them
+	return open
+}
+
+// openFor is how old an incident may be that is gone on with after the state was lost.
+const openFor = 7 * 24 * time.Hour
 
 // waitingAlerts is what the status says of the queue.
 func waitingAlerts(q *alert.Queue) []control.WaitingAlerts {

@@ -42,6 +42,9 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	if err != nil {
 		log.Error("the history could not be read", "error", err)
 	}
+	if kept.Life.Boot == "" {
+		kept.Incidents.Open = openIncidents(store, time.Now(), log)
+	}
 	marks := standdown.Marks{UID: uint32(uid), StateDir: p.State, MarkDir: p.Marks}
 	socket, err := control.Listen(p.Socket)
 	if err != nil {

@@ -69,8 +69,12 @@ type recorder struct {
 	mu    sync.Mutex
 	kept  history.State
 	state core.State
-	last  *core.Rearm
-	saved string
+	// before is the state before the next event; it goes on where over says that the user
+	// manager ends.
+	before core.State
+	over   bool
+	last   *core.Rearm
+	saved  string
 	// incidents are those that were written last.
 	incidents core.Incidents
 	// savedAt is when it was written last, life the life it belongs to.
@@ -109,10 +113,16 @@ func (r *recorder) Record(e core.Event, s core.State, decided []core.Decision) {
 		}
 	}
 	r.mu.Lock()
-	if r.story.take(e, r.state, s, decided, time.Now()) {
+	if r.story.take(e, r.before, s, decided, time.Now()) {
 		poke(r.urgent)
 	}
-	r.state = s
+	r.before = s
+	if !r.over { // what ran when the end began is what the next daemon is to miss
+		r.state = s
+	}
+	if _, ends := e.(core.ManagerEnds); ends {
+		r.over = true
+	}
 	// Always a new slice: a status that was handed out keeps the old one.
 	r.kept.Decisions = append(slices.Clip(r.kept.Decisions), decided...)
 	if n := len(r.kept.Decisions); n > shownDecisions {
@@ -138,7 +148,8 @@ func (r *recorder) Record(e core.Event, s core.State, decided []core.Decision) {
 	if r.meter != nil {
 		r.meter.follow(s.Settings.Metrics)
 	}
-	if r.queue != nil && s.Settings.Adopt != "" { // before, the settings were not read
+	// Before they were read, and where they cannot be, nobody knows whom alerts are for.
+	if r.queue != nil && s.Settings.Adopt != "" && len(s.SettingsErrs) == 0 {
 		r.queue.Set(s.Settings.Alerts)
 		r.heart.follow(s.Settings.Alerts.Heartbeat)
 	}

@@ -492,6 +492,10 @@ func TestDrills(t *testing.T) {
 			w.dies("redis")
 			w.pass(20 * time.Second)
 			w.risen("redis")
+			w.pass(30 * time.Second)
+			if !w.s.drillOn() {
+				w.t.Error("it was ended before its owner did")
+			}
 			d.Ended, d.Outcome = w.now, DrillBack
 			w.tell(DrillAsked{d})
 		}, DrillBack, "kill"},

@@ -287,7 +287,7 @@ func (l *Log) open() (begun bool, err error) {
 	if len(names) > 0 {
 		last = names[len(names)-1]
 	}
-	if last != "" && !(l.fresh && last == l.name) {
+	if last != "" && (!l.fresh || last != l.name) {
 		f, info, err := openFile(filepath.Join(dir, last), os.O_RDWR|os.O_APPEND)
 		switch {
 		case err == nil && info.Size() < l.size:

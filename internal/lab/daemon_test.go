@@ -152,10 +152,12 @@ func lingerIsKept(t *testing.T, h *Host) {
 }
 
 // TestLogout has its control here: without keeper, a person who takes linger
-// away and logs out takes the stack along.
+// away and logs out takes the stack along, and nobody is told. The receiver is that of
+// TestIncident.
 func TestLogout(t *testing.T) {
 	t.Parallel()
 	h := testHost(t, Options{Name: "logout", Stack: true})
+	r := receive(t, h)
 	ctx := within(t, time.Minute)
 	s := must[*Session](t)(h.OpenSession(ctx))
 	if _, err := h.Output(ctx, "loginctl", "disable-linger", User); err != nil {
@@ -170,5 +172,8 @@ func TestLogout(t *testing.T) {
 	}
 	if err := h.Ready(ctx); err == nil {
 		t.Error("the stack is up: TestDaemon's logout proves nothing")
+	}
+	if all := r.all(hookPath, time.Time{}); len(all) > 0 {
+		t.Errorf("somebody told of it without keeper:\n%s", r.tell(time.Time{}))
 	}
 }

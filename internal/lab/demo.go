@@ -1,10 +1,12 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -173,10 +175,33 @@ func (d *demo) strike(ctx context.Context, plain time.Duration) error {
 	if gapErr == nil {
 		fmt.Fprintf(d.Out, "user manager gone, by the journal:              %6.1f ms\n", float64(gap.Microseconds())/1000)
 	}
-	if err := errors.Join(gapErr, d.status(ctx)); err != nil {
+	if err := errors.Join(gapErr, d.status(ctx), d.incident(ctx)); err != nil {
 		return err
 	}
 	d.title("The stack survived loginctl terminate-user")
+	return nil
+}
+
+// incident shows the account that keeper has of it, and leaves the page of it on this
+// machine, for a browser.
+func (d *demo) incident(ctx context.Context) error {
+	d.title("keeper incident")
+	if err := d.h.Run(ctx, Exec{User: User, Stdout: d.Out, Stderr: d.Out}, ".local/bin/keeper", "incident"); err != nil {
+		return err
+	}
+	var page, complaint bytes.Buffer
+	if err := d.h.Run(ctx, Exec{User: User, Stdout: &page, Stderr: &complaint}, ".local/bin/keeper", "incident", "--html"); err != nil {
+		return fmt.Errorf("keeper incident --html: %w: %s", err, tail(complaint.String(), 5))
+	}
+	file, err := os.CreateTemp("", "keeper-incident-*.html")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(page.Bytes())
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("cannot write the page to %s: %w", file.Name(), err)
+	}
+	fmt.Fprintf(d.Out, "\nthe same as a page: %s\n", file.Name())
 	return nil
 }
 

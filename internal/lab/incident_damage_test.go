@@ -7,14 +7,16 @@ import (
 	"time"
 
 	"keeper/internal/core"
+	"keeper/internal/report"
 )
 
 const (
-	// fillHistory has the state of keeper on a disk of its own, which is full, and
-	// emptyHistory gives room again.
-	fillHistory = `d=` + stateDir + `; kept=$(mktemp -d); cp -a $d/. $kept
+	// moveHistory has the state of keeper on a disk of its own, fillHistory fills that,
+	// and emptyHistory gives room again.
+	moveHistory = `d=` + stateDir + `; kept=$(mktemp -d); cp -a $d/. $kept
 mount -t tmpfs -o size=16m,uid=1000,gid=1000,mode=0700 lab-full $d; cp -a $kept/. $d; rm -r $kept
-dd if=/dev/zero of=$d/full bs=4k 2>/dev/null || :
+account systemctl --user restart keeper`
+	fillHistory = `d=` + stateDir + `; dd if=/dev/zero of=$d/full bs=4k 2>/dev/null || :
 ! echo more >$d/fullest`
 	emptyHistory = "rm -f " + stateDir + "/full " + stateDir + "/fullest"
 )
@@ -37,12 +39,13 @@ func stoppedOnce(t *testing.T, h *Host, r *receiver, service string) string {
 // that the history has a gap.
 func noRoom(t *testing.T, h *Host, r *receiver) {
 	quietIncidents(t, h)
+	struck(t, h, moveHistory)
+	allWell(t, h)
 	struck(t, h, fillHistory)
 	id := stoppedOnce(t, h, r, "minio")
-	await(t, 10*time.Second, "status says that the history cannot be written", func(ctx context.Context) bool {
-		out, err := keeper(ctx, h, "status")
-		return err != nil && strings.Contains(out, "the history cannot be written")
-	})
+	if out, err := keeper(t.Context(), h, "status"); err == nil || !strings.Contains(out, "the history cannot be written") {
+		t.Errorf("status does not say that the history cannot be written: %v\n%s", err, out)
+	}
 	struck(t, h, emptyHistory)
 	await(t, 10*time.Second, "status says so no more", func(ctx context.Context) bool {
 		out, _ := keeper(ctx, h, "status")
@@ -87,25 +90,27 @@ func historyDamaged(t *testing.T, h *Host, r *receiver) {
 			t.Errorf("keeper incident: %v\n%s", err, out)
 		}
 	}
-	restart := func(t *testing.T) {
-		t.Helper()
-		struck(t, h, "account systemctl --user restart keeper")
-		allWell(t, h)
-	}
 	// Half of it is gone, and what is left has noise in it.
 	struck(t, h, newestSegment+`truncate -s $(($(stat -c %s $f) / 2)) $f
 dd if=/dev/urandom of=$f bs=1k count=4 seek=$(($(stat -c %s $f) / 2048)) conv=notrunc status=none`)
 	id := stoppedOnce(t, h, r, "redis")
 	reads(t, id)
-	restart(t)
-	reads(t, id)
-	// Nothing of it is what it was.
-	quietIncidents(t, h)
-	struck(t, h, newestSegment+`for x in $f `+stateDir+`/state.json; do n=$(stat -c %s $x); head -c $n /dev/urandom >$x; done`)
-	restart(t)
-	id = stoppedOnce(t, h, r, "postgres")
-	reads(t, id)
+	// The state that the next daemon goes on from is noise, while the incident is open.
+	noise := func(files string) {
+		t.Helper()
+		struck(t, h, "account systemctl --user stop keeper\n"+newestSegment+"for x in "+files+"; do n=$(stat -c %s $x); head -c $n /dev/urandom >$x; done\naccount systemctl --user start keeper")
+		allWell(t, h)
+	}
+	noise(stateDir + "/state.json")
 	if out := sh(t, h, "ls "+stateDir); !strings.Contains(out, "state.json.damaged-") {
 		t.Errorf("the damaged state was not set aside:\n%s", out)
 	}
+	reads(t, id)
+	if until(within(t, closing), func(context.Context) bool { return incident(t, h, id).State == report.StateOver }) != nil {
+		t.Errorf("the incident %s, which was lost with the state, stays %s for ever", id, incident(t, h, id).State)
+	}
+	// Nothing of the history is what it was, nor of the state.
+	noise("$f " + stateDir + "/state.json")
+	id = stoppedOnce(t, h, r, "postgres")
+	reads(t, id)
 }

@@ -30,7 +30,10 @@ done`
 func TestRecover(t *testing.T) {
 	t.Parallel()
 	h := testHost(t, Options{Name: "recover", Stack: true})
+	r := receive(t, h)
 	installRoot(t, h, rootHow(t))
+	configure(t, h, alertsTo)
+	await(t, 20*time.Second, "keeper has taken the settings", func(context.Context) bool { return len(status(t, h).Settings.Alerts.Channels) == 1 })
 	back := func(t *testing.T, blow string) (said string) {
 		t.Helper()
 		ctx := within(t, 2*time.Minute)
@@ -62,6 +65,7 @@ func TestRecover(t *testing.T) {
 	}
 
 	t.Run("the user manager is killed", func(t *testing.T) {
+		begin := time.Now()
 		sh(t, h, "echo '{}' >/run/user/1000/containers/auth.json; chown 1000:1000 /run/user/1000/containers/auth.json")
 		said := back(t, killManager)
 		if !strings.Contains(said, "cleared Podman's runtime state") {
@@ -74,6 +78,12 @@ func TestRecover(t *testing.T) {
 		if len(st.Survivals) == 0 || st.Survivals[0].Kind != core.LifeRevived || st.Survivals[0].Clean || len(st.Survivals[0].Services) != len(Services) {
 			t.Errorf("the account of it: %+v", st.Survivals)
 		}
+		// There was no last act: the daemon of the next life tells of it, once.
+		told := r.told(t, closing, begin, "session", core.AlertOpened)
+		if all := r.all(hookPath, begin); len(all) != 1 {
+			t.Errorf("%d alerts for one blow:\n%s", len(all), r.tell(begin))
+		}
+		t.Logf("told after %.1f s", told[0].at.Sub(begin).Seconds())
 	})
 	t.Run("an old PostgreSQL still has its volume", func(t *testing.T) {
 		said := back(t, letGo+"\n"+killManager)

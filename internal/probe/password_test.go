@@ -36,7 +36,7 @@ func TestPassword(t *testing.T) {
 		"a file":           {core.Supervision{PasswordFile: file("a", " wo rd \r\n", 0o640)}, "", " wo rd ", ""},
 		"for everybody":    {core.Supervision{PasswordFile: file("b", "word", 0o644)}, "", "", "anybody may read"},
 		"empty":            {core.Supervision{PasswordFile: file("c", "\n", 0o600)}, "", "", "no password in"},
-		"long":             {core.Supervision{PasswordFile: file("d", strings.Repeat("x", maxPassword+1), 0o600)}, "", "", "longer than"},
+		"long":             {core.Supervision{PasswordFile: file("d", strings.Repeat("x", (4<<10)+1), 0o600)}, "", "", "longer than"},
 		"missing":          {core.Supervision{PasswordFile: filepath.Join(dir, "nope")}, "", "", "no such file"},
 		"a directory":      {core.Supervision{PasswordFile: dir}, "", "", "no regular file"},
 		"a FIFO":           {core.Supervision{PasswordFile: fifo}, "", "", "no regular file"},
