@@ -60,6 +60,7 @@ type recorder struct {
 	// story is the history, and the alerts that are part of it. ended is closed when
 	// the user manager is known to end. asks are those who wait until all is written.
 	story   chronicler
+	retry   *time.Timer // of the history, where it could not be written
 	queue   *alert.Queue
 	heart   heart
 	endings chan struct{}
@@ -240,7 +241,10 @@ func (r *recorder) write() {
 	}
 	if len(r.story.problems()) > 0 {
 		// What could not be written is tried again though nothing else happens.
-		time.AfterFunc(historyRetry, func() { poke(r.dirty) })
+		if r.retry == nil {
+			r.retry = time.AfterFunc(historyRetry, func() { poke(r.dirty) })
+		}
+		r.retry.Reset(historyRetry)
 	}
 }
 
