@@ -203,3 +203,84 @@ func TestRecordingIsBounded(t *testing.T) {
 		}
 	}
 }
+
+func FuzzRecording(f *testing.F) {
+	for _, e := range events {
+		data, err := encodeEvent(noon, e)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(append(data, '\n'))
+	}
+	f.Add([]byte("{\"type\":\"begin\"}\n{\"type\":\"Un"))
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		list, _ := ReadRecording(bytes.NewReader(data))
+		Replay(list)
+	})
+}
+
+func TestRecordingGoesOn(t *testing.T) {
+	t.Parallel()
+	s := store(t)
+	path := filepath.Join(s.Dir, "recordings", "x.jsonl")
+	record := func(events ...core.Event) {
+		t.Helper()
+		r, err := s.Record("x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if err := r.Add(noon, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() []Recorded {
+		t.Helper()
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		list, err := ReadRecording(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	record(core.LingerHint{}, core.Wake{})
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, info.Size()-10); err != nil { // the power went
+		t.Fatal(err)
+	}
+	if list := read(); len(list) != 2 {
+		t.Errorf("cut short: %+v", list)
+	}
+	record(core.ContainerHint{})
+	list := read()
+	if len(list) != 4 || list[2].Event != nil || list[3].Event != (core.ContainerHint{}) {
+		t.Errorf("a later daemon: %+v", list)
+	}
+	big := core.ManagerDown{Err: strings.Repeat("x", recordingSize)}
+	record(core.Wake{}, big, core.Wake{})
+	cut := len(read())
+	before, _ := os.Stat(path)
+	record(core.Wake{})
+	after, _ := os.Stat(path)
+	if len(read()) != cut || cut != 6 || before.Size() != after.Size() {
+		t.Errorf("one that was cut went on: %d and %d lines, %d and %d bytes", cut, len(read()), before.Size(), after.Size())
+	}
+	// In the middle of one daemon nobody knows what is missing.
+	if _, err := ReadRecording(strings.NewReader("{\"type\":\"begin\"}\n{\"ty\n{\"type\":\"Wake\",\"event\":{}}\n")); err == nil {
+		t.Error("a gap was passed over")
+	}
+	if _, err := ReadRecording(strings.NewReader(`{"type":"UnitSeen","event":{"Unit":{"Nme":"x"}}}`)); err == nil || !strings.Contains(err.Error(), "Nme") {
+		t.Errorf("a field that nobody knows: %v", err)
+	}
+}
