@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +19,7 @@ type town struct {
 	ends  chan error // ends the connection
 	told  []core.Drill
 	tells func(core.Drill) error
-	conns int
+	conns atomic.Int32
 }
 
 func newTown() *town {
@@ -26,7 +27,7 @@ func newTown() *town {
 }
 
 func (w *town) Watch(ctx context.Context, seen func(control.Status) error) error {
-	w.conns++
+	w.conns.Add(1)
 	for {
 		select {
 		case <-ctx.Done():
@@ -154,7 +155,7 @@ func TestRun(t *testing.T) {
 			w.says <- well(daemon(43), redis(core.ServiceWell, "active", "2"))
 		}, outcome: core.DrillBack},
 		"the socket again": {drill: "keeper-socket-removed", story: func(w *town, _ func()) {
-			for w.conns < 2 {
+			for w.conns.Load() < 2 {
 				time.Sleep(10 * time.Millisecond)
 			}
 			w.says <- well()

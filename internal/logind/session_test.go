@@ -54,13 +54,15 @@ func TestSessionsAreSeen(t *testing.T) {
 	f.session("2", map[string]any{"Class": "manager"})
 	f.session("3", map[string]any{"Class": "background-light"})
 	f.session("4", map[string]any{"Class": "manager-early"})
-	f.sessions = func() ([]listedSession, *dbus.Error) {
-		var list []listedSession
-		for _, id := range []string{"2", "3", "4", "gone", "1"} {
-			list = append(list, listedSession{id, 1000, "flowstate", "", sessionPath(id)})
+	f.answer(func() {
+		f.sessions = func() ([]listedSession, *dbus.Error) {
+			var list []listedSession
+			for _, id := range []string{"2", "3", "4", "gone", "1"} {
+				list = append(list, listedSession{id, 1000, "flowstate", "", sessionPath(id)})
+			}
+			return list, nil
 		}
-		return list, nil
-	}
+	})
 	w := watchBus(t, t.Context(), b)
 	w.expect(t, core.LogindUp{})
 	comm, err := os.ReadFile("/proc/self/comm")
