@@ -146,25 +146,33 @@ func (q *Queue) path(i *item) string {
 // if that fails it is sent all the same, as long as this process lives. One that is there
 // already, or was sent, is not added again.
 func (q *Queue) Add(a core.Alert) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if _, done := q.sent[a.Key]; done || a.Key == "" || strings.ContainsAny(a.Key, "\x00") || slices.ContainsFunc(q.items, func(i *item) bool { return i.Alert.Key == a.Key }) {
-		return nil
-	}
 	if a.User == "" {
 		a.User = q.User
 	}
 	if a.Host == "" {
 		a.Host = q.Host
 	}
-	jerr := Journal(a)
+	added, err := q.add(a)
+	if !added {
+		return nil
+	}
+	return errors.Join(err, Journal(a)) // which may wait for journald, and holds up nobody else
+}
+
+func (q *Queue) add(a core.Alert) (bool, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	known := func(i *item) bool { return i.Alert.Key == a.Key }
+	if _, done := q.sent[a.Key]; done || a.Key == "" || strings.ContainsAny(a.Key, "\x00") || slices.ContainsFunc(q.items, known) {
+		return false, nil
+	}
 	i := &item{Alert: a, Added: time.Now()}
 	if q.set {
 		i.To = q.route(a)
 	}
 	q.items = append(q.items, i)
 	q.prune(time.Now())
-	return errors.Join(q.keep(i), jerr)
+	return true, q.keep(i)
 }
 
 // route is whom an alert goes to.

@@ -149,11 +149,6 @@ func (r *recorder) Record(e core.Event, s core.State, decided []core.Decision) {
 	if r.meter != nil {
 		r.meter.follow(s.Settings.Metrics)
 	}
-	// Before they were read, and where they cannot be, nobody knows whom alerts are for.
-	if r.queue != nil && s.Settings.Adopt != "" && len(s.SettingsErrs) == 0 {
-		r.queue.Set(s.Settings.Alerts)
-		r.heart.follow(s.Settings.Alerts.Heartbeat)
-	}
 }
 
 // Alert is engine.Alerter.
@@ -234,6 +229,15 @@ func (r *recorder) run(ctx context.Context) {
 // would be told twice.
 func (r *recorder) write() {
 	r.save()
+	r.mu.Lock()
+	settings, errs := r.state.Settings, r.state.SettingsErrs
+	r.mu.Unlock()
+	// Before they were read, and where they cannot be, nobody knows whom alerts are for.
+	// Here, and not in the loop: the queue may wait for the disk.
+	if r.queue != nil && settings.Adopt != "" && len(errs) == 0 {
+		r.queue.Set(settings.Alerts)
+		r.heart.follow(settings.Alerts.Heartbeat)
+	}
 	before := len(r.story.problems())
 	r.story.flush()
 	if len(r.story.problems()) != before {
