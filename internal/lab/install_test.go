@@ -12,7 +12,7 @@ import (
 func homeListing(t *testing.T, h *Host) string {
 	t.Helper()
 	out, err := h.Output(within(t, 20*time.Second), "sh", "-ec",
-		`cd /home/`+User+`; find . -path ./keeper -prune -o -path './.local/state/keeper/*.json*' -prune -o -type f -exec sha256sum {} + -o -print | sort`)
+		`cd /home/`+User+`; find . -path ./keeper -prune -o -path './.local/state/keeper/*.json*' -prune -o -path './.local/state/keeper/history' -prune -o -path './.local/state/keeper/recordings' -prune -o -type f -exec sha256sum {} + -o -print | sort`)
 	if err != nil {
 		t.Fatal(err)
 	}
