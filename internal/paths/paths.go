@@ -44,10 +44,11 @@ const (
 // AlertsName is the directory in State of alerts that were not sent yet.
 const AlertsName = "alerts"
 
-// Helper is the name of the program that does what needs large libraries, and LibExec
-// where a package puts it.
+// Helper is the name of the program that does what needs large libraries, Guard of the
+// one that judges commands, and LibExec where a package puts them.
 const (
 	Helper  = "keeper-adopt"
+	Guard   = "keeper-guard"
 	LibExec = "/usr/libexec/keeper"
 )
 
