@@ -217,6 +217,23 @@ func dangerous(text string) string {
 	return ""
 }
 
+// Suspicious is a word of a text by which it may be about something guarded, or "" if
+// there is none: for a text that cannot be judged.
+func Suspicious(text string) string { return dangerous(text) }
+
+// Quote is words as a line of shell.
+func Quote(words []string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		q, err := syntax.Quote(w, syntax.LangBash)
+		if err != nil {
+			q = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'" // what bash cannot have in a word
+		}
+		out[i] = q
+	}
+	return strings.Join(out, " ")
+}
+
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
