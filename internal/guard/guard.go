@@ -95,6 +95,8 @@ type Verdict struct {
 	Findings []Finding `json:"findings,omitempty"`
 	// Watched is what it would have been, where the settings have the guard watch only.
 	Watched Decision `json:"watched,omitempty"`
+	// Passed is who let it through, once, where the decision is Allow by a pass.
+	Passed string `json:"passed,omitempty"`
 	// Failed says why the line could not be judged, and was looked through for
 	// dangerous words instead.
 	Failed string `json:"failed,omitempty"`

@@ -25,6 +25,8 @@ type Paths struct {
 	// SiteSettings are the settings of all accounts of this host, Settings the
 	// account's own: keeper.toml.
 	SiteSettings, Settings string
+	// SiteGuard is what root says of the command guard, for all accounts: guard.toml.
+	SiteGuard string
 	// Journal notes an adoption of containers that is not finished, and JournalLock
 	// is locked (flock(2)) by whoever is at it.
 	Journal, JournalLock string
@@ -44,10 +46,11 @@ const (
 // AlertsName is the directory in State of alerts that were not sent yet.
 const AlertsName = "alerts"
 
-// Helper is the name of the program that does what needs large libraries, and LibExec
-// where a package puts it.
+// Helper is the name of the program that does what needs large libraries, Guard of the
+// one that judges commands, and LibExec where a package puts them.
 const (
 	Helper  = "keeper-adopt"
+	Guard   = "keeper-guard"
 	LibExec = "/usr/libexec/keeper"
 )
 
@@ -79,6 +82,7 @@ func Of(uid int) (Paths, error) {
 		Storage:      filepath.Join(data, "containers", "storage"),
 		LingerDir:    "/var/lib/systemd/linger",
 		SiteSettings: "/etc/keeper/keeper.toml",
+		SiteGuard:    "/etc/keeper/guard.toml",
 		Settings:     filepath.Join(config, "keeper", "keeper.toml"),
 		Journal:      filepath.Join(state, "keeper", JournalName),
 		JournalLock:  filepath.Join(state, "keeper", LockName),
