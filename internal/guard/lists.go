@@ -194,9 +194,6 @@ func (s *shell) container(c *call, in input) {
 	}
 }
 
-// podmanTakes are the options of podman itself that have a value (podman(1)).
-const podmanTakes = "root runroot imagestore log-level url connection c identity storage-driver storage-opt cgroup-manager runtime runtime-flag tmpdir module events-backend hooks-dir network-cmd-path network-config-dir conmon volumepath out ssh H host context config l"
-
 // inContainer runs a program in a container that there is.
 func (s *shell) inContainer(how, name string, argv []string, dir string, in input) {
 	inner := s.child(how + shown(name))
