@@ -5,6 +5,11 @@ type judge struct {
 	host     Host
 	findings []Finding
 	steps    []Step
+
+	// places are those of the host with the directories of every system, resolved what
+	// was asked of Resolve.
+	places   []Place
+	resolved map[string]string
 }
 
 // find notes that a call ran into a rule. sure is yes, or maybe where it depends on
