@@ -33,6 +33,11 @@ type judge struct {
 	deny, ask []Pattern
 	// current is the shell in which the call that is looked at stands.
 	current *shell
+
+	// places are those of the host with the directories of every system, resolved what
+	// was asked of Resolve.
+	places   []Place
+	resolved map[string]string
 }
 
 // failure ends the judging of a line, from however deep: it cannot be gone through.
@@ -96,7 +101,7 @@ func (j *judge) spend() {
 
 // parse reads shell text: as bash does, or as zsh does where that fails.
 func parse(text string) (*syntax.File, error) {
-	if deep(text) > maxNest {
+	if nesting(text) > maxNest {
 		return nil, errUnreadable
 	}
 	for _, lang := range []syntax.LangVariant{syntax.LangBash, syntax.LangZsh} {
@@ -108,8 +113,8 @@ func parse(text string) (*syntax.File, error) {
 	return nil, errUnreadable
 }
 
-// deep is about how many brackets the parser may be in at once, quotes disregarded.
-func deep(text string) int {
+// nesting is about how many brackets the parser may be in at once, quotes disregarded.
+func nesting(text string) int {
 	deepest, now := 0, 0
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
