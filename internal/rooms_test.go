@@ -182,9 +182,17 @@ var rules = []rule{
 		broken: func(_, imported string) bool { return under(imported, internal+"lab") },
 	},
 	{
+		name:   "guardhost imports the guard and what it reads and writes",
+		why:    "what it links starts before every command of an agent",
+		of:     rooms("guardhost"),
+		broken: onlyOurs(append([]string{"guard", "config", "history", "core"}, shelves...)...),
+	},
+	{
 		name: "the command guard links neither Podman nor the engine",
 		why:  "it runs before every command of an agent and must start in milliseconds",
-		of:   func(path string) bool { return path == module+"/cmd/keeper-guard" || isRoom(path, []string{"guard"}) },
+		of: func(path string) bool {
+			return path == module+"/cmd/keeper-guard" || isRoom(path, []string{"guard", "guardhost"})
+		},
 		broken: func(_, imported string) bool {
 			return isRoom(imported, []string{"podman", "engine", "app"}) || under(imported, podmanAPI)
 		},
@@ -317,6 +325,8 @@ func TestRules(t *testing.T) {
 		"the lab elsewhere":      {one("keeper/cmd/keeper", "keeper/internal/lab"), "the lab"},
 		"the guard's door":       {one("keeper/cmd/keeper-guard", "os", "keeper/internal/guard"), ""},
 		"the guard's weight":     {one("keeper/cmd/keeper-guard", "keeper/internal/engine"), "links neither"},
+		"what the guard knows":   {one("keeper/internal/guardhost", "os", "keeper/internal/guard", "keeper/internal/history"), ""},
+		"what it need not know":  {one("keeper/internal/guardhost", "keeper/internal/quadlet"), "guardhost imports"},
 		"somebody else's core":   {one("example.org/internal/core", "os"), ""},
 	}
 	for name, tt := range tests {
