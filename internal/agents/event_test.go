@@ -70,15 +70,15 @@ func TestParseRefuses(t *testing.T) {
 		`{"tool_name":"Bash"}`:                   "tool_input of \"Bash\" is missing",
 		`{"tool_name":"Bash","tool_input":null}`: "command is missing",
 		`{"tool_name":"Bash","tool_input":{}}`:   "command is missing",
-		`{"tool_name":"Bash","tool_input":{"Command":"ls"}}`:        "command is missing",
-		`{"tool_name":"Bash","tool_input":{"command":7}}`:           "neither a string nor a list",
-		`{"tool_name":"Bash","tool_input":{"command":["a",1]}}`:     "neither a string nor a list",
-		`{"tool_name":"Bash","tool_input":{"command":["a\u0000"]}}`: "argument 0",
-		`{"tool_name":"Bash","tool_input":"ls"}`:                    "no JSON object",
-		`{"tool_name":"Write","tool_input":{"content":"x"}}`:        "file_path is missing",
-		`{"tool_name":"Bash\u001b[2J"}`:              `"Bash\x1b[2J"`,
+		`{"tool_name":"Bash","tool_input":{"Command":"ls"}}`:               "command is missing",
+		`{"tool_name":"Bash","tool_input":{"command":7}}`:                  "neither a string nor a list",
+		`{"tool_name":"Bash","tool_input":{"command":["a",1]}}`:            "neither a string nor a list",
+		`{"tool_name":"Bash","tool_input":{"command":["a\u0000"]}}`:        "argument 0",
+		`{"tool_name":"Bash","tool_input":"ls"}`:                           "no JSON object",
+		`{"tool_name":"Write","tool_input":{"content":"x"}}`:               "file_path is missing",
+		`{"tool_name":"Bash\u001b[2J"}`:                                    `"Bash\x1b[2J"`,
 		`{"tool_name":"` + strings.Repeat("x", 500) + `","tool_input":{}}`: "tool_name is 500 bytes long",
-		`{"a":` + strings.Repeat("[", 20000):                        "no JSON object",
+		`{"a":` + strings.Repeat("[", 20000):                               "no JSON object",
 	} {
 		if ev, err := must(t, "claude").Parse([]byte(in)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: %v, %+v; want %q", in, err, ev, want)
