@@ -31,7 +31,7 @@ const (
 )
 
 var (
-	pure  = []string{"quadlet", "guard", "redact", "report"} // and core, more strictly
+	pure  = []string{"quadlet", "guard", "redact", "report", "agents"} // and core, more strictly
 	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal"}
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
@@ -148,6 +148,12 @@ var rules = []rule{
 		why:    "it says what it was given: who reads the disk and asks the clock is the command",
 		of:     rooms("report"),
 		broken: onlyOurs("core"),
+	},
+	{
+		name:   "agents imports guard alone",
+		why:    "it says in each agent's words what the guard found; whoever calls it reads the input and writes the files",
+		of:     rooms("agents"),
+		broken: onlyOurs("guard"),
 	},
 	{
 		name:   "engine imports core alone",
@@ -327,6 +333,9 @@ func TestRules(t *testing.T) {
 		"the guard's weight":     {one("keeper/cmd/keeper-guard", "keeper/internal/engine"), "links neither"},
 		"what the guard knows":   {one("keeper/internal/guardhost", "os", "keeper/internal/guard", "keeper/internal/history"), ""},
 		"what it need not know":  {one("keeper/internal/guardhost", "keeper/internal/quadlet"), "guardhost imports"},
+		"agents":                 {one("keeper/internal/agents", "encoding/json", "path/filepath", "keeper/internal/guard"), ""},
+		"agents with settings":   {one("keeper/internal/agents", "keeper/internal/config"), "agents imports guard alone"},
+		"agents read a file":     {one("keeper/internal/agents", "os"), "no I/O"},
 		"somebody else's core":   {one("example.org/internal/core", "os"), ""},
 	}
 	for name, tt := range tests {
