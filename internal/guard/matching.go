@@ -28,7 +28,7 @@ func (j *judge) important(inside bool) []process {
 		{name: "redis-server", line: "redis-server *:6379", service: true},
 		{name: "valkey-server", line: "valkey-server *:6379", service: true},
 		{name: "minio", line: "minio server /data", service: true},
-		{name: "gunicorn", line: "gunicorn: master [wsgi:application]", service: true},
+		{name: "gunicorn", line: "gunicorn: master", service: true},
 		{line: "/usr/local/bin/python3 /usr/local/bin/gunicorn", service: true, likely: true},
 		{name: "catatonit", line: "catatonit -P"},
 	}
@@ -43,7 +43,7 @@ func (j *judge) important(inside bool) []process {
 		process{name: "pasta.avx2", line: "/usr/bin/pasta.avx2 --config-net --dns-forward --netns " + run + "/containers/networks/rootless-netns/rootless-netns"},
 		process{name: "slirp4netns", line: "/usr/bin/slirp4netns --disable-host-loopback --netns-type=path"},
 		process{name: "aardvark-dns", line: "/usr/lib/podman/aardvark-dns --config " + run + "/containers/networks/aardvark-dns"},
-		process{name: "netavark", line: "/usr/lib/podman/netavark setup"},
+		process{name: "netavark", line: "/usr/lib/podman/netavark"},
 		process{name: "rootlessport", line: "rootlessport"},
 		process{name: "rootlessport-child", line: "rootlessport-child"},
 		process{name: "podman", line: "/usr/bin/podman container cleanup --stopped-only"},
