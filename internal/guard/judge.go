@@ -33,6 +33,11 @@ type judge struct {
 	deny, ask []Pattern
 	// current is the shell in which the call that is looked at stands.
 	current *shell
+
+	// places are those of the host with the directories of every system, resolved what
+	// was asked of Resolve.
+	places   []Place
+	resolved map[string]string
 }
 
 // failure ends the judging of a line, from however deep: it cannot be gone through.
@@ -96,7 +101,7 @@ func (j *judge) spend() {
 
 // parse reads shell text: as bash does, or as zsh does where that fails.
 func parse(text string) (*syntax.File, error) {
-	if deep(text) > maxNest {
+	if nesting(text) > maxNest {
 		return nil, errUnreadable
 	}
 	for _, lang := range []syntax.LangVariant{syntax.LangBash, syntax.LangZsh} {
@@ -108,8 +113,8 @@ func parse(text string) (*syntax.File, error) {
 	return nil, errUnreadable
 }
 
-// deep is about how many brackets the parser may be in at once, quotes disregarded.
-func deep(text string) int {
+// nesting is about how many brackets the parser may be in at once, quotes disregarded.
+func nesting(text string) int {
 	deepest, now := 0, 0
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
@@ -215,6 +220,23 @@ func dangerous(text string) string {
 		}
 	}
 	return ""
+}
+
+// Suspicious is a word of a text by which it may be about something guarded, or "" if
+// there is none: for a text that cannot be judged.
+func Suspicious(text string) string { return dangerous(text) }
+
+// Quote is words as a line of shell.
+func Quote(words []string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		q, err := syntax.Quote(w, syntax.LangBash)
+		if err != nil {
+			q = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'" // what bash cannot have in a word
+		}
+		out[i] = q
+	}
+	return strings.Join(out, " ")
 }
 
 func clip(s string, n int) string {

@@ -147,6 +147,36 @@ func (s *shell) execFound(words []string, start, glob string) {
 	inner.program(run, input{}, nil)
 }
 
+// gitRuns runs what git(1) runs: bisect run, rebase -x, submodule foreach, and an
+// alias with an exclamation mark that is being set.
+func (s *shell) gitRuns(c *call) {
+	o := parseOptions(c.args, "C c git-dir work-tree namespace exec-path config-env", true)
+	inner := s.child("git " + shown(o.word(0)))
+	switch rest := o.rest(1); o.word(0) {
+	case "bisect":
+		if len(rest) > 1 && rest[0] == "run" {
+			inner.program(rest[1:], input{}, nil)
+		}
+	case "rebase":
+		o = parseOptions(rest, "x exec s strategy X strategy-option C onto", false)
+		for _, text := range append(o.all["x"], o.all["exec"]...) {
+			inner.judgeText(text, input{})
+		}
+	case "submodule":
+		o = parseOptions(rest, "", true)
+		if o.word(0) == "foreach" {
+			o = parseOptions(o.rest(1), "", true)
+			inner.judgeText(strings.Join(o.words, " "), input{})
+		}
+	case "config":
+		for _, a := range rest {
+			if text, ok := strings.CutPrefix(a, "!"); ok {
+				inner.judgeText(text, input{})
+			}
+		}
+	}
+}
+
 // container runs what podman exec, podman run and their kin run in a container. What
 // they do to the container itself is for the rules.
 func (s *shell) container(c *call, in input) {
@@ -194,9 +224,6 @@ func (s *shell) container(c *call, in input) {
 	}
 }
 
-// podmanTakes are the options of podman itself that have a value (podman(1)).
-const podmanTakes = "root runroot imagestore log-level url connection c identity storage-driver storage-opt cgroup-manager runtime runtime-flag tmpdir module events-backend hooks-dir network-cmd-path network-config-dir conmon volumepath out ssh H host context config l"
-
 // inContainer runs a program in a container that there is.
 func (s *shell) inContainer(how, name string, argv []string, dir string, in input) {
 	inner := s.child(how + shown(name))
@@ -241,6 +268,7 @@ func runFlag(name string) bool {
 func (s *shell) runContainer(c *call, args []string, in input) {
 	var mounts []Mount
 	name, dir, entry := "", "", ""
+	hostPID := false
 	for len(args) > 0 {
 		a := args[0]
 		if a == "--" {
@@ -285,6 +313,8 @@ func (s *shell) runContainer(c *call, args []string, in input) {
 			mounts = append(mounts, s.j.host.Mounts[from]...)
 		case "name":
 			name = value
+		case "pid":
+			hostPID = value == "host"
 		case "w", "workdir":
 			dir = value
 		case "entrypoint":
@@ -300,6 +330,12 @@ func (s *shell) runContainer(c *call, args []string, in input) {
 	}
 	inner := s.child(c.name + " run " + shown(args[0]))
 	inner.place = place{kind: inContainer, name: name, mounts: mounts}
+	// One that has Podman's socket, or the processes of the host, is no other place.
+	if hostPID || slices.ContainsFunc(mounts, func(m Mount) bool {
+		return strings.HasSuffix(m.Source, "podman.sock") || strings.HasSuffix(m.Source, "docker.sock")
+	}) {
+		inner.place = place{}
+	}
 	if inner.dir = ""; strings.HasPrefix(dir, "/") {
 		inner.dir = clean(dir)
 	}

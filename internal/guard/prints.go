@@ -69,6 +69,18 @@ func (s *shell) prints(c *call, in input) string {
 			}
 			return s.absolute(o.words[0]) + "\n"
 		}
+	case "cp", "mv", "install", "ln":
+		if o := parseOptions(c.args, "m mode o owner g group t target-directory", false); len(o.words) == 2 {
+			if text, ok := s.file(o.words[0]); ok {
+				s.writeFile(o.words[1], text, false)
+			}
+		}
+		return ""
+	case "podman", "docker":
+		// A container that is made on the line is none of those that are kept.
+		if o := parseOptions(c.args, podmanTakes, true); o.word(0) == "run" || o.word(0) == "create" || o.word(0) == "build" {
+			return "made-just-now\n"
+		}
 	case "mktemp":
 		return "/tmp/tmp." + holeWord + "\n"
 	case "yes":
@@ -76,18 +88,13 @@ func (s *shell) prints(c *call, in input) string {
 	case "seq", "date", "hostname", "uname", "nproc", "true", "false", "sleep", "mkdir", "touch", ":":
 		return holeWord
 	}
-	if s.j.taints(c) || tainted(in.text) {
+	switch {
+	case s.j.taints(c) || tainted(in.text):
 		return taintWord
+	case in.known() && dangerous(in.text) != "":
+		return taintWord // made of text with a guarded word in it, nobody knows how
 	}
 	return holeWord
-}
-
-func cutLast(s, sep string) (before, after string, ok bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
 }
 
 func (s *shell) echo(args []string) string {
@@ -146,7 +153,13 @@ func fileWords(c *call) []string {
 // pass is what programs print that print what they read, or most of it.
 func (s *shell) pass(c *call, in input) string {
 	o := parseOptions(c.args, "n c lines bytes k t S o T f w d s", false)
-	if len(o.words) == 0 || c.name == "tee" || c.name == "sponge" || c.name == "column" {
+	if c.name == "tee" || c.name == "sponge" {
+		for _, path := range o.words {
+			s.writeFile(path, s.unread(in), o.has("a"))
+		}
+		return s.unread(in)
+	}
+	if len(o.words) == 0 || c.name == "column" {
 		return s.unread(in)
 	}
 	var out strings.Builder
@@ -254,7 +267,7 @@ func translate(args []string, text string) string {
 
 // set are the characters of a SET of tr(1).
 func set(spec string) []rune {
-	spec = strings.NewReplacer("[:upper:]", "A-Z", "[:lower:]", "a-z", "[:digit:]", "0-9", `\n`, "\n", `\t`, "\t").Replace(spec)
+	spec = strings.NewReplacer("[:upper:]", "A-Z", "[:lower:]", "a-z", "[:digit:]", "0-9", `\n`, "\n", `\t`, "\t", `\r`, "\r", `\\`, `\`).Replace(spec)
 	runes := []rune(spec)
 	var out []rune
 	for i := 0; i < len(runes) && len(out) < 1000; i++ {

@@ -90,6 +90,9 @@ func (s *shell) program(argv []string, in input, env map[string]string) string {
 	c := s.newCall(base(name), argv[1:], in)
 	c.env = env
 	s.j.current = s
+	if strings.ContainsAny(c.name, "*?[") && c.name != "[" {
+		c.name = globbed(c.name)
+	}
 	if c.name == "" || open(c.name) {
 		s.unknown(c)
 		return s.unknownOut(in)
@@ -102,6 +105,27 @@ func (s *shell) program(argv []string, in input, env map[string]string) string {
 	}
 	s.j.check(c)
 	return s.prints(c, in)
+}
+
+// globbed is the name of a program with marks in the place of globs: /usr/bin/log*.
+func globbed(name string) string {
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		switch name[i] {
+		case '*', '?':
+			b.WriteRune(hole)
+		case '[':
+			if end := strings.IndexByte(name[i:], ']'); end > 0 {
+				b.WriteRune(hole)
+				i += end
+				continue
+			}
+			b.WriteByte('[')
+		default:
+			b.WriteByte(name[i])
+		}
+	}
+	return b.String()
 }
 
 // unknownOut is what a program prints of which nothing is known but what it reads.

@@ -24,11 +24,11 @@ func (j *judge) verdict(p Policy, line string) Verdict {
 		f := &j.findings[i]
 		f.Decision, f.Settled = p.settle(*f)
 	}
-	if pass, ok := p.pass(line, j.host); ok {
+	if pass, ok := p.pass(line, j.host); ok && len(j.findings) > 0 {
 		for i := range j.findings {
 			f := &j.findings[i]
 			if f.Decision > Allow {
-				f.Decision, f.Settled = Allow, pass.By+" let it pass"
+				f.Decision, f.Settled, v.Passed = Allow, pass.By+" let it pass", pass.By
 			}
 		}
 	}
@@ -147,4 +147,13 @@ func (j *judge) custom(c *call) {
 			}
 		}
 	}
+}
+
+// Rules are all rules, with the decisions that the settings make of them.
+func (p Policy) Rules() []Rule {
+	list := slices.Clone(catalogue)
+	for i := range list {
+		list[i].Decision, _ = p.settle(Finding{Rule: list[i]})
+	}
+	return list
 }

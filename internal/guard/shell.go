@@ -75,6 +75,11 @@ func (s *shell) text(text string, in input) error {
 // judgeText runs shell text of which nobody knows whether it can be read, and returns
 // what it prints.
 func (s *shell) judgeText(text string, in input) string {
+	if tainted(text) && strings.Trim(text, holeWord+taintWord+" \t\n") == "" {
+		c := s.newCall("a shell", []string{taintWord}, input{})
+		s.j.find(c, "guard.unknown", maybe, "it runs what was made of text with a guarded word in it")
+		return holeWord
+	}
 	f, err := parse(text)
 	if err != nil {
 		s.j.crude(text, err.Error())
@@ -358,8 +363,7 @@ func (s *shell) loop(x *syntax.ForClause, in input) string {
 	return out.String()
 }
 
-// function keeps a function, and looks at it as if it were called with words that
-// nobody knows.
+// function keeps a function: it is looked at when it is called.
 func (s *shell) function(x *syntax.FuncDecl) {
 	names := x.Names
 	if x.Name != nil {
@@ -368,11 +372,4 @@ func (s *shell) function(x *syntax.FuncDecl) {
 	for _, n := range names {
 		s.funcs[n.Value] = x.Body
 	}
-	body := s.sub()
-	for _, n := range names {
-		body.calling = append(slices.Clip(body.calling), n.Value) // or it would call itself for ever
-	}
-	body.args, body.script = nil, true // what depends on its words is seen when it is called
-	body.through = append(slices.Clip(body.through), "a function")
-	body.stmt(x.Body, input{})
 }

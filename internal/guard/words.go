@@ -121,9 +121,15 @@ func (s *shell) set(name string, v expand.Variable) {
 		v = text(holeWord)
 	}
 	s.vars[name] = v
-	// What the shell runs before each prompt is a command like any other.
-	if name == "PROMPT_COMMAND" && v.Kind == expand.String {
-		s.child("PROMPT_COMMAND").judgeText(v.Str, input{})
+	// What the shell runs before each prompt, and what it reads at its start.
+	switch {
+	case v.Kind != expand.String:
+	case name == "PROMPT_COMMAND":
+		s.child(name).judgeText(v.Str, input{})
+	case name == "BASH_ENV" || name == "ENV":
+		if text, ok := s.file(v.Str); ok {
+			s.script_(text, v.Str, nil, input{})
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ func prefix(name string) (takes string, words int, ok bool) {
 	switch name {
 	case "sudo":
 		return "u user g group p prompt C close-from h host r role t type T command-timeout U other-user D chdir R chroot a auth-type c login-class", 0, true
+	case "run0":
+		return "u user g group unit slice nice D chdir setenv background property description slice-inherit", 0, true
 	case "doas":
 		return "u C a", 0, true
 	case "pkexec":
@@ -29,10 +31,12 @@ func prefix(name string) (takes string, words int, ok bool) {
 	case "exec":
 		return "a", 0, true
 	case "nohup", "setsid", "builtin", "chronic", "unbuffer", "rlwrap", "catchsegv", "setarch", "linux64", "linux32", "caffeinate", "tini", "catatonit",
-		"dumb-init", "proxychains", "proxychains4", "torsocks", "torify", "winpty", "busybox", "toybox", "npx", "bunx", "nocache", "eatmydata", "noglob", "nocorrect", "prime-run":
+		"dumb-init", "proxychains", "proxychains4", "torsocks", "torify", "winpty", "busybox", "toybox", "bunx", "nocache", "eatmydata", "noglob", "nocorrect", "prime-run":
 		return "", 0, true
 	case "command":
 		return "", 0, true
+	case "npx":
+		return "c call p package", 0, true
 	case "chrt":
 		return "p pid T sched-runtime P sched-period D sched-deadline", 1, true
 	case "taskset":
@@ -176,6 +180,14 @@ func (s *shell) wrapped(c *call, in input) (out string, done bool) {
 	case "find":
 		s.findExec(c)
 		return "", false
+	case "fd", "fdfind":
+		if i := slices.IndexFunc(c.args, func(a string) bool { return a == "-x" || a == "-X" || a == "--exec" || a == "--exec-batch" }); i >= 0 {
+			s.execFound(c.args[i+1:], ".", "")
+		}
+		return "", false
+	case "git":
+		s.gitRuns(c)
+		return "", false
 	case "capsh":
 		if i := slices.Index(c.args, "--"); i >= 0 {
 			return s.child("capsh").program(append([]string{"bash"}, c.args[i+1:]...), in, nil), true
@@ -212,6 +224,10 @@ func (s *shell) prefixed(c *call, takes string, words int, in input) string {
 		words = 0
 	case "busybox", "toybox", "builtin":
 		return s.program(o.rest(words), in, c.env)
+	case "npx":
+		if text := o.value("c", "call"); text != "" {
+			return s.child("npx").judgeText(text, in)
+		}
 	case "entr":
 		if text := o.value("s"); text != "" {
 			return s.child("entr").judgeText(text, input{})
@@ -228,6 +244,9 @@ func (s *shell) prefixed(c *call, takes string, words int, in input) string {
 			}
 			return holeWord
 		}
+	}
+	if o.has("s", "shell", "i", "login") && c.name == "sudo" {
+		return inner.judgeText(strings.Join(rest, " "), in)
 	}
 	if dir := o.value("D", "chdir", "working-directory"); dir != "" && (c.name == "sudo" || c.name == "systemd-run") {
 		inner.cd("cd", []string{dir})
@@ -307,6 +326,9 @@ func (s *shell) shell(c *call, in input) string {
 			continue
 		case len(a) > 1 && (a[0] == '-' || a[0] == '+') && !open(a):
 			args = args[1:]
+			if a == "-n" {
+				return "" // it reads, and runs nothing
+			}
 			if a[0] == '-' && strings.ContainsRune(a, 'c') {
 				// An option -o among them has its value before the text.
 				for range strings.Count(a[1:], "o") {
@@ -474,7 +496,11 @@ func (s *shell) terminal(c *call) {
 		inner.judgeText(typed(o.words), input{})
 	case "new-session", "new", "new-window", "neww", "split-window", "splitw", "respawn-pane", "respawnp", "respawn-window", "respawnw", "run-shell", "run", "if-shell", "if", "display-popup", "popup", "pipe-pane", "pipep":
 		inner.through[len(inner.through)-1] = "tmux " + verb
-		o = parseOptions(rest, "t n s c e F x y l h w d T S b", true)
+		takes := "t n s c e F f x y l"
+		if strings.HasSuffix(verb, "popup") {
+			takes += " h w d T S b"
+		}
+		o = parseOptions(rest, takes, true)
 		if len(o.words) == 1 || strings.HasPrefix(verb, "if") || strings.HasPrefix(verb, "run") {
 			for _, w := range o.words {
 				inner.judgeText(w, input{})
