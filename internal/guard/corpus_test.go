@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// sample is one case of the corpus: testdata/corpus/README.md has the format.
-type sample struct {
+// testCase is one case of the corpus: testdata/corpus/README.md has the format.
+type testCase struct {
 	where    string // file:line
 	verdicts []Decision
 	rules    []string // none for "-"
@@ -18,7 +18,7 @@ type sample struct {
 }
 
 // deadly says that the line must not run unasked.
-func (s sample) deadly() bool { return !slices.Contains(s.verdicts, None) }
+func (s testCase) deadly() bool { return !slices.Contains(s.verdicts, None) }
 
 // The least that the corpus must have.
 const (
@@ -30,13 +30,13 @@ const (
 	mostStopped = 1
 )
 
-func readCorpus(t testing.TB) []sample {
+func readCorpus(t testing.TB) []testCase {
 	t.Helper()
 	files, err := filepath.Glob("testdata/corpus/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no corpus: %v", err)
 	}
-	var all []sample
+	var all []testCase
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -59,14 +59,14 @@ func readCorpus(t testing.TB) []sample {
 	return all
 }
 
-func readSample(t testing.TB, where, line string) sample {
+func readSample(t testing.TB, where, line string) testCase {
 	t.Helper()
 	verdict, rest, ok1 := strings.Cut(line, "\t")
 	rules, command, ok2 := strings.Cut(rest, "\t")
 	if !ok1 || !ok2 || command == "" {
 		t.Fatalf("%s: want VERDICT<TAB>RULE<TAB>COMMAND, got %q", where, line)
 	}
-	s := sample{where: where, command: command}
+	s := testCase{where: where, command: command}
 	for _, word := range strings.Split(verdict, "|") {
 		d, ok := ParseDecision(word)
 		if !ok || d == Allow {
