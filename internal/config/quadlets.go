@@ -187,7 +187,7 @@ func serviceOf(files []string) string {
 	name := unitOf(filepath.Base(files[0]))
 	group := map[string]string{".container": "Container", ".pod": "Pod", ".kube": "Kube"}[filepath.Ext(files[0])]
 	for _, file := range files {
-		data, err := loadUnit(file)
+		data, _, err := loadUnit(file)
 		if err != nil {
 			continue
 		}

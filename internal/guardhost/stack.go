@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"keeper/internal/config"
 	"keeper/internal/core"
@@ -76,18 +77,19 @@ func (a Account) stack() *stack {
 	for _, dir := range q.Unread {
 		s.wrong("cannot look for Quadlet files in %s: anything may be kept", dir)
 	}
-	sources := slices.Concat(q.Others, q.Files) // what makes volumes first: containers refer to them
-	copies := a.copies(s, sources)
-	if len(sources)+len(copies) > mostQuadlets {
+	sources := slices.Concat(q.Others, q.Files)
+	if len(sources) > mostQuadlets {
 		s.wrong("there are more than %d Quadlet files: anything may be kept", mostQuadlets)
-		sources = sources[:min(len(sources), mostQuadlets)]
-		copies = copies[:min(len(copies), mostQuadlets-len(sources))]
+		sources = sources[:mostQuadlets]
 	}
-	var list []parsed
+	list := make([]parsed, 0, len(sources))
+	changed := make(map[string]time.Time, len(sources))
 	for _, source := range sources {
-		list = append(list, s.parse(source, q.UnitFiles(source)))
+		p := s.parse(source, q.UnitFiles(source))
+		changed[source] = p.changed
+		list = append(list, p)
 	}
-	for _, c := range copies {
+	for _, c := range a.copies(s, changed) {
 		list = append(list, s.parse(c.source, []string{c.copy}))
 	}
 	for _, p := range list {
@@ -110,28 +112,27 @@ type kept struct{ source, copy string }
 
 // copies are those that say something else than the files: the file is gone, or was
 // changed since the service was started.
-func (a Account) copies(s *stack, sources []string) []kept {
+func (a Account) copies(s *stack, changed map[string]time.Time) (list []kept) {
 	entries, err := os.ReadDir(a.Paths.Copies)
 	if err != nil && !missing(err) {
 		s.wrong("cannot look for copies of Quadlet files in %s: anything may be kept: %v", a.Paths.Copies, why(err))
 	}
-	here := make(map[string]bool, len(sources))
-	for _, source := range sources {
-		here[source] = true
-	}
-	var list []kept
 	for _, e := range entries {
 		source, err := url.PathUnescape(e.Name())
 		if err != nil || !filepath.IsAbs(source) || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
 		copy := filepath.Join(a.Paths.Copies, e.Name())
-		var now, then syscall.Stat_t
-		if here[source] && syscall.Stat(source, &now) == nil && syscall.Stat(copy, &then) == nil &&
-			(now.Mtim.Sec < then.Mtim.Sec || now.Mtim.Sec == then.Mtim.Sec && now.Mtim.Nsec <= then.Mtim.Nsec) {
-			continue
+		if when, here := changed[source]; here {
+			var st syscall.Stat_t
+			if syscall.Stat(copy, &st) == nil && !when.After(time.Unix(st.Mtim.Unix())) {
+				continue
+			}
 		}
-		list = append(list, kept{source, copy})
+		if list = append(list, kept{source, copy}); len(list) > mostQuadlets {
+			s.wrong("there are more than %d copies of Quadlet files: anything may be kept", mostQuadlets)
+			break
+		}
 	}
 	return list
 }
@@ -140,6 +141,8 @@ func (a Account) copies(s *stack, sources []string) []kept {
 type parsed struct {
 	source string
 	lines  []config.UnitLine
+	// changed is when the file itself was.
+	changed time.Time
 	// unit and made are the service, and the container, pod, volume or network that it
 	// makes.
 	unit, made string
@@ -148,28 +151,32 @@ type parsed struct {
 
 func (s *stack) parse(source string, files []string) parsed {
 	p := parsed{source: source}
-	for _, file := range files {
+	kind := strings.TrimPrefix(filepath.Ext(source), ".")
+	group := section(kind)
+	for i, file := range files {
 		if s.left <= 0 {
 			s.wrong("the Quadlet files are larger than %d bytes: anything may be kept", mostBytes)
 			break
 		}
-		text, err := config.Load(file)
+		lines, size, changed, err := config.UnitLines(file, group)
+		if i == 0 {
+			p.changed = changed
+		}
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				s.wrong("%s %v", file, err)
 			}
 			continue
 		}
-		s.left -= len(text) + 100
-		p.lines = append(p.lines, config.UnitLines(text)...)
+		s.left -= size + 100
+		p.lines = append(p.lines, lines...)
 	}
-	kind := strings.TrimPrefix(filepath.Ext(source), ".")
 	base := strings.TrimSuffix(filepath.Base(source), "."+kind)
 	unit := base
 	if kind != "container" && kind != "kube" {
 		unit += "-" + kind
 	}
-	if said := p.last(section(kind), "ServiceName"); said != "" {
+	if said := p.last("ServiceName"); said != "" {
 		unit = said
 	}
 	p.ctx = s.ctx
@@ -190,7 +197,7 @@ func (s *stack) parse(source string, files []string) parsed {
 		key, made = "NetworkName", "systemd-"+base
 	}
 	if key != "" {
-		made = cmp.Or(p.last(section(kind), key), made)
+		made = cmp.Or(p.last(key), made)
 		name, ok := p.ctx.expand(made)
 		if p.made = name; !ok || strings.Contains(made, "*") || !isName(name) {
 			s.wrong("%s: %s=%s cannot be made out: anything may be kept", source, key, made)
@@ -216,10 +223,10 @@ func section(kind string) string {
 }
 
 // last is the value that counts of a key that is there once.
-func (p parsed) last(section, key string) string {
+func (p parsed) last(key string) string {
 	value := ""
 	for _, l := range p.lines {
-		if l.Section == section && l.Key == key {
+		if l.Key == key {
 			value = unquoted(l.Value)
 		}
 	}
@@ -254,21 +261,15 @@ func (s *stack) name(p parsed) {
 
 // take reads what containers and pods have of this host.
 func (s *stack) take(p parsed) {
-	group := ""
 	switch filepath.Ext(p.source) {
-	case ".container":
-		group = "Container"
-	case ".pod":
-		group = "Pod"
-	case ".kube":
-		group = "Kube"
+	case ".container", ".pod", ".kube":
 	default:
 		return
 	}
-	data := core.IsStore(p.last("Container", "Image"))
+	data := core.IsStore(p.last("Image"))
 	n := 0
 	for _, l := range p.lines {
-		if l.Section != group || l.Value == "" {
+		if l.Value == "" {
 			continue
 		}
 		switch l.Key {
