@@ -7,9 +7,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -147,30 +146,95 @@ func over(said, base core.Settings) core.Settings {
 }
 
 // load reads a file, if it is a regular one of a bearable size.
-func load(file string, most int64) ([]byte, error) {
+func load(file string, most int64) ([]byte, error) { return loadOf(file, most, nil) }
+
+// loadOf is load; the file must be of that owner, if there is one given, and nobody
+// else may write to it, or put another in its place. It does without os.File, which
+// would have the runtime poll each: the command guard reads hundreds of files before
+// a command may run.
+func loadOf(file string, most int64, owner *uint32) ([]byte, error) {
 	// Without O_NONBLOCK, a FIFO would be waited for until somebody writes.
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("cannot be read: %w; make it readable or remove it", pe.Err)
-		}
+	fd, err := again(func() (int, error) {
+		return syscall.Open(file, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("cannot be read: %w; make it readable or remove it", err)
 	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
+	defer func() { _ = syscall.Close(fd) }()
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
 		return nil, fmt.Errorf("cannot be read: %w", err)
 	}
-	if !fi.Mode().IsRegular() {
+	switch {
+	case st.Mode&syscall.S_IFMT == syscall.S_IFCHR && st.Rdev == devNull:
+		return nil, errNull
+	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
 		return nil, errors.New("must be a regular file")
 	}
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("cannot be read: %w", err)
-	case int64(len(data)) > most:
+	if owner != nil {
+		if err := solelyOf(file, *owner, st); err != nil {
+			return nil, err
+		}
+	}
+	if st.Size > most {
 		return nil, fmt.Errorf("must be no larger than %d bytes", most)
 	}
-	return data, nil
+	// Room for one byte more shows the end at once, and a file that grows.
+	data := make([]byte, 0, st.Size+1)
+	for {
+		n, err := again(func() (int, error) { return syscall.Read(fd, data[len(data):cap(data)]) })
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("cannot be read: %w", err)
+		case n <= 0:
+			return data, nil
+		}
+		data = data[:len(data)+n]
+		if int64(len(data)) > most {
+			return nil, fmt.Errorf("must be no larger than %d bytes", most)
+		}
+		if len(data) == cap(data) {
+			data = slices.Grow(data, 512)
+		} else if int64(len(data)) == st.Size {
+			return data, nil
+		}
+	}
+}
+
+// devNull is the number of /dev/null, 1:3, on every Linux.
+const devNull = 1<<8 | 3
+
+// errNull is about a file that leads to /dev/null.
+var errNull = errors.New("must be a regular file")
+
+// solelyOf says what is wrong with a file that only its owner may have a say in.
+func solelyOf(file string, owner uint32, st syscall.Stat_t) error {
+	who := "root"
+	if owner != 0 {
+		who = fmt.Sprintf("uid %d", owner)
+	}
+	const others = syscall.S_IWGRP | syscall.S_IWOTH
+	if st.Uid != owner || st.Mode&others != 0 {
+		return fmt.Errorf("must belong to %s, and nobody else may write to it: chown %s, chmod go-w", who, who)
+	}
+	dir := filepath.Dir(file)
+	if err := syscall.Stat(dir, &st); err != nil {
+		return fmt.Errorf("cannot be believed, for nothing is known of %s: %w", dir, err)
+	}
+	if st.Uid != owner || st.Mode&others != 0 {
+		return fmt.Errorf("must be in a directory of %s's that nobody else may write to: chown %s, chmod go-w %s", who, who, dir)
+	}
+	return nil
+}
+
+// again calls f until no signal interrupts it.
+func again(f func() (int, error)) (int, error) {
+	for {
+		if n, err := f(); err != syscall.EINTR { //nolint:errorlint // nobody wraps it
+			return n, err
+		}
+	}
 }

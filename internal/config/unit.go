@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -64,6 +63,27 @@ func unitLines(text string) []unitLine {
 	return list
 }
 
+// UnitLine is a line Key=value of a unit file.
+type UnitLine struct{ Section, Key, Value string }
+
+// UnitLines returns the lines of a unit file that say something. What is none of them
+// is left out.
+func UnitLines(text string) []UnitLine {
+	var list []UnitLine
+	for _, l := range unitLines(text) {
+		if !l.header && !l.loose {
+			list = append(list, UnitLine{l.section, l.key, l.value})
+		}
+	}
+	return list
+}
+
+// Load reads a Quadlet file, or a drop-in of one.
+func Load(file string) (string, error) {
+	data, err := loadUnit(file)
+	return string(data), err
+}
+
 // ReadUnit reads the [X-Keeper] sections of a Quadlet file and its drop-ins, in
 // this order: of a key that is set twice, the last one counts, DependsOn= adds
 // up, and an empty value forgets what was set before. If anything is wrong in
@@ -104,10 +124,11 @@ func ReadUnit(files ...string) (core.Supervision, Mistakes) {
 // loadUnit is load, but for what is masked: systemd takes a link to /dev/null for
 // an empty file.
 func loadUnit(file string) ([]byte, error) {
-	if target, err := os.Readlink(file); err == nil && target == os.DevNull {
+	data, err := load(file, maxUnit)
+	if errors.Is(err, errNull) {
 		return nil, nil
 	}
-	return load(file, maxUnit)
+	return data, err
 }
 
 // unitReader walks through the files of one unit.
