@@ -20,7 +20,7 @@ func stackHost() Host {
 
 // want is a program with its words, and what the rules say of it: "" for nothing,
 // "rule.id" or "rule.id?" where it is not sure, several with blanks between them. In
-// the words "…" stands for what is not known, "‼" for what came of a listing; '' keep
+// the words "…" stands for what is not known, "‼" for what came of a listing; ” keep
 // blanks together.
 type want struct{ line, rules string }
 

@@ -104,19 +104,16 @@ func (j *judge) struck(c *call, m matching, s strength) {
 
 func (j *judge) strikes(c *call, m matching, s strength) (id string, sure match, detail string) {
 	test := m.test()
-	hits := 0
-	list := j.important(c.place.kind == inContainer)
-	for _, p := range list {
+	all, hits := 0, 0
+	for _, p := range j.important(c.place.kind == inContainer) {
 		text := p.name
-		switch {
-		case m.full:
+		if m.full {
 			text = p.line
-		case text == "":
+		}
+		if text == "" || s == gentle && p.service {
 			continue
 		}
-		if s == gentle && p.service {
-			continue
-		}
+		all++
 		hit := test(text) || !m.full && len(text) > commLength && test(text[:commLength])
 		if !hit {
 			continue
@@ -133,7 +130,7 @@ func (j *judge) strikes(c *call, m matching, s strength) (id string, sure match,
 			}
 		}
 	}
-	if sure == yes && hits > len(list)*3/4 && !m.exact && c.place.kind != inContainer {
+	if sure == yes && hits > all*3/4 && !m.exact && c.place.kind != inContainer {
 		return "session.processes", sure, "nearly everything matches"
 	}
 	return id, sure, detail

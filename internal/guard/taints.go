@@ -62,8 +62,7 @@ func (j *judge) listsContainers(c *call) bool {
 	switch verb {
 	case "ps", "ls", "list":
 		l := parseOptions(args, "f filter format last n sort w watch", false)
-		filters := append(append([]string{}, l.all["filter"]...), l.all["f"]...)
-		return j.filtered(filters, kept) == yes
+		return j.filtered(filtersOf(l), kept) == yes
 	case "inspect", "top", "stats", "port":
 		l := parseOptions(args, "f format t type", false)
 		return l.has("a", "all", "l", "latest") || slices.ContainsFunc(l.words, func(w string) bool {
@@ -169,7 +168,7 @@ func (j *judge) inStack(file string) bool {
 }
 
 func (j *judge) listsUnits(c *call) bool {
-	o := parseOptions(c.args, systemctlTakes, false)
+	o := parseLong(c.args, systemctlTakes, "")
 	guarded := func(words []string) bool {
 		hit := false
 		for _, w := range words {
