@@ -78,7 +78,7 @@ func tell(t *testing.T, rows []row, setup func(*call), rule func(*judge, *call))
 		if setup != nil {
 			setup(c)
 		}
-		j := &judge{host: lossHost()}
+		j := newJudge(lossHost(), Policy{})
 		rule(j, c)
 		got := heard(j)
 		// A want of one rule with a + is about that one, among others.

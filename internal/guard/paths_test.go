@@ -12,7 +12,7 @@ func FuzzPath(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string, known bool) {
 		text = strings.ReplaceAll(strings.ReplaceAll(text, "$X", holeWord), "@X", taintWord)
-		j := &judge{host: lossHost()}
+		j := newJudge(lossHost(), Policy{})
 		dir := ""
 		if known {
 			dir = "/home/flowstate/app"
@@ -25,7 +25,7 @@ func FuzzPath(f *testing.F) {
 			}
 		}
 		// What is removed as it is written stays removed, whatever else is.
-		sure := &judge{host: lossHost()}
+		sure := newJudge(lossHost(), Policy{})
 		sure.files(&call{name: "rm", args: []string{"-rf", "/home/flowstate", "--", text}, dir: dir})
 		if heard(sure) == "none" {
 			t.Errorf("rm -rf ~ -- %q is nothing", text)
@@ -45,7 +45,7 @@ func BenchmarkRemove(b *testing.B) {
 		w := words(line)
 		b.Run(line, func(b *testing.B) {
 			for b.Loop() {
-				j := &judge{host: h}
+				j := newJudge(h, Policy{})
 				j.files(&call{name: w[0], args: w[1:], dir: "/home/flowstate/app"})
 			}
 		})
