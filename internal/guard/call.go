@@ -204,7 +204,8 @@ func parseOptions(args []string, takes string, stop bool) options {
 			set(name, value)
 		case len(arg) > 1 && arg[0] == '-' && !strings.HasPrefix(arg[1:], holeWord) && !strings.HasPrefix(arg[1:], taintWord):
 			for j, r := range arg[1:] {
-				name, rest := string(r), arg[1+j+utf8.RuneLen(r):]
+				_, size := utf8.DecodeRuneInString(arg[1+j:]) // RuneLen is wrong for bytes that are no letter
+				name, rest := string(r), arg[1+j+size:]
 				if !valued[name] {
 					set(name, "")
 					continue
