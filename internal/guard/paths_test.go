@@ -7,7 +7,7 @@ import (
 )
 
 func FuzzPath(f *testing.F) {
-	for _, s := range []string{"/", "~/*", "../..//.*", "/**/x", "/proc/self/root/a", "$X/*", "/a[b/[[:x:]]c", "/!(a|b)/@(", `/a\`, "/" + strings.Repeat("*/", 90), strings.Repeat("**/", 99)} {
+	for _, s := range []string{"/", "~/*", "../..//.*", "/**/x", "/proc/self/root/a", "$X/*", "/a[b/[[:x:]]c", "/!(a|b)/@(", "-\xae", `/a\`, "/" + strings.Repeat("*/", 90), strings.Repeat("**/", 99)} {
 		f.Add(s, true)
 	}
 	f.Fuzz(func(t *testing.T, text string, known bool) {
@@ -42,7 +42,7 @@ func BenchmarkRemove(b *testing.B) {
 		h.Places = append(h.Places, Place{Path: fmt.Sprintf("/home/flowstate/.config/containers/systemd/s%d.container", i), Rule: "files.quadlet"})
 	}
 	for _, line := range []string{"rm -rf build dist", "rm -rf ~/$X/*", "cat x"} {
-		w := words(line)
+		w := callWords(line)
 		b.Run(line, func(b *testing.B) {
 			for b.Loop() {
 				j := newJudge(h, Policy{})
