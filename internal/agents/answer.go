@@ -145,3 +145,6 @@ func encode(v any, prefix, indent string) ([]byte, error) {
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
+
+// Sample is what the agent would say for a command line.
+func (a Agent) Sample(line, dir string) ([]byte, error) { return encode(a.send(line, dir), "", "") }

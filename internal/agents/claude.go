@@ -139,5 +139,10 @@ func wide(rule string, tools ...string) bool {
 		"sudo", "su", "doas", "bash", "sh", "bash -c", "sh -c", "env", "xargs", "eval", "ssh", "rm", "rm -rf", "kill", "pkill":
 		return true
 	}
-	return strings.HasPrefix(inner, "loginctl ") || strings.HasPrefix(inner, "busctl call")
+	for _, start := range []string{"loginctl terminate", "loginctl kill", "loginctl disable", "busctl call"} {
+		if strings.HasPrefix(inner, start) {
+			return true
+		}
+	}
+	return false
 }

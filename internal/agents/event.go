@@ -66,8 +66,11 @@ func (a Agent) Parse(r []byte) (Event, error) {
 		ev.Other = true
 		return ev, nil
 	}
-	if ev.Tool == "" {
+	switch {
+	case ev.Tool == "":
 		return fail("tool_name is missing")
+	case len(ev.Tool) > 200: // it ends up in logs
+		return fail("tool_name is %d bytes long", len(ev.Tool))
 	}
 	raw, found := in["tool_input"]
 	if !found {
@@ -82,13 +85,39 @@ func (a Agent) Parse(r []byte) (Event, error) {
 	return ev, nil
 }
 
-// fill reads the input of a tool. The names are those of all agents together: they
-// differ, and do not contradict one another.
+// kind is what a tool does, by its name. The names are those of all agents together:
+// they differ, and do not contradict one another.
+type kind int
+
+const (
+	unknown kind = iota
+	shell        // runs a command line
+	typed        // types into a shell that runs already
+	patches      // apply_patch
+	writes       // writes a file
+)
+
+func kindOf(tool string) kind {
+	switch tool {
+	case "Bash", "bash", "PowerShell", "powershell", "shell", "local_shell", "container.exec", "exec_command", "run_shell_command":
+		return shell
+	case "write_bash", "write_powershell", "write_stdin":
+		return typed
+	case "apply_patch":
+		return patches
+	case "Write", "Edit", "MultiEdit", "NotebookEdit", "write_file", "replace", "edit", "create", "str_replace_editor", "str_replace_based_edit_tool":
+		return writes
+	}
+	return unknown
+}
+
+// fill reads the input of a tool.
 func (ev *Event) fill(raw json.RawMessage) error {
+	is := kindOf(ev.Tool)
 	// Copilot sends a string with JSON in it, and Codex once sent a patch as such.
 	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		if ev.Tool == "apply_patch" && !strings.HasPrefix(strings.TrimSpace(s), "{") {
+	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
+		if is == patches && !strings.HasPrefix(strings.TrimSpace(s), "{") {
 			ev.patch(s)
 			return nil
 		}
@@ -96,31 +125,34 @@ func (ev *Event) fill(raw json.RawMessage) error {
 	}
 	var in object
 	if err := json.Unmarshal(raw, &in); err != nil {
+		if is == unknown {
+			ev.Other = true
+			return nil
+		}
 		return fmt.Errorf("it is no JSON object: %w", err)
 	}
 	base := ev.Dir
 	if dir := in.text("workdir", "dir_path", "directory", "cwd"); dir != "" {
 		ev.Dir = under(base, dir)
 	}
-	switch ev.Tool {
-	case "Bash", "bash", "PowerShell", "powershell", "shell", "local_shell", "container.exec", "exec_command", "run_shell_command":
+	switch is {
+	case shell:
 		lines, err := in.lines("command", "cmd", "script")
 		if err == nil && lines == "" {
 			err = errors.New("command is missing")
 		}
 		ev.Command = lines
 		return err
-	case "write_bash", "write_powershell", "write_stdin":
-		// What is typed into a shell that runs already.
+	case typed:
 		ev.Command = in.text("input", "chars", "text")
-	case "apply_patch":
+	case patches:
 		text, err := in.lines("command", "input", "patch")
 		if err != nil {
 			return err
 		}
 		ev.patch(text)
 		return nil
-	case "Write", "Edit", "MultiEdit", "NotebookEdit", "write_file", "replace", "edit", "create", "str_replace_editor", "str_replace_based_edit_tool":
+	case writes:
 		if in.text("command") == "view" {
 			ev.Other = true
 			return nil

@@ -112,15 +112,15 @@ func (s *scanner) blank() (int, error) {
 func (s *scanner) value() (*node, error) {
 	n := &node{start: s.pos, src: s.src}
 	var err error
-	switch c := s.next(); {
-	case c == '{' || c == '[':
+	switch c := s.next(); c {
+	case '{', '[':
 		n.kind = c
 		if s.depth++; s.depth > maxDepth {
 			return nil, s.wrong("it is nested too deeply")
 		}
 		err = s.container(n)
 		s.depth--
-	case c == '"':
+	case '"':
 		n.kind = '"'
 		err = s.quoted()
 	default:

@@ -230,7 +230,7 @@ func (a Agent) insert(root *node, command, gap string) ([]byte, error) {
 		if next == nil {
 			break
 		}
-		if want := byte("?{["[depth]); next.kind != want {
+		if want := "?{["[depth]; next.kind != want {
 			return nil, fmt.Errorf("%s is no %s there", strings.Join([]string{"hooks", a.event}[:depth], "."),
 				map[byte]string{'{': "object", '[': "list"}[want])
 		}
@@ -252,7 +252,7 @@ func (a Agent) insert(root *node, command, gap string) ([]byte, error) {
 
 // member is the text that goes in: at depth 1 all hooks, at 2 an event, at 3 an entry.
 func (a Agent) member(depth int, command, unit, nl string) string {
-	var v any = a.hook(command)
+	v := a.hook(command)
 	name := ""
 	if depth <= 2 {
 		v, name = []any{v}, a.event

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"keeper/internal/core"
 )
@@ -146,44 +147,54 @@ func over(said, base core.Settings) core.Settings {
 }
 
 // load reads a file, if it is a regular one of a bearable size.
-func load(file string, most int64) ([]byte, error) { return loadOf(file, most, nil) }
+func load(file string, most int64) ([]byte, error) {
+	data, _, err := loadOf(file, most, nil)
+	return data, err
+}
 
-// loadOf is load; the file must be of that owner, if there is one given, and nobody
-// else may write to it, or put another in its place. It does without os.File, which
-// would have the runtime poll each: the command guard reads hundreds of files before
-// a command may run.
-func loadOf(file string, most int64, owner *uint32) ([]byte, error) {
+// loadOf is load, and tells when the file was changed. It must be of that owner, if there
+// is one given, and nobody else may write to it, or put another in its place. It does
+// without os.File, which would have the runtime poll each: the command guard reads
+// hundreds of files before a command may run.
+func loadOf(file string, most int64, owner *uint32) (data []byte, changed time.Time, err error) {
 	// Without O_NONBLOCK, a FIFO would be waited for until somebody writes.
 	fd, err := again(func() (int, error) {
 		return syscall.Open(file, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, err
+		return nil, changed, err
 	case err != nil:
-		return nil, fmt.Errorf("cannot be read: %w; make it readable or remove it", err)
+		return nil, changed, fmt.Errorf("cannot be read: %w; make it readable or remove it", err)
 	}
 	defer func() { _ = syscall.Close(fd) }()
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", err)
+		return nil, changed, fmt.Errorf("cannot be read: %w", err)
 	}
+	changed = time.Unix(st.Mtim.Unix())
 	switch {
 	case st.Mode&syscall.S_IFMT == syscall.S_IFCHR && st.Rdev == devNull:
-		return nil, errNull
+		return nil, changed, errNull
 	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
-		return nil, errors.New("must be a regular file")
+		return nil, changed, errors.New("must be a regular file")
 	}
 	if owner != nil {
 		if err := solelyOf(file, *owner, st); err != nil {
-			return nil, err
+			return nil, changed, err
 		}
 	}
 	if st.Size > most {
-		return nil, fmt.Errorf("must be no larger than %d bytes", most)
+		return nil, changed, fmt.Errorf("must be no larger than %d bytes", most)
 	}
+	data, err = readAll(fd, st.Size, most)
+	return data, changed, err
+}
+
+// readAll reads to the end, which is most probably after size bytes.
+func readAll(fd int, size, most int64) ([]byte, error) {
 	// Room for one byte more shows the end at once, and a file that grows.
-	data := make([]byte, 0, st.Size+1)
+	data := make([]byte, 0, size+1)
 	for {
 		n, err := again(func() (int, error) { return syscall.Read(fd, data[len(data):cap(data)]) })
 		switch {
@@ -193,13 +204,13 @@ func loadOf(file string, most int64, owner *uint32) ([]byte, error) {
 			return data, nil
 		}
 		data = data[:len(data)+n]
-		if int64(len(data)) > most {
+		switch {
+		case int64(len(data)) > most:
 			return nil, fmt.Errorf("must be no larger than %d bytes", most)
-		}
-		if len(data) == cap(data) {
-			data = slices.Grow(data, 512)
-		} else if int64(len(data)) == st.Size {
+		case int64(len(data)) == size:
 			return data, nil
+		case len(data) == cap(data):
+			data = slices.Grow(data, 512)
 		}
 	}
 }

@@ -463,7 +463,7 @@ func ReadGuard(files ...string) (Guard, Mistakes) {
 func ReadSiteGuard(file string) (Guard, Mistakes) { return readSiteGuard(file, 0) }
 
 func readSiteGuard(file string, root uint32) (Guard, Mistakes) {
-	data, err := loadOf(file, maxSize, &root)
+	data, _, err := loadOf(file, maxSize, &root)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Guard{}, nil

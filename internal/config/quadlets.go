@@ -29,6 +29,8 @@ type Quadlets struct {
 	Files []string
 	// Others are those that something else comes of: a volume, a network, an image.
 	Others []string
+	// Links are those of both that are symbolic links.
+	Links []string
 	// Dirs are the directories that were searched, Unread those that could not be.
 	Dirs, Unread []string
 	// dropins has the directories of drop-ins by their name, in the order in which
@@ -78,16 +80,23 @@ func (q *Quadlets) search(dir string, users bool, named map[string]bool) {
 			if !users || strings.Trim(name, "0123456789") != "" {
 				below = append(below, path)
 			}
-		case slices.Contains(Extensions, filepath.Ext(name)) && !named[name]:
-			named[name] = true
-			q.Files = append(q.Files, path)
-		case slices.Contains(otherExtensions, filepath.Ext(name)) && !named[name]:
-			named[name] = true
-			q.Others = append(q.Others, path)
+		case named[name]:
+		case slices.Contains(Extensions, filepath.Ext(name)):
+			q.add(&q.Files, path, e, named)
+		case slices.Contains(otherExtensions, filepath.Ext(name)):
+			q.add(&q.Others, path, e, named)
 		}
 	}
 	for _, path := range below {
 		q.search(path, false, named)
+	}
+}
+
+func (q *Quadlets) add(to *[]string, path string, e fs.DirEntry, named map[string]bool) {
+	named[e.Name()] = true
+	*to = append(*to, path)
+	if e.Type()&os.ModeSymlink != 0 {
+		q.Links = append(q.Links, path)
 	}
 }
 
@@ -178,7 +187,7 @@ func serviceOf(files []string) string {
 	name := unitOf(filepath.Base(files[0]))
 	group := map[string]string{".container": "Container", ".pod": "Pod", ".kube": "Kube"}[filepath.Ext(files[0])]
 	for _, file := range files {
-		data, err := loadUnit(file)
+		data, _, err := loadUnit(file)
 		if err != nil {
 			continue
 		}

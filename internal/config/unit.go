@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"keeper/internal/core"
 )
@@ -25,7 +26,7 @@ type unitLine struct {
 // config_parse in conf-parser.c): comments, also between lines that go on after a
 // backslash, and the rest as it comes.
 func unitLines(text string) []unitLine {
-	var list []unitLine
+	list := make([]unitLine, 0, min(strings.Count(text, "\n")+1, 100))
 	section, begun := "", 0
 	var pending strings.Builder // of what goes on; a file may be one line
 	end := func(l string) {
@@ -55,6 +56,10 @@ func unitLines(text string) []unitLine {
 			pending.WriteByte(' ')
 			continue
 		}
+		if pending.Len() == 0 {
+			end(l)
+			continue
+		}
 		pending.WriteString(l)
 		end(pending.String())
 		pending.Reset()
@@ -64,24 +69,18 @@ func unitLines(text string) []unitLine {
 }
 
 // UnitLine is a line Key=value of a unit file.
-type UnitLine struct{ Section, Key, Value string }
+type UnitLine struct{ Key, Value string }
 
-// UnitLines returns the lines of a unit file that say something. What is none of them
-// is left out.
-func UnitLines(text string) []UnitLine {
-	var list []UnitLine
-	for _, l := range unitLines(text) {
-		if !l.header && !l.loose {
-			list = append(list, UnitLine{l.section, l.key, l.value})
+// UnitLines returns the lines of a section of a Quadlet file, or of a drop-in of one.
+// What says nothing is left out. It tells when the file was changed.
+func UnitLines(file, section string) (list []UnitLine, size int, changed time.Time, err error) {
+	data, changed, err := loadUnit(file)
+	for _, l := range unitLines(string(data)) {
+		if !l.header && !l.loose && l.section == section {
+			list = append(list, UnitLine{l.key, l.value})
 		}
 	}
-	return list
-}
-
-// Load reads a Quadlet file, or a drop-in of one.
-func Load(file string) (string, error) {
-	data, err := loadUnit(file)
-	return string(data), err
+	return list, len(data), changed, err
 }
 
 // ReadUnit reads the [X-Keeper] sections of a Quadlet file and its drop-ins, in
@@ -91,7 +90,7 @@ func Load(file string) (string, error) {
 func ReadUnit(files ...string) (core.Supervision, Mistakes) {
 	r := unitReader{set: map[string]unitSet{}}
 	for _, file := range files {
-		data, err := loadUnit(file)
+		data, _, err := loadUnit(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -123,12 +122,12 @@ func ReadUnit(files ...string) (core.Supervision, Mistakes) {
 
 // loadUnit is load, but for what is masked: systemd takes a link to /dev/null for
 // an empty file.
-func loadUnit(file string) ([]byte, error) {
-	data, err := load(file, maxUnit)
+func loadUnit(file string) (data []byte, changed time.Time, err error) {
+	data, changed, err = loadOf(file, maxUnit, nil)
 	if errors.Is(err, errNull) {
-		return nil, nil
+		return nil, changed, nil
 	}
-	return data, err
+	return data, changed, err
 }
 
 // unitReader walks through the files of one unit.

@@ -13,7 +13,7 @@ func (j *judge) request(c *call) {
 	var socket, method string
 	var urls []string
 	if c.name == "curl" {
-		o := parseOptions(c.args, curlTakes, false)
+		o := parseLong(c.args, curlTakes, "head get")
 		socket, urls = o.value("unix-socket", "abstract-unix-socket"), append(o.words, o.all["url"]...)
 		switch {
 		case o.has("X", "request"):
@@ -133,7 +133,8 @@ func apiPath(url string) []string {
 	words = words[min(1, len(words)):] // the host
 	for len(words) > 0 {
 		w := words[0]
-		if w != "" && w != "libpod" && !(len(w) > 1 && w[0] == 'v' && strings.Trim(w[1:], "0123456789."+holeWord) == "") {
+		version := len(w) > 1 && w[0] == 'v' && strings.Trim(w[1:], "0123456789."+holeWord) == ""
+		if w != "" && w != "libpod" && !version {
 			break
 		}
 		words = words[1:]

@@ -15,7 +15,8 @@ type message struct {
 
 // bus reads the method call that a tool makes, and judges it.
 func (j *judge) bus(c *call) {
-	m, ok := message{}, false
+	var m message
+	var ok bool
 	switch c.name {
 	case "busctl":
 		m, ok = busctlMessage(c.args)
@@ -32,8 +33,8 @@ func (j *judge) bus(c *call) {
 }
 
 func busctlMessage(args []string) (message, bool) {
-	o := parseOptions(args, "H host M machine C capsule address match size timeout json N limit-messages expect-reply auto-start "+
-		"allow-interactive-authorization augment-creds watch-bind destination", false)
+	o := parseLong(args, "H host M machine C capsule address match size timeout json N limit-messages expect-reply auto-start "+
+		"allow-interactive-authorization augment-creds watch-bind destination", "")
 	if o.has("h") || asksForHelp(o) || is(o.word(0), "call") == no {
 		return message{}, false
 	}

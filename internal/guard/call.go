@@ -202,7 +202,7 @@ func parseOptions(args []string, takes string, stop bool) options {
 				value = args[i]
 			}
 			set(name, value)
-		case len(arg) > 1 && arg[0] == '-' && !open(arg[:2]):
+		case len(arg) > 1 && arg[0] == '-' && !strings.HasPrefix(arg[1:], holeWord) && !strings.HasPrefix(arg[1:], taintWord):
 			for j, r := range arg[1:] {
 				name, rest := string(r), arg[1+j+utf8.RuneLen(r):]
 				if !valued[name] {

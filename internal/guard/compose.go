@@ -12,7 +12,11 @@ func (j *judge) compose(c *call, args []string) {
 		return
 	}
 	verb := o.word(0)
-	rest := parseOptions(o.rest(1), "t timeout s signal rmi index", false)
+	takes := "t timeout rmi index"
+	if verb == "kill" {
+		takes = "s signal" // for rm, -s is --stop
+	}
+	rest := parseLong(o.rest(1), takes, "volumes")
 	if rest.has("help", "h", "dry-run") {
 		return
 	}

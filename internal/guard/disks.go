@@ -87,7 +87,9 @@ func diskVerb(c *call) match {
 	verb := func(n int, verbs ...string) match { return isAny(o.word(n), verbs...) }
 	switch name {
 	case "mkfs", "mke2fs":
-		return when(!(o.has("n") && strings.Contains(c.name, "ext") || o.has("n") && c.name == "mke2fs" || o.has("N") && c.name == "mkfs.xfs"))
+		// Only a dry run; for mkfs.vfat -n is a name.
+		dry := o.has("n") && (strings.Contains(c.name, "ext") || c.name == "mke2fs") || o.has("N") && c.name == "mkfs.xfs"
+		return when(!dry)
 	case "wipefs":
 		return when((o.has("a", "o") || given(o, "all", 2) || given(o, "offset", 2)) && !o.has("n") && !given(o, "no-act", 4))
 	case "sgdisk":

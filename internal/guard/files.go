@@ -128,7 +128,7 @@ func (h *harm) copied(takes string, args []string) (from, to []string) {
 	case given(o, "help", 3) || given(o, "version", 4):
 		return nil, nil
 	case !into && len(from) == 1 && h.c.name == "ln":
-		dir, into = ".", true
+		dir = "."
 	case !into && len(from) < 2:
 		return nil, nil
 	case !into:

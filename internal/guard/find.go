@@ -24,7 +24,7 @@ func (j *judge) finds(c *call) {
 		}
 		for _, p := range h.paths(start, false) {
 			for _, place := range h.places {
-				h.hit(place.Rule, e.reaches(p, start, place), place.named())
+				h.place(place.Rule, e.reaches(p, start, place), place)
 			}
 		}
 	}

@@ -38,6 +38,13 @@ func (h *harm) hit(rule string, sure match, detail string) {
 	h.hits = append(h.hits, hit{rule, sure, detail})
 }
 
+// place is a hit of a place.
+func (h *harm) place(rule string, sure match, p Place) {
+	if sure != no {
+		h.hit(rule, sure, p.named())
+	}
+}
+
 // done reports what was found, whole directories first. What may be one of them or
 // anything else is asked about once.
 func (h *harm) done() {
@@ -116,7 +123,7 @@ func (h *harm) each(p pathPattern, rec match, change bool) {
 	up, all := p.parent()
 	for _, place := range h.places {
 		if p.rel {
-			h.hit(place.Rule, p.byName(place), place.named())
+			h.place(place.Rule, p.byName(place), place)
 			continue
 		}
 		r := p.relate(place.Path)
@@ -133,7 +140,7 @@ func (h *harm) each(p pathPattern, rec match, change bool) {
 			if change && (whole == no || r.same != no && handedOut(place.Path)) {
 				continue
 			}
-			h.hit(place.Rule, min(whole, rec), place.named())
+			h.place(place.Rule, min(whole, rec), place)
 			continue
 		case "data.directory":
 			if !change || rec != no {
@@ -144,7 +151,7 @@ func (h *harm) each(p pathPattern, rec match, change bool) {
 		if !place.Within {
 			r.below = no
 		}
-		h.hit(place.Rule, max(r.same, r.below, min(r.above, rec)), place.named())
+		h.place(place.Rule, max(r.same, r.below, min(r.above, rec)), place)
 	}
 }
 
@@ -162,7 +169,7 @@ func (h *harm) data(p pathPattern, place Place, r relation, rec match) {
 	if rec == no {
 		found = min(r.below, maybe)
 	}
-	h.hit(place.Rule, min(found, max(rec, maybe)), place.named())
+	h.place(place.Rule, min(found, max(rec, maybe)), place)
 }
 
 // write is a change of what is in a file, empty the loss of all that is in it.
@@ -180,16 +187,16 @@ func (h *harm) write1(word string, empty bool, sure match) {
 			}
 			switch {
 			case rule == "data.directory" && empty && place.Within:
-				h.hit(rule, min(p.relate(place.Path).below, maybe), place.named())
+				h.place(rule, min(p.relate(place.Path).below, maybe), place)
 			case rule == "files.home" || !quadlet && !place.Written:
 			case p.rel:
-				h.hit(rule, min(p.byName(place), sure), place.named())
+				h.place(rule, min(p.byName(place), sure), place)
 			default:
 				r := p.relate(place.Path)
 				if !place.Within {
 					r.below = no
 				}
-				h.hit(rule, min(max(r.near, r.below), sure), place.named())
+				h.place(rule, min(max(r.near, r.below), sure), place)
 			}
 		}
 	}
@@ -245,12 +252,12 @@ func (h *harm) paths(word string, follow bool) []pathPattern {
 	for _, c := range p.comps[:n] {
 		dir = path.Join(dir, c.text)
 	}
-	real := h.j.resolve(dir)
-	if real == dir || !strings.HasPrefix(real, "/") {
+	target := h.j.resolve(dir)
+	if target == dir || !strings.HasPrefix(target, "/") {
 		return list
 	}
 	q := pathPattern{cut: p.cut, slash: p.slash}
-	for _, part := range splitPath(path.Clean(real)) {
+	for _, part := range splitPath(path.Clean(target)) {
 		q.comps = append(q.comps, comp{text: part})
 	}
 	q.comps = append(q.comps, p.comps[n:]...)
@@ -263,8 +270,8 @@ const mostResolved = 256
 
 // resolve follows the symbolic links of a directory of this host.
 func (j *judge) resolve(dir string) string {
-	if real, ok := j.resolved[dir]; ok {
-		return real
+	if target, ok := j.resolved[dir]; ok {
+		return target
 	}
 	if len(j.resolved) >= mostResolved {
 		return dir
@@ -272,7 +279,7 @@ func (j *judge) resolve(dir string) string {
 	if j.resolved == nil {
 		j.resolved = map[string]string{}
 	}
-	real := j.host.Resolve(dir)
-	j.resolved[dir] = real
-	return real
+	target := j.host.Resolve(dir)
+	j.resolved[dir] = target
+	return target
 }

@@ -100,26 +100,9 @@ func (s *shell) parallel(c *call, in input) string {
 // findExec runs what find(1) runs for what it finds: the program of -exec, -execdir,
 // -ok, with {} as a path of which only the start and, by -name, the end is known.
 func (s *shell) findExec(c *call) {
-	var starts []string
-	glob := ""
-	args := c.args
-	for len(args) > 0 && (args[0] == "-H" || args[0] == "-L" || args[0] == "-P") {
-		args = args[1:]
-	}
-	for len(args) > 0 && !strings.HasPrefix(args[0], "-") && args[0] != "(" && args[0] != "!" {
-		starts = append(starts, args[0])
-		args = args[1:]
-	}
-	if len(starts) == 0 {
-		starts = []string{"."}
-	}
+	starts, args, glob := findParts(c.args)
 	for i := 0; i < len(args); i++ {
 		switch args[i] {
-		case "-name", "-iname", "-path", "-ipath", "-wholename":
-			if i+1 < len(args) && glob == "" {
-				i++
-				glob = base(args[i])
-			}
 		case "-exec", "-execdir", "-ok", "-okdir":
 			end := i + 1
 			for end < len(args) && args[end] != ";" && args[end] != "+" {
@@ -133,11 +116,56 @@ func (s *shell) findExec(c *call) {
 	}
 }
 
-func (s *shell) execFound(words []string, start, glob string) {
-	found := start
-	if glob != "" {
-		found = strings.TrimSuffix(start, "/") + "/**/" + glob
+// findParts are where find(1) starts, its expression, and the first name in that.
+func findParts(args []string) (starts, expression []string, glob string) {
+	for len(args) > 0 && (args[0] == "-H" || args[0] == "-L" || args[0] == "-P") {
+		args = args[1:]
 	}
+	for len(args) > 0 && !strings.HasPrefix(args[0], "-") && args[0] != "(" && args[0] != "!" {
+		starts = append(starts, args[0])
+		args = args[1:]
+	}
+	if len(starts) == 0 {
+		starts = []string{"."}
+	}
+	for i, a := range args {
+		switch a {
+		case "-name", "-iname", "-path", "-ipath", "-wholename":
+			if i+1 < len(args) && glob == "" {
+				glob = base(args[i+1])
+			}
+		}
+	}
+	return starts, args, glob
+}
+
+// foundIn is what find finds at a place: ** stands for directories below it.
+func foundIn(start, glob string) string {
+	if glob == "" {
+		return start
+	}
+	return strings.TrimSuffix(start, "/") + "/**/" + glob
+}
+
+// found is what find prints.
+func (s *shell) found(args []string) string {
+	starts, expression, glob := findParts(args)
+	end := "\n"
+	if slices.Contains(expression, "-print0") {
+		end = "\x00"
+	}
+	var out strings.Builder
+	for _, start := range starts[:min(len(starts), most)] {
+		if glob == "" {
+			glob = "*"
+		}
+		out.WriteString(foundIn(start, glob) + end)
+	}
+	return out.String()
+}
+
+func (s *shell) execFound(words []string, start, glob string) {
+	found := foundIn(start, glob)
 	run := make([]string, len(words))
 	for i, w := range words {
 		run[i] = strings.ReplaceAll(w, "{}", found)

@@ -28,7 +28,7 @@ func (j *judge) important(inside bool) []process {
 		{name: "redis-server", line: "redis-server *:6379", service: true},
 		{name: "valkey-server", line: "valkey-server *:6379", service: true},
 		{name: "minio", line: "minio server /data", service: true},
-		{name: "gunicorn", line: "gunicorn: master [wsgi:application]", service: true},
+		{name: "gunicorn", line: "gunicorn: master", service: true},
 		{line: "/usr/local/bin/python3 /usr/local/bin/gunicorn", service: true, likely: true},
 		{name: "catatonit", line: "catatonit -P"},
 	}
@@ -43,7 +43,7 @@ func (j *judge) important(inside bool) []process {
 		process{name: "pasta.avx2", line: "/usr/bin/pasta.avx2 --config-net --dns-forward --netns " + run + "/containers/networks/rootless-netns/rootless-netns"},
 		process{name: "slirp4netns", line: "/usr/bin/slirp4netns --disable-host-loopback --netns-type=path"},
 		process{name: "aardvark-dns", line: "/usr/lib/podman/aardvark-dns --config " + run + "/containers/networks/aardvark-dns"},
-		process{name: "netavark", line: "/usr/lib/podman/netavark setup"},
+		process{name: "netavark", line: "/usr/lib/podman/netavark"},
 		process{name: "rootlessport", line: "rootlessport"},
 		process{name: "rootlessport-child", line: "rootlessport-child"},
 		process{name: "podman", line: "/usr/bin/podman container cleanup --stopped-only"},
@@ -104,19 +104,16 @@ func (j *judge) struck(c *call, m matching, s strength) {
 
 func (j *judge) strikes(c *call, m matching, s strength) (id string, sure match, detail string) {
 	test := m.test()
-	hits := 0
-	list := j.important(c.place.kind == inContainer)
-	for _, p := range list {
+	all, hits := 0, 0
+	for _, p := range j.important(c.place.kind == inContainer) {
 		text := p.name
-		switch {
-		case m.full:
+		if m.full {
 			text = p.line
-		case text == "":
+		}
+		if text == "" || s == gentle && p.service {
 			continue
 		}
-		if s == gentle && p.service {
-			continue
-		}
+		all++
 		hit := test(text) || !m.full && len(text) > commLength && test(text[:commLength])
 		if !hit {
 			continue
@@ -133,7 +130,7 @@ func (j *judge) strikes(c *call, m matching, s strength) (id string, sure match,
 			}
 		}
 	}
-	if sure == yes && hits > len(list)*3/4 && !m.exact && c.place.kind != inContainer {
+	if sure == yes && hits > all*3/4 && !m.exact && c.place.kind != inContainer {
 		return "session.processes", sure, "nearly everything matches"
 	}
 	return id, sure, detail

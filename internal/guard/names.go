@@ -37,6 +37,46 @@ func namedAny(word string, names ...string) (match, string) {
 	return best, which
 }
 
+// parseLong is parseOptions for programs that take the beginning of a long option for
+// it, as getopt_long(3) does where that is not ambiguous. more are options without a
+// value that matter.
+func parseLong(args []string, takes, more string) options {
+	return parseOptions(fullNames(args, takes+" "+more), takes, false)
+}
+
+func fullNames(args []string, names string) []string {
+	full := args
+	for i, a := range args {
+		if a == "--" {
+			break
+		}
+		name, value, joined := strings.Cut(strings.TrimPrefix(a, "--"), "=")
+		if !strings.HasPrefix(a, "--") || len(name) < 2 {
+			continue
+		}
+		long := ""
+		for _, n := range strings.Fields(names) {
+			if n == name || strings.HasPrefix(n, name) && long == "" {
+				long = n
+			}
+			if n == name {
+				break
+			}
+		}
+		if long == "" || long == name {
+			continue
+		}
+		if &full[0] == &args[0] {
+			full = append([]string{}, args...)
+		}
+		full[i] = "--" + long
+		if joined {
+			full[i] += "=" + value
+		}
+	}
+	return full
+}
+
 // blank says that nothing of a word is known.
 func blank(word string) bool {
 	return word != "" && strings.Trim(word, holeWord+taintWord) == ""

@@ -11,7 +11,8 @@ import (
 type pathPattern struct {
 	comps []comp
 	// plain is the path itself, clean and absolute, where all of it is known, or "".
-	plain string
+	// Otherwise prefix is what comes before the first component that is not.
+	plain, prefix string
 	// rel says that it is relative to a directory that is not known.
 	rel bool
 	// cut says that there are more components than are looked at.
@@ -44,8 +45,10 @@ const (
 	// longestPath is PATH_MAX, and something for patterns that are longer than what
 	// they stand for.
 	longestPath = 4 * 4096
-	// deepest is how many components of a path are looked at. No place is as deep.
-	deepest = 64
+	// deepest is how many components of a path are looked at, maxNames how many names a
+	// place may have: it is deeper than any.
+	deepest  = 64
+	maxNames = 40
 )
 
 // parsePath takes a word apart. dir is the working directory, "" if it is not known.
@@ -125,18 +128,25 @@ func (p *pathPattern) proc(dir string) {
 	}
 }
 
-// settle finds out whether all of a path is known.
+// settle finds out what is known of a path.
 func (p *pathPattern) settle() {
-	if p.rel || p.cut || p.known() < len(p.comps) {
+	p.plain, p.prefix = "", ""
+	if p.rel {
 		return
 	}
+	n := p.known()
 	var b strings.Builder
-	for _, c := range p.comps {
+	for _, c := range p.comps[:n] {
 		b.WriteByte('/')
 		b.WriteString(c.text)
 	}
-	if p.plain = b.String(); p.plain == "" {
+	switch {
+	case n < len(p.comps) || p.cut:
+		p.prefix = b.String()
+	case n == 0:
 		p.plain = "/"
+	default:
+		p.plain = b.String()
 	}
 }
 
@@ -160,7 +170,7 @@ func (p pathPattern) parent() (pathPattern, match) {
 	c := p.comps[n]
 	// Four characters that nobody writes: what fits them fits all names, or all hidden ones.
 	all := max(c.fits("\x02\x02\x02\x02", false), c.fits(".\x02\x02\x02", false))
-	p.comps, p.plain = p.comps[:n], ""
+	p.comps = p.comps[:n]
 	p.settle()
 	return p, all
 }
@@ -183,11 +193,28 @@ func (p pathPattern) relate(place string) relation {
 			below: when(within(p.plain, place)),
 		}
 	}
-	names := splitPath(place)
+	switch {
+	case p.prefix == "" || p.prefix == place || within(place, p.prefix):
+	case within(p.prefix, place):
+		return relation{below: yes}
+	default:
+		return relation{}
+	}
+	var split [maxNames]string
+	names := split[:0]
+	for name := range strings.SplitSeq(place, "/") {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
 	// row[k] says whether the components so far are the first k names of the place; near
 	// the same, where a mark is one name at the most.
 	m := len(names)
-	row, near := make([]match, m+1), make([]match, m+1)
+	var rows [4][maxNames + 1]match
+	if m > maxNames {
+		return relation{}
+	}
+	row, near, next, nearNext := rows[0][:m+1], rows[1][:m+1], rows[2][:m+1], rows[3][:m+1]
 	row[0], near[0] = yes, yes
 	var r relation
 	afterDeep := false
@@ -195,30 +222,20 @@ func (p pathPattern) relate(place string) relation {
 		if !afterDeep {
 			r.below = max(r.below, near[m])
 		}
-		next, nearNext := make([]match, m+1), make([]match, m+1)
-		switch {
-		case c.kind == deep:
-			sure := yes
-			if c.open {
-				sure = maybe
-			} else {
-				afterDeep = true
-			}
-			best, nearest := no, no
-			for k := range row {
-				best, nearest = max(best, row[k]), max(nearest, near[k])
-				next[k], nearNext[k] = min(best, sure), min(nearest, sure)
-				if c.open {
-					nearNext[k] = min(max(near[k], near[max(k-1, 0)]), maybe)
-				}
-			}
-		default:
+		if c.kind == deep {
+			afterDeep = afterDeep || !c.open
+			c.skip(row, near, next, nearNext)
+		} else {
+			next[0], nearNext[0] = no, no
 			for k, n := range names {
-				fits := c.fits(n, afterDeep)
+				fits := no
+				if row[k] != no || near[k] != no {
+					fits = c.fits(n, afterDeep)
+				}
 				next[k+1], nearNext[k+1] = min(row[k], fits), min(near[k], fits)
 			}
 		}
-		row, near = next, nearNext
+		row, near, next, nearNext = next, nearNext, row, near
 	}
 	if p.cut {
 		return relation{below: r.below}
@@ -228,6 +245,22 @@ func (p pathPattern) relate(place string) relation {
 		r.above = max(r.above, above)
 	}
 	return r
+}
+
+// skip is a component that is any number of them.
+func (c comp) skip(row, near, next, nearNext []match) {
+	sure := yes
+	if c.open {
+		sure = maybe
+	}
+	best, nearest := no, no
+	for k := range row {
+		best, nearest = max(best, row[k]), max(nearest, near[k])
+		next[k], nearNext[k] = min(best, sure), min(nearest, sure)
+		if c.open {
+			nearNext[k] = min(max(near[k], near[max(k-1, 0)]), maybe)
+		}
+	}
 }
 
 // ends says whether a relative path may be the end of a place's.

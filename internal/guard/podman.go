@@ -37,6 +37,9 @@ func (j *judge) podman(c *call) {
 		}
 	}
 	if open(verb) {
+		if blank(verb) && len(args) > 0 && podmanReads(args[0]) {
+			return // podman $OPTIONS ps
+		}
 		if isAny(verb, "stop", "kill", "rm", "remove", "pause", "prune", "reset", "migrate", "renumber", "system", "volume", "disconnect", "rename") != no {
 			j.find(c, "guard.unknown", maybe, "what "+c.name+" is to do cannot be known")
 		}
@@ -108,7 +111,7 @@ func (j *judge) containers(c *call, o options, names []string) {
 		sure, which := namedAny(strings.TrimSuffix(base(f), ".cid"), j.host.Containers...)
 		j.find(c, "stack.container", sure, which+" is kept")
 	}
-	if filters := append(append([]string{}, o.all["filter"]...), o.all["f"]...); o.has("a", "all") || len(filters) > 0 && !(len(filters) == 1 && filters[0] == "") {
+	if filters := filtersOf(o); o.has("a", "all") || len(filters) > 0 {
 		j.find(c, "stack.containers", j.filtered(filters, j.host.Containers), "")
 		if len(names) == 0 {
 			return
@@ -185,15 +188,18 @@ func (j *judge) filtered(filters, kept []string) match {
 
 // prune takes away all that does not run, or is not used.
 func (j *judge) prune(c *call, o options, detail string) {
-	filters := append(append([]string{}, o.all["filter"]...), o.all["f"]...)
-	j.find(c, "stack.prune", j.filtered(noEmpty(filters), j.host.Containers), detail)
+	j.find(c, "stack.prune", j.filtered(filtersOf(o), j.host.Containers), detail)
 }
 
-func noEmpty(words []string) []string {
+// filtersOf are the filters among the options. -f is --filter for some verbs and
+// --force for others, where it has no value.
+func filtersOf(o options) []string {
 	var list []string
-	for _, w := range words {
-		if w != "" {
-			list = append(list, w)
+	for _, name := range []string{"filter", "f"} {
+		for _, f := range o.all[name] {
+			if f != "" {
+				list = append(list, f)
+			}
 		}
 	}
 	return list
@@ -221,4 +227,13 @@ func (j *judge) replaced(c *call, args []string, rule string, kept []string) {
 		which += " is kept"
 	}
 	j.find(c, rule, sure, which)
+}
+
+// podmanReads says that a verb ends nothing, whatever its words.
+func podmanReads(verb string) bool {
+	switch verb {
+	case "ps", "ls", "list", "images", "logs", "inspect", "info", "version", "start", "restart", "exec", "build", "pull", "push", "top", "stats", "port", "exists":
+		return true
+	}
+	return false
 }

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -12,12 +13,12 @@ func (j *judge) power(c *call) {
 		// -c takes an earlier one back, -k only writes to everybody; -h is no help here.
 		o := parseOptions(c.args, "t", false)
 		if !o.has("c", "k", "show") && !asksForHelp(o) {
-			j.find(c, "machine.power", yes, "")
+			j.find(c, "machine.power", unlessOption(c.args), "")
 		}
 	case "reboot", "poweroff", "halt":
 		o := parseOptions(c.args, "", false)
 		if !o.has("w", "wtmp-only") && !asksForHelp(o) {
-			j.find(c, "machine.power", yes, "")
+			j.find(c, "machine.power", unlessOption(c.args), "")
 		}
 	case "init", "telinit":
 		o := parseOptions(c.args, "t", false)
@@ -51,6 +52,15 @@ func (j *judge) power(c *call) {
 	}
 }
 
+// unlessOption is yes, or maybe where a word of which nothing is known may be an option
+// that makes it harmless.
+func unlessOption(args []string) match {
+	if slices.ContainsFunc(args, blank) {
+		return maybe
+	}
+	return yes
+}
+
 // kernel is what is written to files of the kernel that end things.
 func (j *judge) kernel(c *call) {
 	var files []string
@@ -67,6 +77,9 @@ func (j *judge) kernel(c *call) {
 		files = c.args[:min(1, len(c.args))]
 	}
 	for _, f := range files {
+		if !strings.HasPrefix(f, "/") {
+			f = c.dir + "/" + f
+		}
 		switch f = path.Clean(f); {
 		case f == "/proc/sysrq-trigger":
 			j.find(c, "machine.power", sysrq(c), "")

@@ -69,6 +69,16 @@ func (s *shell) prints(c *call, in input) string {
 			}
 			return s.absolute(o.words[0]) + "\n"
 		}
+	case "find":
+		return s.found(c.args)
+	case "ls":
+		// Without the names in a directory, which nobody knows: of words with a glob, and
+		// of -d, it prints those.
+		o := parseOptions(c.args, "I w T", false)
+		if len(o.words) > 0 && (o.has("d", "directory") || strings.ContainsAny(strings.Join(o.words, ""), "*?[")) {
+			return strings.Join(o.words, "\n") + "\n"
+		}
+		return holeWord
 	case "cp", "mv", "install", "ln":
 		if o := parseOptions(c.args, "m mode o owner g group t target-directory", false); len(o.words) == 2 {
 			if text, ok := s.file(o.words[0]); ok {

@@ -108,7 +108,7 @@ const pkillTakes = "P parent g pgroup G group s session t terminal u euid U uid 
 // pkill judges by the pattern if there is one, and else by whose processes are meant.
 func (j *judge) pkill(c *call, takes string) {
 	short, args := takeSignal(c.args)
-	o := parseOptions(args, takes, false)
+	o := parseLong(args, takes, "inverse full exact ignore-case")
 	sig := o.value("signal")
 	if !o.has("signal") {
 		sig = short
@@ -163,7 +163,7 @@ func (j *judge) whose(o options, names ...string) (sure match, limited bool) {
 // killall takes the names of programs, or expressions with -r.
 func (j *judge) killall(c *call) {
 	short, args := takeSignal(c.args)
-	o := parseOptions(args, "s signal o older-than y younger-than u user n ns Z context", false)
+	o := parseLong(args, "s signal o older-than y younger-than u user n ns Z context", "regexp ignore-case")
 	s := deadly
 	if sig := o.value("s", "signal"); sig != "" {
 		s = signalStrength(sig)

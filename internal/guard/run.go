@@ -79,7 +79,7 @@ func (s *shell) program(argv []string, in input, env map[string]string) string {
 	if alias, ok := s.aliases[name]; ok && !slices.Contains(s.calling, name) {
 		c := s.child("alias " + name)
 		c.calling = append(slices.Clip(c.calling), name)
-		return c.judgeText(alias+" "+quoted(argv[1:]), in)
+		return c.judgeText(alias+" "+Quote(argv[1:]), in)
 	}
 	if body, ok := s.funcs[name]; ok && !slices.Contains(s.calling, name) {
 		return s.runFunction(name, body, argv[1:], in)
@@ -322,15 +322,6 @@ func (s *shell) read(args []string, in input) {
 		}
 		s.vars[name] = text(value)
 	}
-}
-
-// quoted is words as shell text.
-func quoted(words []string) string {
-	out := make([]string, len(words))
-	for i, w := range words {
-		out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-	}
-	return strings.Join(out, " ")
 }
 
 // runFile judges a program that is a file of this host, or one that the line wrote:

@@ -1,6 +1,9 @@
 package guard
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // sessions are the rules session.* and machine.power and machine.target: what ends a
 // session, the user manager, the account or the machine.
@@ -10,6 +13,10 @@ func (j *judge) sessions(c *call) {
 		if c.place.kept {
 			j.processes(c)
 		}
+		return
+	}
+	if open(c.name) {
+		j.anyProgram(c)
 		return
 	}
 	switch c.name {
@@ -38,7 +45,7 @@ var loginctlDeadly = []string{"terminate-user", "terminate-session", "terminate-
 
 // loginctl ends others' sessions as well: where there is one stack, there may be two.
 func (j *judge) loginctl(c *call) {
-	o := parseOptions(c.args, loginctlTakes, false)
+	o := parseLong(c.args, loginctlTakes, "")
 	if o.has("h") || asksForHelp(o) {
 		return
 	}
@@ -65,24 +72,24 @@ func (j *judge) account(c *call) {
 	var what bool
 	switch c.name {
 	case "userdel":
-		o := parseOptions(c.args, "R root P prefix", false)
+		o := parseLong(c.args, "R root P prefix", "")
 		who, what = o.word(0), true
 	case "deluser":
 		// deluser USER GROUP takes the user out of the group.
 		o := parseOptions(c.args, "conf backup-to", false)
 		who, what = o.word(0), len(o.words) == 1
 	case "usermod":
-		o := parseOptions(c.args, "c comment d home e expiredate f inactive g gid G groups l login p password R root P prefix s shell u uid v add-subuids V del-subuids w add-subgids W del-subgids Z selinux-user", false)
+		o := parseLong(c.args, "c comment d home e expiredate f inactive g gid G groups l login p password R root P prefix s shell u uid v add-subuids V del-subuids w add-subgids W del-subgids Z selinux-user", "lock")
 		who = o.word(0)
 		what = o.has("L", "lock", "u", "uid", "l", "login", "V", "del-subuids", "W", "del-subgids") || expires(o, "e", "expiredate")
 	case "passwd":
-		o := parseOptions(c.args, "n mindays x maxdays w warndays i inactive R root P prefix r repository", false)
+		o := parseLong(c.args, "n mindays x maxdays w warndays i inactive R root P prefix r repository", "lock")
 		who, what = o.word(0), o.has("l", "lock")
 		if who == "" {
 			who = j.host.User
 		}
 	case "chage":
-		o := parseOptions(c.args, "d lastday E expiredate I inactive m mindays M maxdays R root P prefix W warndays", false)
+		o := parseLong(c.args, "d lastday E expiredate I inactive m mindays M maxdays R root P prefix W warndays", "")
 		who, what = o.word(0), expires(o, "E", "expiredate")
 	case "homectl":
 		o := parseOptions(c.args, "H host M machine", false)
@@ -102,4 +109,30 @@ func expires(o options, names ...string) bool {
 	}
 	day := strings.TrimSpace(o.value(names...))
 	return day != "" && day != "-1"
+}
+
+// anyProgram tries the words of a program that is not known with those that it may be:
+// $X terminate-user flowstate, $PODMAN stop postgres. Programs that end something
+// whatever their words are not tried: that would be all lines.
+func (j *judge) anyProgram(c *call) {
+	programs := []string{"loginctl", "systemctl", "busctl", "podman", "podman-compose", "keeper", "keeper-guard"}
+	if slices.Contains(c.args, "-1") {
+		programs = append(programs, "kill")
+	}
+	for _, p := range programs {
+		if is(c.name, p) == no {
+			continue
+		}
+		k, as := &judge{host: j.host}, *c
+		as.name = p
+		k.sessions(&as)
+		k.stack(&as)
+		k.keeperRules(&as)
+		for _, f := range k.findings {
+			if !f.Unsure {
+				j.find(c, "guard.unknown", maybe, "if it is "+p+": "+f.ID)
+				return
+			}
+		}
+	}
 }

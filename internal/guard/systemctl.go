@@ -1,6 +1,9 @@
 package guard
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 const systemctlTakes = "H host M machine C capsule t type state p property P s signal kill-whom kill-who kill-value what job-mode check-inhibitors " +
 	"n lines o output root image image-policy legend preset-mode boot-loader-menu boot-loader-entry reboot-argument timestamp message drop-in when"
@@ -10,7 +13,7 @@ var systemctlDeadly = []string{"stop", "kill", "disable", "mask", "freeze", "cle
 
 // systemctl ends units, the manager and the machine.
 func (j *judge) systemctl(c *call) {
-	o := parseOptions(c.args, systemctlTakes, false)
+	o := parseLong(c.args, systemctlTakes, "user dry-run")
 	if o.has("h") || asksForHelp(o) {
 		return
 	}
@@ -36,13 +39,26 @@ func (j *judge) unknownVerb(c *call, verb string, units []string) {
 	if isAny(verb, systemctlDeadly...) == no {
 		return
 	}
+	if blank(verb) && len(units) > 0 && systemctlReads(units[0]) {
+		return // systemctl $OPTIONS status postgres
+	}
 	guarded := len(units) == 0
 	for _, u := range units {
+		guarded = guarded || slices.Contains(systemctlDeadly, u)
 		j.unitIs(c, u, func(string, match, string) { guarded = true })
 	}
 	if guarded {
 		j.find(c, "guard.unknown", maybe, "what systemctl is to do cannot be known")
 	}
+}
+
+// systemctlReads says that a verb ends no kept service, whatever its units.
+func systemctlReads(verb string) bool {
+	switch verb {
+	case "status", "show", "cat", "start", "restart", "reload", "enable", "is-active", "is-enabled", "is-failed", "daemon-reload", "reset-failed", "list-units", "list-unit-files", "list-timers":
+		return true
+	}
+	return false
 }
 
 // manager is what systemd is told: by systemctl, or over the bus.
@@ -107,7 +123,7 @@ func (m manager) kill(j *judge, c *call, units []string) {
 
 // start is what ends things by being started, or started anew.
 func (m manager) start(j *judge, c *call, verb, unit string) {
-	if blank(unit) && !tainted(unit) {
+	if blank(unit) {
 		return // starting is harmless nearly always
 	}
 	unit = unitName(unit)

@@ -290,7 +290,7 @@ func (s *shell) env(c *call, in input) string {
 		rest = rest[1:]
 	}
 	if split := o.value("S", "split-string"); split != "" {
-		return inner.judgeText("env "+split+" "+quoted(rest), in)
+		return inner.judgeText("env "+split+" "+Quote(rest), in)
 	}
 	if len(rest) == 0 {
 		return holeWord

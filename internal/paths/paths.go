@@ -3,6 +3,7 @@
 package paths
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,10 +57,15 @@ const (
 
 // Of returns the places of the account that runs this process.
 func Of(uid int) (Paths, error) {
-	home, err := os.UserHomeDir()
-	state, data, config := os.Getenv("XDG_STATE_HOME"), os.Getenv("XDG_DATA_HOME"), os.Getenv("XDG_CONFIG_HOME")
-	if err != nil && (!filepath.IsAbs(state) || !filepath.IsAbs(data) || !filepath.IsAbs(config)) {
-		return Paths{}, fmt.Errorf("cannot tell where keeper's state is: %w", err)
+	return In(uid, os.Getenv)
+}
+
+// In is Of, by another environment.
+func In(uid int, env func(string) string) (Paths, error) {
+	home := env("HOME")
+	state, data, config := env("XDG_STATE_HOME"), env("XDG_DATA_HOME"), env("XDG_CONFIG_HOME")
+	if home == "" && (!filepath.IsAbs(state) || !filepath.IsAbs(data) || !filepath.IsAbs(config)) {
+		return Paths{}, errors.New("cannot tell where keeper's state is: $HOME is not defined")
 	}
 	if !filepath.IsAbs(state) {
 		state = filepath.Join(home, ".local", "state")
@@ -70,7 +76,7 @@ func Of(uid int) (Paths, error) {
 	if !filepath.IsAbs(config) {
 		config = filepath.Join(home, ".config")
 	}
-	runtime := os.Getenv("XDG_RUNTIME_DIR")
+	runtime := env("XDG_RUNTIME_DIR")
 	if !filepath.IsAbs(runtime) {
 		runtime = fmt.Sprintf("/run/user/%d", uid)
 	}
