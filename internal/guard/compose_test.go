@@ -50,7 +50,7 @@ func asKeyword(prefix string) testWrapper {
 		switch prefix {
 		case "eval": // it takes the quotes off once more
 			ok = ok && !strings.ContainsAny(p.text, "'\"\\$`~{*")
-		case "coproc":
+		case "coproc", "builtin command":
 			p.posix = false
 		}
 		p.text, p.words = prefix+" "+p.text, false
