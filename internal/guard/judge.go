@@ -48,7 +48,7 @@ var errUnreadable = errors.New("it cannot be read as a shell line")
 
 // Judge says what is to become of a command line, as a shell would run it.
 func Judge(line string, h Host, p Policy) Verdict {
-	if p.mode() == Off {
+	if p.Mode() == Off {
 		return Verdict{}
 	}
 	j := newJudge(h, p)
