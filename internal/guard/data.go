@@ -27,7 +27,7 @@ func (j *judge) data(c *call) {
 	case "aws", "awslocal":
 		j.aws(c)
 	case "s3cmd", "s5cmd", "rclone", "gsutil", "restic", "borg":
-		j.objects(c)
+		j.objectStores(c)
 	case "manage.py", "django-admin", "django-admin.py":
 		j.django(c, c.args)
 	default:

@@ -143,7 +143,7 @@ func (j *judge) aws(c *call) {
 }
 
 // objects are the other clients of object stores, and of backups.
-func (j *judge) objects(c *call) {
+func (j *judge) objectStores(c *call) {
 	o := parseOptions(c.args, "c config access_key secret_key host host-bucket endpoint-url profile credentials-file log numworkers"+
 		" remote-path exclude include filter filter-from exclude-from include-from transfers checkers bwlimit backup-dir max-age min-age max-delete r repo", false)
 	if c.name == "s3cmd" || c.name == "gsutil" || c.name == "borg" {

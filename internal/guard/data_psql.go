@@ -96,7 +96,7 @@ func (s *sqlText) include(name string) {
 // dataFile reads a file as the program of a call would: of this host, or what is
 // mounted from it.
 func (j *judge) dataFile(c *call, name string) (string, bool) {
-	if open(name) || name == "" || j.host.Read == nil {
+	if open(name) || name == "" {
 		return "", false
 	}
 	if !path.IsAbs(name) {
@@ -108,11 +108,11 @@ func (j *judge) dataFile(c *call, name string) (string, bool) {
 	name = path.Clean(name)
 	switch c.place.kind {
 	case here:
-		return j.host.Read(name)
+		return j.shellOf(c).file(name)
 	case inContainer:
 		for _, m := range c.place.mounts {
 			if rest, ok := strings.CutPrefix(name, strings.TrimSuffix(m.Inside, "/")); ok && path.IsAbs(m.Source) && (rest == "" || rest[0] == '/') {
-				return j.host.Read(path.Join(m.Source, rest))
+				return j.file(path.Join(m.Source, rest))
 			}
 		}
 	}

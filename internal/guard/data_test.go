@@ -73,7 +73,7 @@ func dataHost() Host {
 
 // dataSays is what the rules of data say of a call.
 func dataSays(c *call) (string, *judge) {
-	j := &judge{host: dataHost()}
+	j := newJudge(dataHost(), Policy{})
 	j.data(c)
 	var ids []string
 	for _, f := range j.findings {
@@ -689,7 +689,7 @@ func FuzzDataSQL(f *testing.F) {
 		for _, name := range []string{"psql", "mysql", "sqlite3", "redis-cli", "mc", "aws", "s3cmd", "manage.py", "python", "npx", "curl", "pg_ctl", "mysqladmin", ">"} {
 			c := dataCall("x", text)
 			c.name, c.args = name, strings.Fields(text)
-			(&judge{host: dataHost()}).data(c)
+			(newJudge(dataHost(), Policy{})).data(c)
 		}
 	})
 }
