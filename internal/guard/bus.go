@@ -121,7 +121,7 @@ func takesLinger(args []string) match {
 	if len(args) < 2 {
 		return yes
 	}
-	switch truth(args[1]) {
+	switch boolText(args[1]) {
 	case yes:
 		return no
 	case maybe:

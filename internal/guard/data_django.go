@@ -47,7 +47,7 @@ func (j *judge) django(c *call, args []string) {
 		return
 	}
 	j.find(c, "guard.unknown", djangoUnknown(verb), "what manage.py is to do is not known")
-	j.findAll(c, djangoVerb(args))
+	j.findAll(c, djangoVerb(args), yes)
 }
 
 func djangoUnknown(verb string) match {
@@ -130,7 +130,7 @@ func (j *judge) djangoShell(c *call, args []string) {
 			found = append(found, f)
 		}
 	}
-	j.findAll(c, found)
+	j.findAll(c, found, yes)
 }
 
 // djangoCode says what a program does through Django's models: rows that go by the

@@ -53,7 +53,7 @@ func newSQL(of dialect) *sqlText {
 // sqlFiles the files that are read.
 const (
 	sqlDepth = 5
-	sqlFiles = 100
+	sqlFiles = 20
 )
 
 func (s *sqlText) find(rule string, sure match, detail string) {

@@ -73,7 +73,8 @@ func dataHost() Host {
 
 // dataSays is what the rules of data say of a call.
 func dataSays(c *call) (string, *judge) {
-	j := &judge{host: dataHost()}
+	j := newJudge(dataHost(), Policy{})
+	j.current = newShell(j)
 	j.data(c)
 	var ids []string
 	for _, f := range j.findings {
@@ -317,7 +318,8 @@ func TestDataServer(t *testing.T) {
 		{line: `pg_restore -cC --dbname=app dump`, want: "data.import"},
 		{line: `pg_restore --cle --db app dump`, want: "data.import"},
 		{line: `pg_restore -c -f out.sql dump`, want: ""},
-		{line: `pg_restore -d scratch dump`, want: ""},
+		{line: `pg_restore -d ledger dump`, want: "data.import"},
+		{line: `pg_restore dump`, want: ""},
 		{line: `pg_restore -l dump`, want: ""},
 		{line: `pg_resetwal -f /var/lib/postgresql/data`, want: "data.server"},
 		{line: `pg_resetwal -n /var/lib/postgresql/data`, want: ""},
@@ -487,7 +489,7 @@ func TestDataRedis(t *testing.T) {
 		{line: `redis-cli`, stdin: "\"flush\x61ll\"", want: "data.redis"},
 		{line: `redis-cli`, stdin: "MULTI\nDEL a\nFLUSHDB\nEXEC", want: "data.redis"},
 		{line: `redis-cli`, stdin: "SET a FLUSHALL", want: ""},
-		{line: `redis-cli`, stdin: "¿", want: "data.import?"},
+		{line: `redis-cli`, stdin: "¿", want: "guard.unknown?"},
 		{line: `redis-cli --pipe`, stdin: "¿", want: "data.import?"},
 		{line: `redis-cli --pipe`, stdin: "*1\r\n$8\r\nFLUSHALL\r\n", want: "data.redis"},
 		{line: `redis-cli --pipe`, stdin: "*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$4\r\nsave\r\n$0\r\n\r\n", want: "data.redis"},
@@ -543,6 +545,8 @@ func TestDataBuckets(t *testing.T) {
 		{line: `mc admin info local`, want: ""},
 		{line: `mc admin user list local`, want: ""},
 		{line: `mc ilm rule add --expire-days 1 local/ledger`, want: "data.bucket?"},
+		{line: `mc find local/ledger --exec 'mc rm --force {}'`, want: "data.bucket"},
+		{line: `mc find local/ledger --exec 'mc cat {}'`, want: ""},
 		{line: `mc ilm rule ls local/ledger`, want: ""},
 		{line: `mc --help`, want: ""},
 		{line: `mc -b /etc`, want: ""},
@@ -646,12 +650,14 @@ func TestDataInContainers(t *testing.T) {
 		want string
 	}{
 		{call{name: "psql", args: sql, place: kept, through: []string{"podman exec postgres"}}, "data.drop"},
-		{call{name: "psql", args: sql, place: scratch, through: []string{"podman exec try"}}, ""},
+		{call{name: "psql", args: sql, place: scratch, through: []string{"podman exec try"}}, "data.drop?"},
+		{call{name: "psql", args: sql, place: place{kind: inContainer, name: "3f2a"}, through: []string{"podman exec 3f2a"}}, "data.drop"},
+		{call{name: "psql", args: sql, place: scratch, through: []string{"compose exec try"}}, "data.drop"},
 		{call{name: "psql", args: append([]string{"-h", "db"}, sql...), place: scratch, through: []string{"podman exec try"}}, "data.drop"},
 		{call{name: "psql", args: sql, place: scratch, through: []string{"podman run try"}}, "data.drop"},
 		{call{name: "psql", args: sql, place: place{kind: inContainer, name: holeWord}, through: []string{"podman exec …"}}, "data.drop"},
 		{call{name: "psql", args: sql, place: place{kind: remote, name: "db1"}}, "data.drop"},
-		{call{name: "redis-cli", args: []string{"flushall"}, place: scratch, through: []string{"podman exec try"}}, ""},
+		{call{name: "redis-cli", args: []string{"flushall"}, place: scratch, through: []string{"podman exec try"}}, "data.redis?"},
 		{call{name: "redis-cli", args: []string{"-h", "redis", "flushall"}, place: scratch, through: []string{"podman exec try"}}, "data.redis"},
 		{call{name: "psql", args: []string{"-f", "/in/in.sql"}, place: place{kind: inContainer, name: "postgres", kept: true, mounts: []Mount{{"/data", "/in"}}}}, "data.truncate"},
 		{call{name: "psql", args: []string{"-f", "/in/in.sql"}, place: kept}, "data.import?"},
@@ -689,7 +695,18 @@ func FuzzDataSQL(f *testing.F) {
 		for _, name := range []string{"psql", "mysql", "sqlite3", "redis-cli", "mc", "aws", "s3cmd", "manage.py", "python", "npx", "curl", "pg_ctl", "mysqladmin", ">"} {
 			c := dataCall("x", text)
 			c.name, c.args = name, strings.Fields(text)
-			(&judge{host: dataHost()}).data(c)
+			j := newJudge(dataHost(), Policy{})
+			j.current = newShell(j)
+			func() {
+				defer func() {
+					if r := recover(); r != nil {
+						if _, ok := r.(failure); !ok {
+							panic(r)
+						}
+					}
+				}()
+				j.data(c)
+			}()
 		}
 	})
 }

@@ -162,8 +162,8 @@ func hexish(word string) bool {
 	return len(word) >= 12 || strings.ContainsAny(word, "0123456789")
 }
 
-// truth reads a boolean as the D-Bus tools do.
-func truth(word string) match {
+// boolText reads a boolean as the D-Bus tools do.
+func boolText(word string) match {
 	switch _, value, _ := cutLast(word, ":"); strings.ToLower(value) {
 	case "true", "yes", "y", "on", "1", "t":
 		return yes
