@@ -34,7 +34,7 @@ type testWrapper struct {
 	wrap func(testPiece, testChooser) (testPiece, bool)
 }
 
-// before is a program that runs the words behind it.
+// asPrefix is a program that runs the words behind it.
 func asPrefix(prefix string) testWrapper {
 	return testWrapper{prefix, func(p testPiece, _ testChooser) (testPiece, bool) {
 		other := slices.Contains([]string{"sudo", "doas", "pkexec", "runuser"}, strings.Fields(prefix)[0])
@@ -43,16 +43,22 @@ func asPrefix(prefix string) testWrapper {
 	}}
 }
 
-// keyword is as before, but of the shell, so that no program can run it in turn.
+// asKeyword is as asPrefix, but of the shell, so that no program can run it in turn.
 func asKeyword(prefix string) testWrapper {
 	return testWrapper{prefix, func(p testPiece, _ testChooser) (testPiece, bool) {
 		ok := p.words
+		switch prefix {
+		case "eval": // it takes the quotes off once more
+			ok = ok && !strings.ContainsAny(p.text, "'\"\\$`~{*")
+		case "coproc", "builtin command":
+			p.posix = false
+		}
 		p.text, p.words = prefix+" "+p.text, false
 		return p, ok
 	}}
 }
 
-// quoted is a program that has the command as one word, which a shell reads. The %s
+// asWord is a program that has the command as one word, which a shell reads. The %s
 // in the form is that word.
 func asWord(form string, shell string) testWrapper {
 	return testWrapper{form, func(p testPiece, choose testChooser) (testPiece, bool) {
@@ -65,13 +71,14 @@ func asWord(form string, shell string) testWrapper {
 			}
 		}
 		p.text = fmt.Sprintf(form, shellWord(p.text, choose))
+		p.posix = p.posix && !strings.Contains(form, "<<<") && !strings.Contains(form, "<(")
 		first, _, _ := strings.Cut(form, " ")
-		p.words = !strings.ContainsAny(form, "|<>;") && first != "eval" && first != "trap"
+		p.words = !strings.ContainsAny(form, "|<>;") && first != "eval" && first != "trap" && first != "source"
 		return p, true
 	}}
 }
 
-// around is a testPiece of shell that has the command between two others. It stands in
+// asBlock is a piece of shell that has the command between two others. It stands in
 // lines of its own, as a comment or a heredoc in it wants.
 func asBlock(head, tail string, posix bool) testWrapper {
 	return testWrapper{head + " " + tail, func(p testPiece, _ testChooser) (testPiece, bool) {
@@ -83,7 +90,7 @@ func asBlock(head, tail string, posix bool) testWrapper {
 	}}
 }
 
-// program is one line of an interpreter that has a shell run the command.
+// asCode is one line of an interpreter that has a shell run the command.
 func asCode(name, form string, literal func(string) string) testWrapper {
 	return testWrapper{name + " " + form, func(p testPiece, choose testChooser) (testPiece, bool) {
 		ok := p.posix || strings.Contains(form, `"bash"`)
@@ -93,7 +100,7 @@ func asCode(name, form string, literal func(string) string) testWrapper {
 	}}
 }
 
-// quote makes one word of a text, in one of the ways that there are.
+// shellWord makes one word of a text, in one of the ways that there are.
 func shellWord(text string, choose testChooser) string {
 	switch choose(3) {
 	case 0:
@@ -156,7 +163,7 @@ var testWrappers = []testWrapper{
 	asBlock("if true; then", "fi", true), asBlock("if {", "}; then :; fi", true), asBlock("if false; then :; else", "fi", true),
 	asBlock("while :; do", "break; done", true), asBlock("until", "do sleep 1; done", true),
 	asBlock("for i in 1 2; do", "done", true), asBlock("for ((i=0;i<1;i++)); do", "done", false),
-	asBlock("case a in a)", ";; esac", true), asBlock("select x in a; do", "break; done", false),
+	asBlock("case a in a)", ";; esac", true), asBlock("select x in a; do", "break; done <<< 1", false),
 	asBlock("f%n() {", "}; f%n", true), asBlock("function f%n {", "}; f%n", false), asBlock("f%n() (", "); f%n a", true),
 	asBlock("echo hi; {", "} | cat", true), asBlock("echo hi | {", "}", true), asBlock("{", "} > /dev/null 2>&1", true),
 	asBlock("{", "} &", true), asBlock("cat <(", ")", false), asBlock("echo \"$(", ")\"", true), asBlock("x=$(", ")", true),

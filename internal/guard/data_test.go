@@ -74,7 +74,6 @@ func dataHost() Host {
 // dataSays is what the rules of data say of a call.
 func dataSays(c *call) (string, *judge) {
 	j := newJudge(dataHost(), Policy{})
-	j.current = newShell(j)
 	j.data(c)
 	var ids []string
 	for _, f := range j.findings {
@@ -696,7 +695,6 @@ func FuzzDataSQL(f *testing.F) {
 			c := dataCall("x", text)
 			c.name, c.args = name, strings.Fields(text)
 			j := newJudge(dataHost(), Policy{})
-			j.current = newShell(j)
 			func() {
 				defer func() {
 					if r := recover(); r != nil {

@@ -57,8 +57,8 @@ func heard(j *judge) string {
 	return strings.Join(list, " ")
 }
 
-// words splits at blanks; $X is a hole, @X a taint, ” nothing.
-func words(line string) []string {
+// callWords splits at blanks; $X is a hole, @X a taint, ” nothing.
+func callWords(line string) []string {
 	list := strings.Fields(line)
 	for i, w := range list {
 		w = strings.ReplaceAll(strings.ReplaceAll(w, "$X", holeWord), "@X", taintWord)
@@ -73,12 +73,12 @@ type row struct{ line, want string }
 func tell(t *testing.T, rows []row, setup func(*call), rule func(*judge, *call)) {
 	t.Helper()
 	for _, r := range rows {
-		w := words(r.line)
+		w := callWords(r.line)
 		c := &call{name: w[0], args: w[1:], dir: "/home/flowstate/app"}
 		if setup != nil {
 			setup(c)
 		}
-		j := &judge{host: lossHost()}
+		j := newJudge(lossHost(), Policy{})
 		rule(j, c)
 		got := heard(j)
 		// A want of one rule with a + is about that one, among others.

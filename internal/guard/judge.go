@@ -52,7 +52,7 @@ func Judge(line string, h Host, p Policy) Verdict {
 		return Verdict{}
 	}
 	j := newJudge(h, p)
-	failed := j.read(line)
+	failed := j.goThrough(line)
 	if failed != "" {
 		j.crude(line, failed)
 	}
@@ -69,8 +69,8 @@ func newJudge(h Host, p Policy) *judge {
 	return j
 }
 
-// read goes through the line, and returns why it could not.
-func (j *judge) read(line string) (failed string) {
+// goThrough judges the line, and returns why it could not.
+func (j *judge) goThrough(line string) (failed string) {
 	defer func() {
 		// Whatever goes wrong in here or in the parser, the line is not let through
 		// for it.
@@ -183,16 +183,33 @@ func (j *judge) rules(c *call) {
 
 // nested judges shell text that stands in the words of another program.
 func (j *judge) nested(c *call, text, via string) {
-	s := j.current.child(via)
-	s.place, s.dir, s.script = c.place, c.dir, c.script
+	s := j.shellOf(c).child(via)
 	_ = s.judgeText(text, input{})
 }
 
 // nestedArgs judges a program with its words that another one would run.
 func (j *judge) nestedArgs(c *call, argv []string, via string) {
-	s := j.current.child(via)
-	s.place, s.dir, s.script = c.place, c.dir, c.script
+	s := j.shellOf(c).child(via)
 	s.program(argv, input{}, nil)
+}
+
+// shellOf is a shell for what a call runs.
+func (j *judge) shellOf(c *call) *shell {
+	s := newShell(j)
+	if j.current != nil {
+		s = j.current.sub()
+	}
+	s.place, s.dir, s.script, s.stdin = c.place, c.dir, c.script, nil
+	return s
+}
+
+// file is the text of a file of this host.
+func (j *judge) file(path string) (string, bool) {
+	if j.host.Read == nil {
+		return "", false
+	}
+	j.spend()
+	return j.host.Read(path)
 }
 
 // crude looks through a line that cannot be read for the words that matter: where one

@@ -47,7 +47,7 @@ func (j *judge) git(c *call, args []string) {
 		}
 	case "bisect":
 		if len(rest) > 1 && rest[0] == "run" {
-			j.nested(c, quoted(rest[1:]), "git bisect run")
+			j.nested(c, shellText(rest[1:]), "git bisect run")
 		}
 	case "submodule":
 		r := parseOptions(rest, "", true)
@@ -82,10 +82,10 @@ func (j *judge) gitSetting(c *call, key, value, command string, rest []string) {
 	switch {
 	case key == "alias."+strings.ToLower(command):
 		if text, ok := strings.CutPrefix(value, "!"); ok {
-			j.nested(c, text+" "+quoted(rest), "git "+shown(command))
+			j.nested(c, text+" "+shellText(rest), "git "+shown(command))
 			return
 		}
-		j.nested(c, "git "+value+" "+quoted(rest), "git "+shown(command))
+		j.nested(c, "git "+value+" "+shellText(rest), "git "+shown(command))
 	case command == "push" && strings.HasPrefix(key, "remote.") && (strings.HasSuffix(key, ".push") && strings.HasPrefix(value, "+") || strings.HasSuffix(key, ".mirror") && value != "false"):
 		j.find(c, "source.force-push", yes, shown(key+"="+value))
 	case strings.HasPrefix(key, "pager."):
@@ -97,8 +97,8 @@ func (j *judge) gitSetting(c *call, key, value, command string, rest []string) {
 	}
 }
 
-// quoted makes words into text that a shell takes apart into the same words.
-func quoted(words []string) string {
+// shellText makes words into text that a shell takes apart into the same words.
+func shellText(words []string) string {
 	var b strings.Builder
 	for i, w := range words {
 		if i > 0 {
