@@ -163,15 +163,14 @@ func djangoCode(code string) []sqlFinding {
 				break
 			}
 			rest = after
-			end := strings.IndexByte(after, '\n')
-			if end < 0 {
-				end = len(after)
-			}
-			args := pyStrings(after[:end])
+			call, _, _ := strings.Cut(after[:min(len(after), 500)], "\n")
+			args := pyStrings(call)
 			if len(args) > 1 && strings.HasPrefix(fn, "execute") {
 				args = args[1:]
 			}
-			found = append(found, djangoVerb(args)...)
+			if found = append(found, djangoVerb(args)...); len(found) > 50 {
+				return found
+			}
 		}
 	}
 	if strings.Contains(code, "execute") || strings.Contains(code, ".raw(") {
