@@ -38,6 +38,8 @@ type judge struct {
 	// was asked of Resolve.
 	places   []Place
 	resolved map[string]string
+	// gitAliases are those that the line itself made.
+	gitAliases map[string]string
 }
 
 // failure ends the judging of a line, from however deep: it cannot be gone through.
