@@ -5,6 +5,8 @@ type judge struct {
 	host     Host
 	findings []Finding
 	steps    []Step
+	// codeSpent is how much code of interpreters was read for this line.
+	codeSpent int
 }
 
 // find notes that a call ran into a rule. sure is yes, or maybe where it depends on
