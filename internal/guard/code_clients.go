@@ -16,6 +16,9 @@ func (r *codeReader) mentions(words ...string) bool {
 // clients is for libraries that speak to what is guarded.
 func (r *codeReader) clients(name, last string, args []codeValue) bool {
 	first := arg(args, 0)
+	if strings.HasPrefix(name, ".") {
+		return false // a method of a text
+	}
 	switch last {
 	case "flushall", "flushdb", "flushAll", "flushDb", "flushDB":
 		r.do.find(r.c, "data.redis", yes, last)
@@ -39,7 +42,7 @@ func (r *codeReader) clients(name, last string, args []codeValue) bool {
 			argv = append(argv, "CONFIG")
 		}
 		r.argv(append(argv, words(args)...), nil, false)
-	case "execute", "executemany", "executescript", "query", "raw", "exec_driver_sql", "prepare", "do", "unsafe", "pg_query", "pg_exec", "mysqli_query", "mysql_query", "$executeRawUnsafe", "$queryRawUnsafe", "$executeRaw", "$queryRaw", "sql", "simple_query", "async_exec", "exec_params", "text", "exec", "multi_query", "fetch", "fetchall", "fetchrow", "fetchval", "execute_values", "exec_query", "select_all":
+	case "execute", "executemany", "executescript", "query", "raw", "exec_driver_sql", "prepare", "do", "unsafe", "pg_query", "pg_exec", "mysqli_query", "mysql_query", "$executeRawUnsafe", "$queryRawUnsafe", "$executeRaw", "$queryRaw", "sql", "simple_query", "async_exec", "exec_params", "text", "exec", "multi_query", "fetchrow", "fetchval", "execute_values", "exec_query", "select_all":
 		r.query(first)
 		if last == "pg_query" || last == "mysqli_query" {
 			r.query(arg(args, 1))

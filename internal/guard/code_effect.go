@@ -26,6 +26,12 @@ func (r *codeReader) call(name string, recv codeValue, args []codeValue, kw map[
 		r.ran(program, append(append([]codeValue{}, recv.list...), args...))
 		return unknownValue
 	}
+	if last == "call" && r.mentions("redis") && r.clients(name, "execute_command", args) {
+		return unknownValue
+	}
+	if last == "exec" && objectOf(name) != "" && name[0] != '.' && r.lang != langPython {
+		r.query(arg(args, 0))
+	}
 	if how, sure := r.runner(name, last); how != runsNothing {
 		return r.start(how, sure, args, kw)
 	}
@@ -56,7 +62,10 @@ func (r *codeReader) handed(args []codeValue, kw map[string]codeValue) {
 func (r *codeReader) mutes(path string) int {
 	last := lastName(path)
 	switch last {
-	case "print", "puts", "p", "pp", "echo", "printf", "say", "log", "debug", "info", "warn", "warning", "error", "critical", "exception", "fail", "die", "exit", "println", "console", "cat", "message", "stop", "print_r", "var_dump", "error_log", "add_argument", "ArgumentParser", "cprint", "secho", "note", "assertEqual", "assert_equal", "assertIn", "warnings", "expect", "dumps", "loads", "stringify", "search", "findall", "match", "test", "startswith", "endsWith", "includes", "startsWith", "index", "find", "count", "grep", "preg_match":
+	case "print", "puts", "p", "pp", "echo", "printf", "say", "log", "debug", "info", "warn", "warning", "error", "critical", "exception", "fail", "die", "exit", "println", "console", "print_r", "var_dump", "error_log", "add_argument", "ArgumentParser", "cprint", "secho", "note", "assertEqual", "assert_equal", "assertIn", "warnings", "expect", "dumps", "loads", "stringify", "search", "findall", "match", "test", "startswith", "endsWith", "includes", "startsWith", "index", "find", "count", "grep", "preg_match":
+		return 1
+	}
+	if r.lang == langR && (last == "cat" || last == "message" || last == "stop") {
 		return 1
 	}
 	if strings.HasSuffix(last, "Error") || strings.HasSuffix(last, "Exception") || strings.HasSuffix(last, "Warning") {

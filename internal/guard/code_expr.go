@@ -25,7 +25,7 @@ func (r *codeReader) expr() codeValue {
 				return v
 			}
 			continue
-		case t.kind == tStr && (r.lang == langPython || r.lang == langRuby) && r.at > 0 && r.toks[r.at-1].kind == tStr,
+		case t.kind == tStr && (r.lang == langPython || r.lang == langRuby) && r.afterText(),
 			r.lang == langAwk && r.begins(t) && v.kind == vText:
 			v = r.join(v, r.unary())
 			continue
@@ -42,6 +42,15 @@ func (r *codeReader) expr() codeValue {
 	}
 	r.keep(v)
 	return v
+}
+
+// afterText says that the token before is a text, on the same line where that counts.
+func (r *codeReader) afterText() bool {
+	n := -1
+	for r.inside > 0 && r.tok(n).kind == tEnd && r.tok(n).text == "\n" {
+		n--
+	}
+	return r.tok(n).kind == tStr
 }
 
 // keep notes a text that may be a command line.
@@ -62,6 +71,14 @@ func (r *codeReader) wordSign(word string, v *codeValue) bool {
 		if r.lang == langAwk && word != "in" || r.lang == langPython && (word == "x" || word == "of") {
 			return false
 		}
+	case "as":
+		if r.lang != langNode || r.tok(1).kind != tName {
+			return false
+		}
+		r.at++
+		r.set(r.tok(0).text, *v)
+		r.at++
+		return true
 	case "if":
 		if r.lang != langPython {
 			return false
@@ -189,6 +206,10 @@ func (r *codeReader) join(a, b codeValue) codeValue {
 		return codeValue{kind: vList, list: append(a.list[:len(a.list):len(a.list)], b.list...)}
 	case a.kind == vList && r.lang != langNode:
 		return codeValue{kind: vList, list: splice(a.list[:len(a.list):len(a.list)], unknownValue)}
+	}
+	// What is put together again and again grows: that counts as code that is read.
+	if *r.work += (len(a.s) + len(b.s)) / 8; *r.work > maxCodeWork {
+		return unknownValue
 	}
 	return textValue(a.text() + b.text())
 }

@@ -27,7 +27,7 @@ func (r *codeReader) touched(v codeValue) (string, bool) {
 // onFiles says that a function of a name that much else has is one of files.
 func onFiles(object string) bool {
 	switch object {
-	case "", "os", "fs", "fsp", "fse", "fs.promises", "fs-extra", "fs/promises", "promises", "File", "FileUtils", "Dir", "IO", "Pathname", "shutil", "Deno", "file", "posix", "Path", "require", "pathlib.Path", "File.Path", "FileUtil":
+	case "", "os", "fs", "fsp", "fse", "fs.promises", "fs-extra", "fs/promises", "promises", "File", "FileUtils", "Dir", "IO", "Pathname", "shutil", "Deno", "file", "posix", "Path", "require", "pathlib.Path", "rimraf", "File.Path", "FileUtil":
 		return true
 	}
 	return false
@@ -43,6 +43,9 @@ func (r *codeReader) removes(name, last string, recv codeValue, args []codeValue
 	}
 	if !own && !onFiles(object) && last != "rmtree" {
 		return false
+	}
+	if object == "rimraf" {
+		last = object
 	}
 	if len(all) == 1 && all[0].kind == vList {
 		all = all[0].list

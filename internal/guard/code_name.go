@@ -106,7 +106,7 @@ func (r *codeReader) loop() codeValue {
 
 func (r *codeReader) looped(names []string, over codeValue) codeValue {
 	v := unknownValue
-	if over.kind == vText && tainted(over.s) {
+	if tainted(over.text()) || tainted(textOf(over.list)) {
 		v.s = taintWord
 	}
 	for _, n := range names {

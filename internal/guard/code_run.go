@@ -20,6 +20,9 @@ const (
 // runner says how a function runs a command; sure says that it can be nothing else.
 func (r *codeReader) runner(name, last string) (how runs, sure bool) {
 	object := objectOf(name)
+	if strings.HasPrefix(name, ".") {
+		return runsNothing, false // a method of a text, of a pattern say
+	}
 	switch last {
 	case "system", "system2", "pcntl_exec":
 		return runsWords, true
@@ -39,6 +42,8 @@ func (r *codeReader) runner(name, last string) (how runs, sure bool) {
 			return runsCode, object == "" || object == "builtins"
 		case r.lang == langNode && object == "":
 			return runsLine, true
+		case r.lang == langPHP && object != "":
+			return runsNothing, false
 		}
 		return runsWords, object == "" || object == "Kernel" || object == "child_process" || object == "cp"
 	case "execute", "spawn_sync":
@@ -103,7 +108,7 @@ func (r *codeReader) start(how runs, sure bool, args []codeValue, kw map[string]
 	case how == runsRemote:
 		return r.argv([]string{"ssh", holeWord, first.text()}, kw, sure)
 	case first.kind == vList:
-		if len(first.list) == 1 {
+		if len(first.list) == 1 && strings.ContainsAny(first.list[0].text(), " \t\n") || len(first.list) > 0 && kw["shell"].s == "True" {
 			return r.line1(first.list[0].text(), kw, sure)
 		}
 		return r.argv(words(first.list), kw, sure)
