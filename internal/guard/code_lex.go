@@ -64,7 +64,7 @@ func lexCode(lang codeLang, text string) []codeToken {
 	if len(text) > maxCode {
 		text = text[:maxCode]
 	}
-	l := &codeLexer{lang: lang, s: text}
+	l := &codeLexer{lang: lang, s: text, out: make([]codeToken, 0, len(text)/4+8)}
 	for l.i < len(l.s) && len(l.out) < maxCodeTokens {
 		at := l.i
 		l.next()
