@@ -22,7 +22,8 @@ usage: install.sh [--user NAME [--system [--no-armor] [--shutdown-delay SECONDS]
                   before a shutdown, if it waits less: 6 to 30; keeper doctor says
                   what is needed; 0 takes it back
   --binary FILE   the keeper program (default: bin/keeper beside deploy/);
-                  keeper-adopt, which goes with it, is taken from beside it
+                  keeper-adopt and keeper-guard, which go with it, are taken from
+                  beside it
   --replace       replace files that keeper did not put there or that were edited;
                   with --uninstall: remove those that were edited as well, and
                   the journal of an adoption that is not finished
@@ -196,7 +197,7 @@ hand_over() {
 		# Where others could put a link in its place, root reads no more than the
 		# account itself could. Here and below, setsid: the account gets no hold of
 		# root's terminal.
-		for program in "$binary" "$adopt"; do
+		for program in "$binary" "$beside/keeper-adopt" "$beside/keeper-guard"; do
 			to=$work/$(basename "$program")
 			if root_owned "$(readlink -f "$program")"; then
 				cp "$program" "$to"
@@ -205,7 +206,7 @@ hand_over() {
 			fi
 			chmod 0755 "$to"
 		done
-		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd -C "$work" keeper keeper-adopt
+		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd -C "$work" keeper keeper-adopt keeper-guard
 	else
 		tar -chf "$work/pack" -C "$root" deploy/install.sh systemd
 	fi
@@ -232,7 +233,8 @@ account_paths() {
 
 each_of_account() {
 	"$1" 0755 "$binary" "$bindir/keeper"
-	"$1" 0755 "$adopt" "$bindir/keeper-adopt"
+	"$1" 0755 "$beside/keeper-adopt" "$bindir/keeper-adopt"
+	"$1" 0755 "$beside/keeper-guard" "$bindir/keeper-guard"
 	"$1" 0644 "$work/keeper.service" "$units/keeper.service"
 	"$1" 0644 "$work/keeper-session.service" "$units/keeper-session.service"
 	for scope in podman-pause- rootless-netns- run-; do
@@ -291,6 +293,9 @@ uninstall_account() {
 	# Its journal alone knows where the data of the containers is.
 	[ ! -e "$state/adoption.json" ] || [ -n "$replace" ] ||
 		die "an adoption of containers is under way or was interrupted: first type: keeper adopt --undo; or run this again with --replace, and what it did stays as it is"
+	# While the program is there: settings of agents that name it would be left behind.
+	[ ! -x "$bindir/keeper-guard" ] || "$bindir/keeper-guard" uninstall --all ||
+		die "the guard could not be taken out of an agent's settings, see above; mend that, and run this again"
 	if systemctl --user show-environment >/dev/null 2>&1; then
 		systemctl --user disable --quiet --now keeper.service keeper-session.service ||
 			die "keeper could not be stopped; see: systemctl --user status keeper"
@@ -502,11 +507,13 @@ case $binary in
 /*) ;;
 *) binary=$PWD/$binary ;;
 esac
-adopt=$(dirname "$binary")/keeper-adopt
+beside=$(dirname "$binary")
 if [ "$action" = install ]; then
 	[ -f "$binary" ] || die "no program at $binary; build it with: make build"
 	[ "$(basename "$binary")" = keeper ] || die "the program must be named keeper, not $(basename "$binary")"
-	[ -f "$adopt" ] || die "no program at $adopt, which goes with keeper; build both with: make build"
+	for program in keeper-adopt keeper-guard; do
+		[ -f "$beside/$program" ] || die "no program at $beside/$program, which goes with keeper; build all with: make build"
+	done
 fi
 me=$(id -un)
 if [ "$(id -u)" -ne 0 ]; then

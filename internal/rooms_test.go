@@ -31,7 +31,7 @@ const (
 )
 
 var (
-	pure  = []string{"quadlet", "guard", "redact", "report"} // and core, more strictly
+	pure  = []string{"quadlet", "guard", "redact", "report", "agents"} // and core, more strictly
 	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal"}
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
@@ -150,6 +150,12 @@ var rules = []rule{
 		broken: onlyOurs("core"),
 	},
 	{
+		name:   "agents imports guard alone",
+		why:    "it says in each agent's words what the guard found; whoever calls it reads the input and writes the files",
+		of:     rooms("agents"),
+		broken: onlyOurs("guard"),
+	},
+	{
 		name:   "engine imports core alone",
 		why:    "it declares the small interfaces it needs, so that the loop runs on fakes in its tests",
 		of:     rooms("engine"),
@@ -182,9 +188,17 @@ var rules = []rule{
 		broken: func(_, imported string) bool { return under(imported, internal+"lab") },
 	},
 	{
+		name:   "guardhost imports the guard and what it reads and writes",
+		why:    "what it links starts before every command of an agent",
+		of:     rooms("guardhost"),
+		broken: onlyOurs(append([]string{"guard", "config", "history", "core"}, shelves...)...),
+	},
+	{
 		name: "the command guard links neither Podman nor the engine",
 		why:  "it runs before every command of an agent and must start in milliseconds",
-		of:   func(path string) bool { return path == module+"/cmd/keeper-guard" || isRoom(path, []string{"guard"}) },
+		of: func(path string) bool {
+			return path == module+"/cmd/keeper-guard" || isRoom(path, []string{"guard", "guardhost"})
+		},
 		broken: func(_, imported string) bool {
 			return isRoom(imported, []string{"podman", "engine", "app"}) || under(imported, podmanAPI)
 		},
@@ -317,6 +331,11 @@ func TestRules(t *testing.T) {
 		"the lab elsewhere":      {one("keeper/cmd/keeper", "keeper/internal/lab"), "the lab"},
 		"the guard's door":       {one("keeper/cmd/keeper-guard", "os", "keeper/internal/guard"), ""},
 		"the guard's weight":     {one("keeper/cmd/keeper-guard", "keeper/internal/engine"), "links neither"},
+		"what the guard knows":   {one("keeper/internal/guardhost", "os", "keeper/internal/guard", "keeper/internal/history"), ""},
+		"what it need not know":  {one("keeper/internal/guardhost", "keeper/internal/quadlet"), "guardhost imports"},
+		"agents":                 {one("keeper/internal/agents", "encoding/json", "path/filepath", "keeper/internal/guard"), ""},
+		"agents with settings":   {one("keeper/internal/agents", "keeper/internal/config"), "agents imports guard alone"},
+		"agents read a file":     {one("keeper/internal/agents", "os"), "no I/O"},
 		"somebody else's core":   {one("example.org/internal/core", "os"), ""},
 	}
 	for name, tt := range tests {

@@ -21,21 +21,24 @@ import (
 	"keeper/internal/paths"
 )
 
-// HelperProgram returns keeper-adopt: the one beside this program, or the one of
-// a package. What needs Podman is in a program of its own, for the daemon and
-// the last act must stay small.
-func HelperProgram() (string, error) {
+// HelperProgram returns keeper-adopt. What needs Podman is in a program of its own,
+// for the daemon and the last act must stay small.
+func HelperProgram() (string, error) { return Beside(paths.Helper) }
+
+// Beside returns a program that is installed with this one: the one beside it, or the
+// one of a package.
+func Beside(name string) (string, error) {
 	dirs := []string{paths.LibExec}
 	if self, err := os.Executable(); err == nil {
 		dirs = append([]string{filepath.Dir(self)}, dirs...)
 	}
 	for _, dir := range dirs {
-		file := filepath.Join(dir, paths.Helper)
+		file := filepath.Join(dir, name)
 		if fi, err := os.Stat(file); err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
 			return file, nil
 		}
 	}
-	return "", fmt.Errorf("there is no %s in %s; install keeper again: sh deploy/install.sh", paths.Helper, strings.Join(dirs, " or "))
+	return "", fmt.Errorf("there is no %s in %s; install keeper again: sh deploy/install.sh", name, strings.Join(dirs, " or "))
 }
 
 // helperVersion is the version of what keeper-adopt prints as JSON.

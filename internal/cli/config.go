@@ -31,11 +31,12 @@ func configCheckCommand(io term.IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check [FILE...]",
 		Short: "Report every mistake in the settings",
-		Long: `check reads keeper.toml, the site's and the account's, and the [X-Keeper] section
-of every Quadlet file of the account, and prints each mistake: file, line, key,
-value and the rule that is broken. It needs no daemon and changes nothing. With
-FILE, that one is read in place of keeper.toml; Quadlet files alone
-(.container, .pod, .kube) are read by themselves, with their drop-ins.
+		Long: `check reads keeper.toml, the site's and the account's, the guard.toml of the site, and
+the [X-Keeper] section of every Quadlet file of the account, and prints each mistake:
+file, line, key, value and the rule that is broken. It needs no daemon and changes
+nothing. With FILE, that one is read in place of keeper.toml; Quadlet files alone
+(.container, .pod, .kube) are read by themselves, with their drop-ins, and so is a
+guard.toml.
 
 It exits with 2 if there are mistakes. What is merely odd is said on stderr.`,
 		Example: "  keeper config check\n  keeper config check ./keeper.toml",
@@ -55,7 +56,7 @@ It exits with 2 if there are mistakes. What is merely odd is said on stderr.`,
 // checked is what `keeper config check` found.
 type checked struct {
 	mistakes, warnings config.Mistakes
-	// files are those of keeper.toml that there are; of quadlets, sections have an
+	// files are those of keeper.toml and guard.toml that there are; of quadlets, sections have an
 	// [X-Keeper].
 	files              []string
 	quadlets, sections int
@@ -69,7 +70,7 @@ func checkConfig(args []string) (checked, error) {
 		return found, err
 	}
 	var given []string
-	files := []string{p.SiteSettings, p.Settings}
+	files := []string{p.SiteSettings, p.Settings, p.SiteGuard}
 	isUnit := func(file string) bool { return slices.Contains(config.Extensions, filepath.Ext(file)) }
 	for _, file := range args {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
@@ -93,8 +94,19 @@ func checkConfig(args []string) (checked, error) {
 			found.files = append(found.files, file)
 		}
 	}
-	settings, mistakes := config.Read(files...)
+	isGuard := func(file string) bool { return filepath.Base(file) == filepath.Base(p.SiteGuard) }
+	settings, mistakes := config.Read(slices.DeleteFunc(slices.Clone(files), isGuard)...)
 	found.mistakes = append(found.mistakes, mistakes...)
+	for _, file := range files {
+		if isGuard(file) && slices.Contains(found.files, file) {
+			read := config.CheckGuard
+			if file == p.SiteGuard {
+				read = config.ReadSiteGuard
+			}
+			_, mistakes := read(file)
+			found.mistakes = append(found.mistakes, mistakes...)
+		}
+	}
 	for _, u := range units {
 		found.quadlets++
 		if u.Section.From != nil || len(u.Mistakes) > 0 {

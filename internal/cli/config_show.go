@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,6 +50,7 @@ knows the file or the credential, and nothing else.`,
 		if away {
 			force = asWritten(p)
 		}
+		force.Guard = guardInForce(p)
 		if len(args) > 0 {
 			if err := force.only(args[0]); err != nil {
 				return err
@@ -75,6 +77,24 @@ type inForce struct {
 	Stale    bool             `json:"stale"`
 	Settings control.Settings `json:"settings"`
 	Services []serviceInForce `json:"services"`
+	// Guard is read anew for every command: the daemon has no part in it.
+	Guard *guardSettings `json:"guard,omitempty"`
+}
+
+// guardSettings are those of the command guard. What Site says, User does not weaken.
+type guardSettings struct {
+	Site   config.Guard `json:"site"`
+	User   config.Guard `json:"user"`
+	Errors []string     `json:"errors,omitempty"`
+}
+
+func guardInForce(p paths.Paths) *guardSettings {
+	site, wrong := config.ReadSiteGuard(p.SiteGuard)
+	user, mistakes := config.ReadGuard(p.SiteSettings, p.Settings)
+	if len(wrong) > 0 {
+		user = user.Strict()
+	}
+	return &guardSettings{site, user, append(wrong, mistakes...).Lines()}
 }
 
 type serviceInForce struct {
@@ -106,7 +126,7 @@ func (f *inForce) only(name string) error {
 		return unknown(name, names, "keeper status")
 	}
 	f.Services = f.Services[i : i+1]
-	f.Settings.Settings = core.Settings{}
+	f.Settings.Settings, f.Guard = core.Settings{}, nil
 	return nil
 }
 
@@ -119,6 +139,14 @@ func (f inForce) print(to term.IO, asJSON bool) error {
 	}
 	for _, e := range f.Settings.Errors {
 		fmt.Fprintf(to.Err, "wrong, and so not in force: %s\n", e)
+	}
+	if f.Guard != nil {
+		for _, e := range f.Guard.Errors {
+			// Of keeper.toml that was said already, unless the daemon knows better.
+			if !slices.Contains(f.Settings.Errors, e) {
+				fmt.Fprintf(to.Err, "wrong, and so nothing that makes the guard milder is in force: %s\n", e)
+			}
+		}
 	}
 	for _, s := range f.Services {
 		for _, e := range s.Errors {
@@ -193,11 +221,42 @@ func (f inForce) text(b *strings.Builder) {
 			rows(s.Defaults)
 		}
 	}
+	if f.Guard != nil {
+		for _, g := range []struct {
+			name string
+			config.Guard
+		}{{"guard of the site", f.Guard.Site}, {"guard", f.Guard.User}} {
+			if len(g.From) > 0 {
+				title(g.name)
+				head()
+				for _, one := range guardRows(g.Guard) {
+					row(one[0], plain(one[1]), g.From[one[0]])
+				}
+			}
+		}
+	}
 	for _, s := range f.Services {
 		title(strings.TrimSuffix(s.Name, ".service"))
 		rows(s.Supervision)
 	}
 	_ = t.Flush()
+}
+
+// guardRows are the keys that are set, and their values.
+func guardRows(g config.Guard) [][2]string {
+	commands := func(list []config.GuardCommand) string {
+		lines := make([]string, 0, len(list))
+		for _, c := range list {
+			lines = append(lines, strings.Join(c.Words, " "))
+		}
+		return listed(lines)
+	}
+	rows := [][2]string{{"mode", g.Mode}, {"deny", commands(g.Deny)}, {"ask", commands(g.Ask)}, {"allow", commands(g.Allow)},
+		{"protect", listed(g.Protect)}, {"keep", listed(g.Keep)}, {"overrides", g.Overrides}}
+	for _, id := range slices.Sorted(maps.Keys(g.Rules)) {
+		rows = append(rows, [2]string{"rules." + id, g.Rules[id]})
+	}
+	return slices.DeleteFunc(rows, func(row [2]string) bool { return g.From[row[0]] == "" })
 }
 
 // spanOr is a time, or what holds where none is set.

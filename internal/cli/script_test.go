@@ -34,10 +34,13 @@ func TestMain(m *testing.M) {
 		code := Main(ctx, os.Args[1:], term.IO{Out: os.Stdout, Err: os.Stderr})
 		stop()
 		os.Exit(code)
-	}, "keeper-adopt": func() {
-		fmt.Println(os.Args[1:])
-		os.Exit(7)
-	}})
+	}, "keeper-adopt": echoed, "keeper-guard": echoed})
+}
+
+// echoed is a program that keeper becomes: it says with which words.
+func echoed() {
+	fmt.Println(os.Args[1:])
+	os.Exit(7)
 }
 
 // TestScript runs the transcripts in testdata/script. Besides what testscript

@@ -7,12 +7,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"keeper/internal/core"
 )
@@ -148,29 +148,104 @@ func over(said, base core.Settings) core.Settings {
 
 // load reads a file, if it is a regular one of a bearable size.
 func load(file string, most int64) ([]byte, error) {
+	data, _, err := loadOf(file, most, nil)
+	return data, err
+}
+
+// loadOf is load, and tells when the file was changed. It must be of that owner, if there
+// is one given, and nobody else may write to it, or put another in its place. It does
+// without os.File, which would have the runtime poll each: the command guard reads
+// hundreds of files before a command may run.
+func loadOf(file string, most int64, owner *uint32) (data []byte, changed time.Time, err error) {
 	// Without O_NONBLOCK, a FIFO would be waited for until somebody writes.
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("cannot be read: %w; make it readable or remove it", pe.Err)
-		}
-		return nil, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", err)
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, errors.New("must be a regular file")
-	}
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	fd, err := again(func() (int, error) {
+		return syscall.Open(file, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	})
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, changed, err
 	case err != nil:
-		return nil, fmt.Errorf("cannot be read: %w", err)
-	case int64(len(data)) > most:
-		return nil, fmt.Errorf("must be no larger than %d bytes", most)
+		return nil, changed, fmt.Errorf("cannot be read: %w; make it readable or remove it", err)
 	}
-	return data, nil
+	defer func() { _ = syscall.Close(fd) }()
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
+		return nil, changed, fmt.Errorf("cannot be read: %w", err)
+	}
+	changed = time.Unix(st.Mtim.Unix())
+	switch {
+	case st.Mode&syscall.S_IFMT == syscall.S_IFCHR && st.Rdev == devNull:
+		return nil, changed, errNull
+	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
+		return nil, changed, errors.New("must be a regular file")
+	}
+	if owner != nil {
+		if err := solelyOf(file, *owner, st); err != nil {
+			return nil, changed, err
+		}
+	}
+	if st.Size > most {
+		return nil, changed, fmt.Errorf("must be no larger than %d bytes", most)
+	}
+	data, err = readAll(fd, st.Size, most)
+	return data, changed, err
+}
+
+// readAll reads to the end, which is most probably after size bytes.
+func readAll(fd int, size, most int64) ([]byte, error) {
+	// Room for one byte more shows the end at once, and a file that grows.
+	data := make([]byte, 0, size+1)
+	for {
+		n, err := again(func() (int, error) { return syscall.Read(fd, data[len(data):cap(data)]) })
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("cannot be read: %w", err)
+		case n <= 0:
+			return data, nil
+		}
+		data = data[:len(data)+n]
+		switch {
+		case int64(len(data)) > most:
+			return nil, fmt.Errorf("must be no larger than %d bytes", most)
+		case int64(len(data)) == size:
+			return data, nil
+		case len(data) == cap(data):
+			data = slices.Grow(data, 512)
+		}
+	}
+}
+
+// devNull is the number of /dev/null, 1:3, on every Linux.
+const devNull = 1<<8 | 3
+
+// errNull is about a file that leads to /dev/null.
+var errNull = errors.New("must be a regular file")
+
+// solelyOf says what is wrong with a file that only its owner may have a say in.
+func solelyOf(file string, owner uint32, st syscall.Stat_t) error {
+	who := "root"
+	if owner != 0 {
+		who = fmt.Sprintf("uid %d", owner)
+	}
+	const others = syscall.S_IWGRP | syscall.S_IWOTH
+	if st.Uid != owner || st.Mode&others != 0 {
+		return fmt.Errorf("must belong to %s, and nobody else may write to it: chown %s, chmod go-w", who, who)
+	}
+	dir := filepath.Dir(file)
+	if err := syscall.Stat(dir, &st); err != nil {
+		return fmt.Errorf("cannot be believed, for nothing is known of %s: %w", dir, err)
+	}
+	if st.Uid != owner || st.Mode&others != 0 {
+		return fmt.Errorf("must be in a directory of %s's that nobody else may write to: chown %s, chmod go-w %s", who, who, dir)
+	}
+	return nil
+}
+
+// again calls f until no signal interrupts it.
+func again(f func() (int, error)) (int, error) {
+	for {
+		if n, err := f(); err != syscall.EINTR { //nolint:errorlint // nobody wraps it
+			return n, err
+		}
+	}
 }

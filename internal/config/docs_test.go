@@ -20,7 +20,7 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(data)
-	for name, table := range map[string]string{"keys of keeper.toml": docKeys(), "keys of a channel": docChannel(), "keys of a service": docSettings()} {
+	for name, table := range map[string]string{"keys of keeper.toml": docKeys(), "keys of a channel": docChannel(), "keys of a service": docSettings(), "keys of the guard": docGuard()} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- end -->"
 		before, rest, found := strings.Cut(text, begin)
 		_, after, ended := strings.Cut(rest, end)
@@ -55,6 +55,16 @@ func docChannel() string {
 	for _, k := range channelKeys {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.name, docRule(k.rule), k.means)
 	}
+	return b.String()
+}
+
+func docGuard() string {
+	var b strings.Builder
+	b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
+	for _, k := range guardKeys {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.name, docRule(k.rule), k.initial, k.means)
+	}
+	fmt.Fprintf(&b, "| `rules.\"ID\"`, `rules.CLASS` | %s | that of the rule | %s |\n", docRule(ruleRule), ruleMeans)
 	return b.String()
 }
 

@@ -57,7 +57,13 @@ var tables = []string{defaultsTable, metricsTable, alertsTable, heartbeatTable}
 
 // parse returns what the file says, and what is wrong with it.
 func parse(file string, data []byte) (core.Settings, Mistakes) {
-	r := reader{file: file, seen: map[string]int{}, named: map[string]string{}, channelAt: map[string]int{}}
+	r := read(file, data, nil)
+	return r.settings, r.mistakes
+}
+
+// read walks through a file, whose tables are all in the one named by root.
+func read(file string, data []byte, root []string) *reader {
+	r := &reader{file: file, root: root, table: root, seen: map[string]int{}, named: map[string]string{}, channelAt: map[string]int{}}
 	for i, c := range data {
 		if c == '\n' {
 			r.ends = append(r.ends, i)
@@ -87,7 +93,7 @@ func parse(file string, data []byte) (core.Settings, Mistakes) {
 	}
 	r.wholeChannels()
 	r.mistakes.sort()
-	return r.settings, r.mistakes
+	return r
 }
 
 // noTOML is what the library says, which may quote the file as it is.
@@ -102,7 +108,10 @@ type reader struct {
 	p        unstable.Parser
 	file     string
 	settings core.Settings
+	guard    Guard
 	mistakes Mistakes
+	// root is the table that all of the file is in: keeper.toml has none.
+	root []string
 	// table is the one that is open, unknown that it is none of keeper's: then
 	// that is said once, and not of each key in it.
 	table   []string
@@ -139,11 +148,14 @@ func (r *reader) meant(name string, among []string) string {
 // header opens a table.
 func (r *reader) header(e *unstable.Node) {
 	names, line := r.names(e.Key())
+	names = slices.Concat(r.root, names)
 	r.table, r.unknown = names, true
 	name := strings.Join(names, ".")
 	switch {
+	case names[0] == guardTable:
+		r.unknown = !r.guardHeader(names, line, e.Kind == unstable.ArrayTable)
 	case names[0] != serviceTable && names[0] != alertTable && !slices.Contains(tables, name):
-		guess := r.meant(name, append(slices.Clone(tables), alertTable+".NAME", serviceTable+".NAME"))
+		guess := r.meant(name, append(slices.Clone(tables), guardTable, alertTable+".NAME", serviceTable+".NAME"))
 		if distance(names[0], serviceTable) <= 2 {
 			guess = "; did you mean " + serviceTable + ".NAME?"
 		}
@@ -207,6 +219,8 @@ func (r *reader) keyValue(table []string, e *unstable.Node) {
 	}
 	last := len(names) - 1
 	switch {
+	case names[0] == guardTable && last > 0:
+		r.ofGuard(names, line, v)
 	case names[0] == serviceTable && last >= 2:
 		r.ofService(names, line, v)
 	case names[0] == serviceTable:

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,6 +16,9 @@ import (
 // networks and images there is nothing to watch over.
 var Extensions = []string{".container", ".pod", ".kube"}
 
+// otherExtensions are those of the other Quadlet files.
+var otherExtensions = []string{".volume", ".network", ".image", ".build"}
+
 // mostDirs bounds how many directories are searched for Quadlet files.
 const mostDirs = 1000
 
@@ -22,6 +27,12 @@ type Quadlets struct {
 	// Files are those that a service comes of. Of several with one name, it is the
 	// first that was found, as for Podman.
 	Files []string
+	// Others are those that something else comes of: a volume, a network, an image.
+	Others []string
+	// Links are those of both that are symbolic links.
+	Links []string
+	// Dirs are the directories that were searched, Unread those that could not be.
+	Dirs, Unread []string
 	// dropins has the directories of drop-ins by their name, in the order in which
 	// they were found.
 	dropins map[string][]string
@@ -43,13 +54,20 @@ func FindQuadlets(roots ...string) Quadlets {
 // search reads one directory and then those below it. Below users/, the
 // directories named by a number are other accounts'.
 func (q *Quadlets) search(dir string, users bool, named map[string]bool) {
-	dir, err := filepath.EvalSymlinks(dir)
-	if err != nil || q.seen[dir] || len(q.seen) >= mostDirs {
+	real, err := filepath.EvalSymlinks(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && q.seen[real]:
+		return
+	case err != nil || len(q.seen) >= mostDirs:
+		q.Unread = append(q.Unread, dir)
 		return
 	}
+	dir = real
 	q.seen[dir] = true
+	q.Dirs = append(q.Dirs, dir)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
+		q.Unread = append(q.Unread, dir)
 		return
 	}
 	var below []string
@@ -62,13 +80,23 @@ func (q *Quadlets) search(dir string, users bool, named map[string]bool) {
 			if !users || strings.Trim(name, "0123456789") != "" {
 				below = append(below, path)
 			}
-		case slices.Contains(Extensions, filepath.Ext(name)) && !named[name]:
-			named[name] = true
-			q.Files = append(q.Files, path)
+		case named[name]:
+		case slices.Contains(Extensions, filepath.Ext(name)):
+			q.add(&q.Files, path, e, named)
+		case slices.Contains(otherExtensions, filepath.Ext(name)):
+			q.add(&q.Others, path, e, named)
 		}
 	}
 	for _, path := range below {
 		q.search(path, false, named)
+	}
+}
+
+func (q *Quadlets) add(to *[]string, path string, e fs.DirEntry, named map[string]bool) {
+	named[e.Name()] = true
+	*to = append(*to, path)
+	if e.Type()&os.ModeSymlink != 0 {
+		q.Links = append(q.Links, path)
 	}
 }
 
@@ -159,7 +187,7 @@ func serviceOf(files []string) string {
 	name := unitOf(filepath.Base(files[0]))
 	group := map[string]string{".container": "Container", ".pod": "Pod", ".kube": "Kube"}[filepath.Ext(files[0])]
 	for _, file := range files {
-		data, err := loadUnit(file)
+		data, _, err := loadUnit(file)
 		if err != nil {
 			continue
 		}

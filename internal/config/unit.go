@@ -3,9 +3,9 @@ package config
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"keeper/internal/core"
 )
@@ -26,7 +26,7 @@ type unitLine struct {
 // config_parse in conf-parser.c): comments, also between lines that go on after a
 // backslash, and the rest as it comes.
 func unitLines(text string) []unitLine {
-	var list []unitLine
+	list := make([]unitLine, 0, min(strings.Count(text, "\n")+1, 100))
 	section, begun := "", 0
 	var pending strings.Builder // of what goes on; a file may be one line
 	end := func(l string) {
@@ -56,12 +56,31 @@ func unitLines(text string) []unitLine {
 			pending.WriteByte(' ')
 			continue
 		}
+		if pending.Len() == 0 {
+			end(l)
+			continue
+		}
 		pending.WriteString(l)
 		end(pending.String())
 		pending.Reset()
 	}
 	end(pending.String())
 	return list
+}
+
+// UnitLine is a line Key=value of a unit file.
+type UnitLine struct{ Key, Value string }
+
+// UnitLines returns the lines of a section of a Quadlet file, or of a drop-in of one.
+// What says nothing is left out. It tells when the file was changed.
+func UnitLines(file, section string) (list []UnitLine, size int, changed time.Time, err error) {
+	data, changed, err := loadUnit(file)
+	for _, l := range unitLines(string(data)) {
+		if !l.header && !l.loose && l.section == section {
+			list = append(list, UnitLine{l.key, l.value})
+		}
+	}
+	return list, len(data), changed, err
 }
 
 // ReadUnit reads the [X-Keeper] sections of a Quadlet file and its drop-ins, in
@@ -71,7 +90,7 @@ func unitLines(text string) []unitLine {
 func ReadUnit(files ...string) (core.Supervision, Mistakes) {
 	r := unitReader{set: map[string]unitSet{}}
 	for _, file := range files {
-		data, err := loadUnit(file)
+		data, _, err := loadUnit(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -103,11 +122,12 @@ func ReadUnit(files ...string) (core.Supervision, Mistakes) {
 
 // loadUnit is load, but for what is masked: systemd takes a link to /dev/null for
 // an empty file.
-func loadUnit(file string) ([]byte, error) {
-	if target, err := os.Readlink(file); err == nil && target == os.DevNull {
-		return nil, nil
+func loadUnit(file string) (data []byte, changed time.Time, err error) {
+	data, changed, err = loadOf(file, maxUnit, nil)
+	if errors.Is(err, errNull) {
+		return nil, changed, nil
 	}
-	return load(file, maxUnit)
+	return data, changed, err
 }
 
 // unitReader walks through the files of one unit.

@@ -12,6 +12,20 @@ func (j *judge) code(c *call) {
 	w.call(c)
 }
 
+// sqlText judges SQL in a program's string.
+func (j *judge) sqlText(c *call, text string) {
+	s := newSQL(plainSQL)
+	s.run(text)
+	kept := s.found[:0]
+	for _, f := range s.found {
+		if f.rule != "guard.unknown" { // it need not be SQL
+			kept = append(kept, f)
+		}
+	}
+	s.found = kept
+	j.sqlFound(c, s)
+}
+
 // printed returns what a one-line program prints, with marks for what cannot be known
 // of it: it may be fed to a shell. It is "" for all that is no such program.
 func (j *judge) printed(c *call) string {
@@ -60,8 +74,8 @@ func (w *codeWork) call(c *call) {
 		w.options(c, langR, "e", "", "")
 	case "awk", "gawk", "mawk", "nawk", "original-awk":
 		w.awk(c)
-	case "manage.py", "django-admin", "django-admin.py", "rails", "flask":
-		w.manage(c, c.args)
+	case "rails":
+		w.runner(c)
 	default:
 		w.tools(c)
 	}
@@ -173,28 +187,11 @@ func (w *codeWork) node(c *call) {
 	w.stdin(c, langNode, nil)
 }
 
-// manage is Django's shell -c CODE, and Rails' runner CODE.
-func (w *codeWork) manage(c *call, args []string) {
-	if len(args) == 0 {
-		return
+// runner is Rails' runner CODE. Django's shell is judged with the rest of manage.py.
+func (w *codeWork) runner(c *call) {
+	if len(c.args) > 1 && (c.args[0] == "runner" || c.args[0] == "r") {
+		w.program(c, langRuby, c.args[1], c.args[2:], false)
 	}
-	lang := langPython
-	switch args[0] {
-	case "shell", "shell_plus":
-	case "runner", "r":
-		if lang = langRuby; len(args) > 1 {
-			w.program(c, lang, args[1], args[2:], false)
-		}
-		return
-	default:
-		return
-	}
-	o := parseOptions(args[1:], "c command i interface", false)
-	if o.has("c", "command") {
-		w.program(c, lang, o.value("c", "command"), nil, false)
-		return
-	}
-	w.stdin(c, lang, nil)
 }
 
 // stdin reads a program from standard input.
@@ -207,10 +204,6 @@ func (w *codeWork) stdin(c *call, lang codeLang, args []string) {
 // file reads a program that stands in a file of this host. What is not sure there is
 // not asked about.
 func (w *codeWork) file(c *call, lang codeLang, name string, args []string) {
-	if lang == langPython && path.Base(name) == "manage.py" {
-		w.manage(c, args)
-		return
-	}
 	if text, ok := w.text(c, name); ok {
 		script := *c
 		script.script = true

@@ -56,18 +56,9 @@ func (r *codeReader) clients(name, last string, args []codeValue) bool {
 	case "delete", "delete_all", "destroy_all", "_raw_delete", "deleteMany", "truncate_tables", "drop_all", "batch_delete!":
 		return r.deletes(name, last, args)
 	case "call_command":
-		verb, zero := first.text(), false
-		for _, a := range args[min(1, len(args)):] {
-			zero = zero || a.text() == "zero"
+		for _, f := range djangoVerb(words(args)) {
+			r.do.find(r.c, f.rule, f.sure, "call_command "+f.detail)
 		}
-		sure := isAny(verb, "flush", "reset_db", "sqlflush")
-		if verb == "sqlflush" { // it only prints
-			sure = no
-		}
-		if is(verb, "migrate") == yes && zero {
-			sure = yes
-		}
-		r.do.find(r.c, "data.django", sure, "call_command "+shown(verb))
 	case "execute_from_command_line":
 		if first.kind == vList {
 			r.argv(words(first.list), nil, false)
@@ -102,13 +93,13 @@ func (r *codeReader) deletes(name, last string, args []codeValue) bool {
 	case buckets && (strings.HasSuffix(name, ".objects.all.delete") || strings.HasSuffix(name, ".objects.delete") || strings.HasSuffix(name, ".object_versions.delete") || strings.HasSuffix(name, ".object_versions.all.delete") || strings.HasSuffix(name, ".objects.batch_delete!")):
 		r.do.find(r.c, "data.bucket", yes, "all objects of a bucket")
 	case strings.HasSuffix(name, ".objects.all.delete"), strings.HasSuffix(name, ".objects.all._raw_delete"), strings.HasSuffix(name, ".query.delete") && len(args) == 0:
-		r.do.find(r.c, "data.delete", yes, "every row of a model")
+		r.do.find(r.c, "data.django", yes, "every row of a model")
 	case (last == "delete_all" || last == "destroy_all") && strings.Count(name, ".") == 1 && name[0] >= 'A' && name[0] <= 'Z':
-		r.do.find(r.c, "data.delete", yes, "every row of a model")
+		r.do.find(r.c, "data.django", yes, "every row of a model")
 	case last == "drop_all" && r.mentions("metadata", "db.drop_all"):
 		r.do.find(r.c, "data.drop", yes, "every table")
 	case last == "deleteMany" && (len(args) == 0 || args[0].kind == vList && len(args[0].kw) == 0 && len(args[0].list) == 0) && r.mentions("prisma"):
-		r.do.find(r.c, "data.delete", yes, "every row of a model")
+		r.do.find(r.c, "data.django", yes, "every row of a model")
 	default:
 		return false
 	}

@@ -57,7 +57,7 @@ func (r *codeReader) removes(name, last string, recv codeValue, args []codeValue
 		if last == "delete" && object == "" || last == "rm" && object == "" && r.lang == langPython {
 			return false
 		}
-		if deep(all, kw) || last == "remove" && (object == "fse" || object == "fs-extra" || object == "fs") {
+		if takesAll(all, kw) || last == "remove" && (object == "fse" || object == "fs-extra" || object == "fs") {
 			return r.each(all, "rm", "-rf", "--")
 		}
 		if last == "rmdir" || last == "rmdirSync" || last == "removedirs" {
@@ -95,8 +95,8 @@ func (r *codeReader) removes(name, last string, recv codeValue, args []codeValue
 	return false
 }
 
-// deep says that an option has a removal take everything below along.
-func deep(args []codeValue, kw map[string]codeValue) bool {
+// takesAll says that an option has a removal take everything below along.
+func takesAll(args []codeValue, kw map[string]codeValue) bool {
 	_, ok := kw["recursive"]
 	for _, a := range args {
 		if a.kind == vList && a.kw != nil {

@@ -160,7 +160,5 @@ func init() {
 		in(shTerm, "python3", "-c", "import os,sys; os.system(sys.stdin.read())", "< loginctl terminate-user flowstate"),
 		in(shTerm, "python3", "-c", "import subprocess,sys; subprocess.run(sys.stdin.readline(), shell=True)", "< loginctl terminate-user flowstate"),
 		in(runTerm, "python3", "-c", "import subprocess,sys; subprocess.run(sys.argv[1:])", "loginctl", "terminate-user", "flowstate"),
-		in("sql DROP TABLE ledger", "python", "manage.py", "shell", "-c", `from django.db import connection; connection.cursor().execute("DROP TABLE ledger")`),
-		in("find data.delete", "python", "manage.py", "shell", "< from a.models import B\nB.objects.all().delete()\n"),
 	)
 }

@@ -29,8 +29,6 @@ func (w *codeWork) tools(c *call) {
 		w.ed(c)
 	case "gdb", "lldb":
 		w.gdb(c)
-	case "sqlite3", "sqlite":
-		w.sqlite(c)
 	case "make", "gmake":
 		w.make(c)
 	case "zip":
@@ -262,24 +260,4 @@ func lengthTo(s, signs string) int {
 		return n
 	}
 	return len(s)
-}
-
-// sqlite has .shell and .system, and output that goes to a program.
-func (w *codeWork) sqlite(c *call) {
-	lines := append([]string{}, c.args...)
-	lines = append(lines, strings.Split(c.stdin, "\n")...)
-	for _, l := range lines {
-		verb, rest, _ := strings.Cut(strings.TrimSpace(l), " ")
-		rest = strings.TrimSpace(rest)
-		switch verb {
-		case ".shell", ".sh", ".system", ".sys":
-			w.line(c, rest)
-		case ".output", ".once", ".out", ".o", ".import":
-			if cmd, ok := strings.CutPrefix(strings.Trim(rest, `"'`), "|"); ok {
-				w.line(c, cmd)
-			} else if rest != "" && rest != "stdout" && verb != ".import" {
-				w.do.nestedArgs(c, []string{">", rest}, c.name)
-			}
-		}
-	}
 }

@@ -30,8 +30,6 @@ var toolCases = []codeCase{
 	in(shTerm, "gdb", "--batch", "-ex", "!loginctl terminate-user flowstate"),
 	in(shTerm, "gdb", "-p", "1", "-batch", "-ex", `call (int)system("loginctl terminate-user flowstate")`),
 	in(shTerm, "gdb", "-batch", "-ex", `python import os; os.system("loginctl terminate-user flowstate")`),
-	in(shTerm, "sqlite3", ":memory:", ".shell loginctl terminate-user flowstate"),
-	in(shTerm, "sqlite3", "x.db", "< .system loginctl terminate-user flowstate\n"),
 	in(shTerm, "make", "-f", "-", "< all:\n\t@loginctl terminate-user flowstate\n"),
 	in(shTerm, "make", "-f", "-", "< U=flowstate\nall: ; loginctl terminate-user $(U)\n"),
 	in(shTerm, "make", "--eval=X:=$(shell loginctl terminate-user flowstate)", "-f", "/dev/null"),
@@ -44,5 +42,4 @@ var toolCases = []codeCase{
 	in(runTerm, "tclsh", "< puts [exec loginctl terminate-user flowstate]\n"),
 	in(runTerm, "tclsh", "< if {1} {\n exec {loginctl} terminate-user flowstate\n}\n"),
 	in("run rm -rf /home/flowstate/.config/containers", "tclsh", "< file delete -force /home/flowstate/.config/containers\n"),
-	in("sql DROP TABLE ledger", "django-admin", "shell", "--command", `from django.db import connection; connection.cursor().execute("DROP TABLE ledger")`),
 }

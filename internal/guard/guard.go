@@ -95,6 +95,8 @@ type Verdict struct {
 	Findings []Finding `json:"findings,omitempty"`
 	// Watched is what it would have been, where the settings have the guard watch only.
 	Watched Decision `json:"watched,omitempty"`
+	// Passed is who let it through, once, where the decision is Allow by a pass.
+	Passed string `json:"passed,omitempty"`
 	// Failed says why the line could not be judged, and was looked through for
 	// dangerous words instead.
 	Failed string `json:"failed,omitempty"`
@@ -122,12 +124,16 @@ type Host struct {
 	// Runtime is $XDG_RUNTIME_DIR.
 	Runtime string
 
-	// Units are the kept services, "postgres.service".
+	// Units are the kept services, "postgres.service". In these and in Containers, a *
+	// stands for the instance of a template: "job@*.service", "systemd-job_*".
 	Units []string
 	// Containers, Volumes, Networks and Pods are those that Quadlets make.
 	Containers, Volumes, Networks, Pods []string
 	// Ports are those that kept containers publish.
 	Ports []int
+	// Partial says that not all of that could be read: what is in none of the lists may
+	// be kept all the same.
+	Partial bool
 	// Mounts are what is mounted in a kept container, by its name.
 	Mounts map[string][]Mount
 	// Places are the files and directories that are guarded, absolute and clean.

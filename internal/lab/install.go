@@ -18,7 +18,7 @@ import (
 // InstallOptions say what Install puts on a host, and how.
 type InstallOptions struct {
 	// Binary is the program on this machine; if empty, the one beside this
-	// program. keeper-adopt is taken from beside it.
+	// program. keeper-adopt and keeper-guard are taken from beside it.
 	Binary string
 	// Root installs as root for the account, where otherwise the account does it
 	// in a login session of its own.
@@ -87,9 +87,11 @@ func tarKeeper(w io.Writer, binary string) error {
 	if err != nil {
 		return fmt.Errorf("no keeper to install: %w (make build)", err)
 	}
-	adopt, err := os.ReadFile(filepath.Join(filepath.Dir(binary), "keeper-adopt"))
-	if err != nil {
-		return fmt.Errorf("no keeper-adopt to install: %w (make build)", err)
+	beside := map[string][]byte{"keeper-adopt": nil, "keeper-guard": nil}
+	for name := range beside {
+		if beside[name], err = os.ReadFile(filepath.Join(filepath.Dir(binary), name)); err != nil {
+			return fmt.Errorf("no %s to install: %w (make build)", name, err)
+		}
 	}
 	script, err := deploy.Files.ReadFile("install.sh")
 	if err != nil {
@@ -105,7 +107,9 @@ func tarKeeper(w io.Writer, binary string) error {
 		}
 	}
 	add("bin/keeper", 0o755, program)
-	add("bin/keeper-adopt", 0o755, adopt)
+	for name, data := range beside {
+		add("bin/"+name, 0o755, data)
+	}
 	add("deploy/install.sh", 0o644, script)
 	walked := fs.WalkDir(systemd.Files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -68,13 +68,15 @@ func TestInstall(t *testing.T) {
 			if now := status(t, h).Daemon.PID; now != pid {
 				t.Error("the second installation restarted the daemon")
 			}
-			if _, err := h.UserOutput(ctx, "test", "-x", ".local/bin/keeper-adopt"); err != nil {
-				t.Errorf("keeper-adopt is not installed: %v", err)
+			for _, program := range []string{"keeper-adopt", "keeper-guard"} {
+				if _, err := h.UserOutput(ctx, "test", "-x", ".local/bin/"+program); err != nil {
+					t.Errorf("%s is not installed: %v", program, err)
+				}
 			}
 			refusesEdited(ctx, t, h, how)
 			if !c.root {
 				survivesInterruption(ctx, t, h)
-				needsBoth(ctx, t, h)
+				needsAll(ctx, t, h)
 				keepsJournal(ctx, t, h, how)
 			}
 
@@ -125,11 +127,11 @@ func survivesInterruption(ctx context.Context, t *testing.T, h *Host) {
 	}
 }
 
-// needsBoth installs from a checkout in which keeper-adopt is missing.
-func needsBoth(ctx context.Context, t *testing.T, h *Host) {
+// needsAll installs from a checkout in which keeper-adopt is missing.
+func needsAll(ctx context.Context, t *testing.T, h *Host) {
 	t.Helper()
 	out, err := h.UserOutput(ctx, "sh", "-c", "mv keeper/bin/keeper-adopt /tmp/kept-adopt; sh keeper/deploy/install.sh 2>&1; code=$?; mv /tmp/kept-adopt keeper/bin/keeper-adopt; exit $code")
-	if err == nil || !strings.Contains(out, "bin/keeper-adopt, which goes with keeper; build both with: make build") {
+	if err == nil || !strings.Contains(out, "bin/keeper-adopt, which goes with keeper; build all with: make build") {
 		t.Errorf("installed half of it: %s %v", out, err)
 	}
 }

@@ -3,6 +3,7 @@
 package paths
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,6 +26,8 @@ type Paths struct {
 	// SiteSettings are the settings of all accounts of this host, Settings the
 	// account's own: keeper.toml.
 	SiteSettings, Settings string
+	// SiteGuard is what root says of the command guard, for all accounts: guard.toml.
+	SiteGuard string
 	// Journal notes an adoption of containers that is not finished, and JournalLock
 	// is locked (flock(2)) by whoever is at it.
 	Journal, JournalLock string
@@ -44,19 +47,25 @@ const (
 // AlertsName is the directory in State of alerts that were not sent yet.
 const AlertsName = "alerts"
 
-// Helper is the name of the program that does what needs large libraries, and LibExec
-// where a package puts it.
+// Helper is the name of the program that does what needs large libraries, Guard of the
+// one that judges commands, and LibExec where a package puts them.
 const (
 	Helper  = "keeper-adopt"
+	Guard   = "keeper-guard"
 	LibExec = "/usr/libexec/keeper"
 )
 
 // Of returns the places of the account that runs this process.
 func Of(uid int) (Paths, error) {
-	home, err := os.UserHomeDir()
-	state, data, config := os.Getenv("XDG_STATE_HOME"), os.Getenv("XDG_DATA_HOME"), os.Getenv("XDG_CONFIG_HOME")
-	if err != nil && (!filepath.IsAbs(state) || !filepath.IsAbs(data) || !filepath.IsAbs(config)) {
-		return Paths{}, fmt.Errorf("cannot tell where keeper's state is: %w", err)
+	return In(uid, os.Getenv)
+}
+
+// In is Of, by another environment.
+func In(uid int, env func(string) string) (Paths, error) {
+	home := env("HOME")
+	state, data, config := env("XDG_STATE_HOME"), env("XDG_DATA_HOME"), env("XDG_CONFIG_HOME")
+	if home == "" && (!filepath.IsAbs(state) || !filepath.IsAbs(data) || !filepath.IsAbs(config)) {
+		return Paths{}, errors.New("cannot tell where keeper's state is: $HOME is not defined")
 	}
 	if !filepath.IsAbs(state) {
 		state = filepath.Join(home, ".local", "state")
@@ -67,7 +76,7 @@ func Of(uid int) (Paths, error) {
 	if !filepath.IsAbs(config) {
 		config = filepath.Join(home, ".config")
 	}
-	runtime := os.Getenv("XDG_RUNTIME_DIR")
+	runtime := env("XDG_RUNTIME_DIR")
 	if !filepath.IsAbs(runtime) {
 		runtime = fmt.Sprintf("/run/user/%d", uid)
 	}
@@ -79,6 +88,7 @@ func Of(uid int) (Paths, error) {
 		Storage:      filepath.Join(data, "containers", "storage"),
 		LingerDir:    "/var/lib/systemd/linger",
 		SiteSettings: "/etc/keeper/keeper.toml",
+		SiteGuard:    "/etc/keeper/guard.toml",
 		Settings:     filepath.Join(config, "keeper", "keeper.toml"),
 		Journal:      filepath.Join(state, "keeper", JournalName),
 		JournalLock:  filepath.Join(state, "keeper", LockName),

@@ -6,7 +6,7 @@ func TestOf(t *testing.T) {
 	of := func(state, data, config, runtime string) Paths {
 		return Paths{State: state, Journal: state + "/adoption.json", JournalLock: state + "/adoption.lock", Copies: state + "/quadlets",
 			Runtime: runtime, Socket: runtime + "/keeper/keeper.sock", Storage: data + "/containers/storage",
-			SiteSettings: "/etc/keeper/keeper.toml", Settings: config + "/keeper/keeper.toml",
+			SiteSettings: "/etc/keeper/keeper.toml", Settings: config + "/keeper/keeper.toml", SiteGuard: "/etc/keeper/guard.toml",
 			Marks: "/etc/keeper/stand-down", LingerDir: "/var/lib/systemd/linger",
 			Quadlets: [4]string{runtime + "/containers/systemd", config + "/containers/systemd", "/etc/containers/systemd/users", "/etc/containers/systemd/users/1000"}}
 	}

@@ -1,0 +1,390 @@
+package guard
+
+import (
+	"io"
+	"strconv"
+	"strings"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// maxFields bounds how many words one command may have.
+const maxFields = 2000
+
+// text is a variable with a value.
+func text(value string) expand.Variable {
+	if len(value) > maxValue {
+		value = holeWord
+	}
+	return expand.Variable{Set: true, Kind: expand.String, Str: value}
+}
+
+// list is an array.
+func list(values []string) expand.Variable {
+	total := 0
+	for _, v := range values {
+		total += len(v)
+	}
+	if total > maxValue || len(values) > maxFields {
+		values = []string{holeWord}
+	}
+	return expand.Variable{Set: true, Kind: expand.Indexed, List: values}
+}
+
+// positional is what "$@" is.
+func (s *shell) positional() []string {
+	if s.args == nil {
+		return []string{holeWord}
+	}
+	return s.args
+}
+
+// environ has the variables of a shell for the expansion. One that nobody set on the
+// line is not known, and no empty one: the shell that runs it has variables of its own.
+type environ struct{ s *shell }
+
+// Get returns a variable.
+func (e environ) Get(name string) expand.Variable {
+	s := e.s
+	if v, ok := s.vars[name]; ok {
+		return v
+	}
+	h := s.j.host
+	known := ""
+	switch name {
+	case "HOME":
+		known = h.Home
+		if s.place.kind == inContainer {
+			known = "/root"
+		}
+	case "USER", "LOGNAME":
+		known = h.User
+	case "UID", "EUID":
+		known = strconv.Itoa(h.UID)
+	case "XDG_RUNTIME_DIR":
+		known = h.Runtime
+	case "XDG_CONFIG_HOME":
+		known = h.Home + "/.config"
+	case "XDG_DATA_HOME":
+		known = h.Home + "/.local/share"
+	case "XDG_STATE_HOME":
+		known = h.Home + "/.local/state"
+	case "PWD":
+		known = s.dir
+	case "IFS":
+		return expand.Variable{Set: true, Kind: expand.String, Str: " \t\n"}
+	case "@", "*":
+		return list(s.positional())
+	case "#":
+		if s.args != nil {
+			known = strconv.Itoa(len(s.args))
+		}
+	case "HOME " + h.User:
+		known = h.Home
+	case "HOME root":
+		known = "/root"
+	default:
+		if user, ok := strings.CutPrefix(name, "HOME "); ok {
+			return text("/home/" + user)
+		}
+		if n, err := strconv.Atoi(name); err == nil && s.args != nil && n > 0 {
+			if n <= len(s.args) {
+				return text(s.args[n-1])
+			}
+			return expand.Variable{}
+		}
+	}
+	if known == "" {
+		known = holeWord
+	}
+	return text(known)
+}
+
+// Each goes through those that the line set.
+func (e environ) Each(yield func(string, expand.Variable) bool) {
+	for name, v := range e.s.vars {
+		if !yield(name, v) {
+			return
+		}
+	}
+}
+
+// Set is for ${x:=y}.
+func (e environ) Set(name string, v expand.Variable) error {
+	e.s.set(name, v)
+	return nil
+}
+
+func (s *shell) set(name string, v expand.Variable) {
+	if len(v.Str) > maxValue {
+		v = text(holeWord)
+	}
+	s.vars[name] = v
+	// What the shell runs before each prompt, and what it reads at its start.
+	switch {
+	case v.Kind != expand.String:
+	case name == "PROMPT_COMMAND":
+		s.child(name).judgeText(v.Str, input{})
+	case name == "BASH_ENV" || name == "ENV":
+		if text, ok := s.file(v.Str); ok {
+			s.script_(text, v.Str, nil, input{})
+		}
+	}
+}
+
+// config is how words are expanded: without looking at the disk.
+func (s *shell) config() *expand.Config {
+	return &expand.Config{
+		Env: environ{s},
+		CmdSubst: func(w io.Writer, x *syntax.CmdSubst) error {
+			s.j.spend()
+			_, err := io.WriteString(w, s.sub().stmts(x.Stmts, input{}))
+			return err
+		},
+		ProcSubst: func(x *syntax.ProcSubst) (string, error) {
+			s.j.spend()
+			return s.procSubst(x), nil
+		},
+	}
+}
+
+// procSubst runs <( ) and returns the path of a file that has what it prints. What is
+// written to >( ) is not known when it is looked at.
+func (s *shell) procSubst(x *syntax.ProcSubst) string {
+	path := "/dev/fd/" + strconv.Itoa(63+len(s.j.written))
+	if x.Op == syntax.CmdOut {
+		s.sub().stmts(x.Stmts, input{holeWord, true})
+		return path
+	}
+	s.j.written[path] = s.sub().stmts(x.Stmts, input{})
+	return path
+}
+
+// fields expands words as a command has them. What cannot be expanded is a mark.
+func (s *shell) fields(words []*syntax.Word) []string {
+	var out []string
+	for _, w := range words {
+		out = append(out, s.expandOne(w)...)
+		if len(out) > maxFields {
+			panic(failure("it has too many words"))
+		}
+	}
+	return out
+}
+
+func (s *shell) expandOne(w *syntax.Word) []string {
+	w = plainGlobs(w)
+	var out []string
+	for field, err := range expand.FieldsSeq(s.config(), w) {
+		if err != nil {
+			return []string{holeWord}
+		}
+		if len(field) > maxValue {
+			field = holeWord
+		}
+		if out = append(out, field); len(out) > maxFields {
+			panic(failure("it has too many words"))
+		}
+	}
+	return out
+}
+
+// plainGlobs makes an extended glob, !(x) or @(a|b), an asterisk: it stands for
+// whatever it may match.
+func plainGlobs(w *syntax.Word) *syntax.Word {
+	for i, part := range w.Parts {
+		if _, ok := part.(*syntax.ExtGlob); !ok {
+			continue
+		}
+		plain := *w
+		plain.Parts = append([]syntax.WordPart(nil), w.Parts...)
+		plain.Parts[i] = &syntax.Lit{Value: "*"}
+		return plainGlobs(&plain)
+	}
+	return w
+}
+
+// word expands what is one word however it comes out: a redirect's.
+func (s *shell) word(w *syntax.Word) string {
+	if w == nil {
+		return ""
+	}
+	fields := s.expandOne(w)
+	return strings.Join(fields, " ")
+}
+
+// literal expands without splitting: a here-document, the value of a variable.
+func (s *shell) literal(w *syntax.Word) string {
+	if w == nil {
+		return ""
+	}
+	value, err := expand.Literal(s.config(), plainGlobs(w))
+	if err != nil || len(value) > maxLine {
+		return holeWord
+	}
+	return value
+}
+
+// inside runs the substitutions that stand in an expression.
+func (s *shell) inside(n syntax.Node) {
+	syntax.Walk(n, func(n syntax.Node) bool {
+		switch x := n.(type) {
+		case *syntax.CmdSubst:
+			s.sub().stmts(x.Stmts, input{})
+			return false
+		case *syntax.ProcSubst:
+			s.procSubst(x)
+			return false
+		}
+		return true
+	})
+}
+
+// assign sets a variable.
+func (s *shell) assign(a *syntax.Assign) {
+	if a.Name == nil {
+		return
+	}
+	name := a.Name.Value
+	old := s.vars[name]
+	switch {
+	case a.Naked:
+	case a.Array != nil:
+		var values []string
+		keys := map[string]string{}
+		for _, e := range a.Array.Elems {
+			if e.Index != nil {
+				key := holeWord
+				if w, ok := e.Index.(*syntax.Word); ok {
+					key = s.literal(w)
+				}
+				keys[key] = s.literal(e.Value)
+				values = append(values, keys[key])
+				continue
+			}
+			if e.Value != nil {
+				values = append(values, s.expandOne(e.Value)...)
+			}
+		}
+		if old.Kind == expand.Associative && len(keys) > 0 {
+			s.vars[name] = expand.Variable{Set: true, Kind: expand.Associative, Map: keys}
+			return
+		}
+		if a.Append && old.Kind == expand.Indexed {
+			values = append(append([]string(nil), old.List...), values...)
+		}
+		s.vars[name] = list(values)
+	case a.Index != nil:
+		s.inside(a.Index)
+		value := s.literal(a.Value)
+		w, ok := a.Index.(*syntax.Word)
+		key := ""
+		if ok {
+			key = s.literal(w)
+		}
+		n, err := strconv.Atoi(key)
+		switch {
+		case old.Kind == expand.Associative && ok:
+			keys := map[string]string{key: value}
+			for k, v := range old.Map {
+				if k != key && len(keys) < most {
+					keys[k] = v
+				}
+			}
+			s.vars[name] = expand.Variable{Set: true, Kind: expand.Associative, Map: keys}
+		case err == nil && n >= 0 && n < most && (old.Kind == expand.Indexed || !old.Set):
+			values := append([]string(nil), old.List...)
+			for len(values) <= n {
+				values = append(values, "")
+			}
+			values[n] = value
+			s.vars[name] = list(values)
+		default:
+			s.vars[name] = list([]string{holeWord})
+		}
+	default:
+		value := s.literal(a.Value)
+		if a.Append && old.Kind == expand.String {
+			value = old.Str + value
+		}
+		s.set(name, text(value))
+	}
+}
+
+// declare is declare, local, export, readonly and typeset.
+func (s *shell) declare(x *syntax.DeclClause) {
+	kind := expand.Unknown
+	for _, a := range x.Args {
+		if a.Name == nil {
+			switch opts := s.word(a.Value); {
+			case strings.HasPrefix(opts, "-") && strings.Contains(opts, "A"):
+				kind = expand.Associative
+			case strings.HasPrefix(opts, "-") && strings.Contains(opts, "n"):
+				kind = expand.NameRef
+			}
+			continue
+		}
+		if kind == expand.Associative {
+			s.vars[a.Name.Value] = expand.Variable{Set: true, Kind: kind, Map: map[string]string{}}
+		}
+		s.assign(a)
+		if v := s.vars[a.Name.Value]; kind == expand.NameRef && v.Kind == expand.String && syntax.ValidName(v.Str) {
+			v.Kind = kind
+			s.vars[a.Name.Value] = v
+		}
+	}
+}
+
+// readFile is what a program gets of a file on its standard input.
+func (s *shell) readFile(path string) input {
+	text, ok := s.file(path)
+	if !ok {
+		text = holeWord
+	}
+	return input{text, true}
+}
+
+// file returns the text of a file, as far as it can be known: of one that the line
+// wrote itself, and else of one on this host.
+func (s *shell) file(path string) (string, bool) {
+	switch path {
+	case "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "-":
+		if s.stdin != nil {
+			return s.stdin.text, true
+		}
+		return "", false
+	case "/dev/null":
+		return "", true
+	}
+	full := s.absolute(path)
+	if text, ok := s.j.written[full]; ok {
+		return text, true
+	}
+	if s.place.kind != here || open(full) || !strings.HasPrefix(full, "/") {
+		return "", false
+	}
+	return s.j.file(full)
+}
+
+// writeFile notes what the line itself put in a file.
+func (s *shell) writeFile(path, text string, more bool) {
+	full := s.absolute(path)
+	if open(full) || len(s.j.written) > most || strings.HasPrefix(full, "/dev/") {
+		return
+	}
+	if more {
+		text = s.j.written[full] + text
+	}
+	if len(text) <= maxLine {
+		s.j.written[full] = text
+	}
+}
+
+// absolute is a path from the root, or as it is where the directory is not known.
+func (s *shell) absolute(path string) string {
+	if strings.HasPrefix(path, "/") || s.dir == "" {
+		return clean(path)
+	}
+	return clean(s.dir + "/" + path)
+}
