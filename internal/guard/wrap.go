@@ -190,7 +190,11 @@ func (s *shell) wrapped(c *call, in input) (out string, done bool) {
 		return "", false
 	case "mc", "mcli":
 		if o := parseOptions(c.args, "exec", false); o.word(0) == "find" && o.has("exec") {
-			s.child("mc find").judgeText(o.value("exec"), input{})
+			text := o.value("exec")
+			s.child("mc find").judgeText(text, input{})
+			if strings.Contains(text, " rm ") || strings.Contains(text, " rb ") {
+				s.j.find(c, "data.bucket", yes, "every object that it finds")
+			}
 		}
 		return "", false
 	case "capsh":
