@@ -26,6 +26,8 @@ type judge struct {
 	findings []Finding
 	steps    []Step
 	fuel     int
+	// codeSpent is how much code of interpreters was read for this line.
+	codeSpent int
 	// written are the files that the line itself wrote, or that stand for what a program
 	// prints: <(...).
 	written map[string]string
