@@ -23,7 +23,7 @@ func (j *judge) sqlText(c *call, text string) {
 		}
 	}
 	s.found = kept
-	j.sqlFound(c, s)
+	j.sqlFound(c, s, "")
 }
 
 // printed returns what a one-line program prints, with marks for what cannot be known
