@@ -1,6 +1,9 @@
 package guard
 
-import "strings"
+import (
+	"path"
+	"strings"
+)
 
 // code judges the programs that a call hands to an interpreter: python -c, perl -e, awk,
 // and what else runs text as commands.

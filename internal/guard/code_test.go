@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"path"
 	"strings"
 	"testing"
 )
@@ -55,7 +56,12 @@ var codeHost = Host{
 // recorded is all that the code of a call would have judged.
 func recorded(c *call) []string {
 	r, spent := &recorder{}, 0
-	(&codeWork{do: r, host: &codeHost, spent: &spent}).call(c)
+	(&codeWork{do: r, host: &codeHost, spent: &spent, read: func(c *call, name string) (string, bool) {
+		if !path.IsAbs(name) {
+			name = path.Join(c.dir, name)
+		}
+		return codeHost.Read(name)
+	}}).call(c)
 	return r.lines
 }
 

@@ -278,11 +278,11 @@ func (s *shell) document(r *syntax.Redirect) string {
 		}
 	}
 	if r.Op == syntax.DashHdoc {
-		text = strings.ReplaceAll("\n"+text, "\n\t", "\n")
-		for strings.Contains(text, "\n\t") {
-			text = strings.ReplaceAll(text, "\n\t", "\n")
+		var b strings.Builder
+		for line := range strings.Lines(text) {
+			b.WriteString(strings.TrimLeft(line, "\t"))
 		}
-		text = text[1:]
+		text = b.String()
 	}
 	return text
 }
