@@ -48,7 +48,7 @@ func (j *judge) sqlText(c *call, text string) {
 		}
 	}
 	s.found = kept
-	j.sqlFound(c, s)
+	j.sqlFound(c, s, "")
 }
 
 // codeWork is what reading the code of one call needs.
