@@ -17,6 +17,12 @@ func (r *recorder) nestedArgs(c *call, argv []string, _ string) {
 	r.lines = append(r.lines, inPlace(c)+"run "+shown(strings.Join(argv, " ")))
 }
 
+func (r *recorder) guessed(c *call, text, via string) { r.nested(c, text, via) }
+
+func (r *recorder) textOf(c *call, name string) (string, bool) {
+	return codeHost.Read(path.Join(c.dir, name))
+}
+
 func (r *recorder) sqlText(_ *call, text string) { r.lines = append(r.lines, "sql "+shown(text)) }
 
 func (r *recorder) find(_ *call, id string, sure match, _ string) {
@@ -56,12 +62,7 @@ var codeHost = Host{
 // recorded is all that the code of a call would have judged.
 func recorded(c *call) []string {
 	r, spent := &recorder{}, 0
-	(&codeWork{do: r, host: &codeHost, spent: &spent, read: func(c *call, name string) (string, bool) {
-		if !path.IsAbs(name) {
-			name = path.Join(c.dir, name)
-		}
-		return codeHost.Read(name)
-	}}).call(c)
+	(&codeWork{do: r, host: &codeHost, spent: &spent}).call(c)
 	return r.lines
 }
 
