@@ -88,6 +88,7 @@ func TestGuardMistakes(t *testing.T) {
 		`allow = ["/usr/bin/podman stop web"]`:         `must begin with the bare name of the program`,
 		`allow = ["A=1 podman stop web"]`:              `must begin with the bare name of the program`,
 		`allow = ["podman ** web"]`:                    `has ** before its end`,
+		`allow = ["podman stop [web"]`:                 `has a [ that is not closed`,
 		`deny = [{reason = "x"}]`:                      `guard.deny: {…} has no command`,
 		`deny = [{command = "a", resaon = "x"}]`:       `has resaon, and there is no such key; did you mean reason?`,
 		`deny = [{command = "a", name = "A b"}]`:       `has a name with other letters`,
