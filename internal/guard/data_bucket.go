@@ -73,6 +73,9 @@ func (j *judge) mc(c *call) {
 	case verb == "undo":
 		j.find(c, "data.bucket", maybe, "undo")
 	case verb == "find" && o.has("exec"):
+		if w := strings.Fields(o.value("exec")); len(w) > 1 && (base(w[0]) == c.name || base(w[0]) == "mc") && hasAny(w[1:], "rm", "rb") {
+			j.find(c, "data.bucket", yes, "every object that it finds")
+		}
 		j.nested(c, strings.ReplaceAll(o.value("exec"), "{}", holeWord), "mc find")
 	case verb == "ilm":
 		// An age after which objects go is a removal by the tree, only later.

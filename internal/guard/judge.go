@@ -26,6 +26,8 @@ type judge struct {
 	findings []Finding
 	steps    []Step
 	fuel     int
+	// codeSpent is how much code of interpreters was read for this line.
+	codeSpent int
 	// written are the files that the line itself wrote, or that stand for what a program
 	// prints: <(...).
 	written map[string]string
@@ -38,6 +40,8 @@ type judge struct {
 	// was asked of Resolve.
 	places   []Place
 	resolved map[string]string
+	// gitAliases are those that the line itself made.
+	gitAliases map[string]string
 }
 
 // failure ends the judging of a line, from however deep: it cannot be gone through.
@@ -48,7 +52,7 @@ var errUnreadable = errors.New("it cannot be read as a shell line")
 
 // Judge says what is to become of a command line, as a shell would run it.
 func Judge(line string, h Host, p Policy) Verdict {
-	if p.mode() == Off {
+	if p.Mode() == Off {
 		return Verdict{}
 	}
 	j := newJudge(h, p)

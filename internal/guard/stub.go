@@ -1,3 +1,0 @@
-package guard
-
-func (j *judge) code(c *call) {}
