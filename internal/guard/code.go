@@ -1,14 +1,11 @@
 package guard
 
-import (
-	"path"
-	"strings"
-)
+import "strings"
 
 // code judges the programs that a call hands to an interpreter: python -c, perl -e, awk,
 // and what else runs text as commands.
 func (j *judge) code(c *call) {
-	w := codeWork{do: j, host: &j.host, spent: &j.codeSpent}
+	w := codeWork{do: j, host: &j.host, spent: &j.codeSpent, read: func(c *call, name string) (string, bool) { return j.shellOf(c).file(name) }}
 	w.call(c)
 }
 
@@ -23,7 +20,7 @@ func (j *judge) sqlText(c *call, text string) {
 		}
 	}
 	s.found = kept
-	j.sqlFound(c, s)
+	j.sqlFound(c, s, "")
 }
 
 // printed returns what a one-line program prints, with marks for what cannot be known
@@ -49,6 +46,8 @@ type codeWork struct {
 	host  *Host
 	spent *int
 	said  string
+	// read is the text of a file; nil is never.
+	read func(c *call, name string) (string, bool)
 }
 
 // call finds the code of a call, and has it read.
@@ -213,16 +212,10 @@ func (w *codeWork) file(c *call, lang codeLang, name string, args []string) {
 
 // text is what stands in a file.
 func (w *codeWork) text(c *call, name string) (string, bool) {
-	if w.host.Read == nil || c.place.kind != here || name == "" || open(name) {
+	if w.read == nil || c.place.kind != here || name == "" || open(name) {
 		return "", false
 	}
-	if !strings.HasPrefix(name, "/") {
-		if c.dir == "" || open(c.dir) {
-			return "", false
-		}
-		name = path.Join(c.dir, name)
-	}
-	text, ok := w.host.Read(name)
+	text, ok := w.read(c, name)
 	if len(text) > maxCode {
 		text = text[:maxCode]
 	}
