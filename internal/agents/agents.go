@@ -80,6 +80,9 @@ func Of(name string) (Agent, bool) {
 // Program is the base name of the program that a hook runs.
 const Program = "keeper-guard"
 
+// TestSession is what Sample calls the session, so that a test is known for one.
+const TestSession = "keeper-guard-test"
+
 // Command is the command line of the hook, for the settings. Agents give it to a
 // shell.
 func (a Agent) Command(program string) (string, error) {

@@ -94,7 +94,7 @@ func claude() Agent {
 			}, nil
 		},
 		send: func(line, dir string) any {
-			return toolInput{Session: "keeper-guard-test", Dir: dir, Mode: "default", Event: "PreToolUse", Tool: "Bash", Input: commandInput{line}}
+			return toolInput{Session: TestSession, Dir: dir, Mode: "default", Event: "PreToolUse", Tool: "Bash", Input: commandInput{line}}
 		},
 		loose: func(_ string, text []byte) []string {
 			root, err := scan(text, false)

@@ -53,7 +53,7 @@ func codex() Agent {
 			}, nil
 		},
 		send: func(line, dir string) any {
-			return toolInput{Session: "keeper-guard-test", Dir: dir, Mode: "default", Event: "PreToolUse", Tool: "Bash", Input: commandInput{line}}
+			return toolInput{Session: TestSession, Dir: dir, Mode: "default", Event: "PreToolUse", Tool: "Bash", Input: commandInput{line}}
 		},
 		loose: func(file string, text []byte) []string {
 			if filepath.Ext(file) != ".toml" {

@@ -69,7 +69,7 @@ func copilot() Agent {
 		},
 		send: func(line, dir string) any {
 			args, _ := encode(commandInput{line}, "", "") // a string: it can be encoded
-			return copilotInput{Session: "keeper-guard-test", Dir: dir, Tool: "bash", Args: string(args)}
+			return copilotInput{Session: TestSession, Dir: dir, Tool: "bash", Args: string(args)}
 		},
 		loose: func(_ string, text []byte) []string {
 			root, err := scan(text, true)

@@ -55,7 +55,7 @@ func gemini() Agent {
 			}, nil
 		},
 		send: func(line, dir string) any {
-			return toolInput{Session: "keeper-guard-test", Dir: dir, Event: "BeforeTool", Tool: "run_shell_command", Input: commandInput{line}}
+			return toolInput{Session: TestSession, Dir: dir, Event: "BeforeTool", Tool: "run_shell_command", Input: commandInput{line}}
 		},
 		loose: func(_ string, text []byte) []string {
 			root, err := scan(text, true)

@@ -35,6 +35,7 @@ func Examine(ctx context.Context) (core.Health, error) {
 	wait.Go(func() { h.ContainersErr = text(examineContainers(openView(uid, p), &h)) })
 	settings := readSettings(p)
 	h.Settings, h.SettingsErrs, h.Adoption = settings.Settings, settings.Errs, files{p}.Adoption()
+	wait.Go(func() { h.Guard = ExamineGuard(ctx) })
 	wait.Go(func() { examineDrift(ctx, p, settings.Settings, &h) })
 	// A record that cannot be read counts for nothing, as it does in a rearm.
 	rearms, _ := history.Store{Dir: p.State}.Rearms()

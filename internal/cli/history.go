@@ -28,7 +28,7 @@ func historyCommand(to term.IO) *cobra.Command {
 		Short: "List incidents and drills, or all that happened",
 		Long: `history lists the incidents and drills, the newest first, from the disk and without
 the daemon. With --all it prints every line that keeper noted, in the order of time:
-sessions, signals, units, probes, decisions, alerts.
+sessions, signals, units, probes, decisions, alerts, verdicts of the command guard.
 
 Exit codes: 0, or 1 if the history cannot be read. Damage is told on standard error.`,
 		Example: "  keeper history\n  keeper history --all --since 2h\n  keeper history --since 2026-01-05 --json",

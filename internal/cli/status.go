@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keeper/internal/app"
 	"keeper/internal/control"
 	"keeper/internal/core"
 	"keeper/internal/history"
@@ -43,6 +44,7 @@ does not answer.`,
 		if err != nil && !errors.Is(err, control.ErrUnreachable) {
 			return err
 		}
+		st.Guard = app.ExamineGuard(c.Context())
 		if perr := printStatus(io.Out, st, *asJSON, err); perr != nil {
 			return perr
 		}
@@ -186,6 +188,9 @@ func (r renderer) status(b *strings.Builder, st control.Status) {
 	if !st.Stale {
 		fmt.Fprintf(b, "root    %s\n", rootsPart(st.Root))
 		fmt.Fprintf(b, "daemon  %s, pid %d%s\n", st.Daemon.Release, st.Daemon.PID, r.since(st.Daemon.Since))
+	}
+	if st.Guard != nil {
+		fmt.Fprintf(b, "guard   %s\n", r.guard(*st.Guard))
 	}
 	r.services(b, st)
 	r.unkept(b, st.Unkept)

@@ -59,6 +59,10 @@ type Status struct {
 	Drift       []core.Drift `json:"drift,omitempty"`
 	DriftErrors []string     `json:"drift_errors,omitempty"`
 
+	// Guard is how the command guard stands. The command asks for it, not the daemon,
+	// which has nothing to do with it.
+	Guard *core.Guard `json:"guard,omitempty"`
+
 	// Incidents are those that are open, the newest first.
 	Incidents []Incident `json:"incidents,omitempty"`
 	// Drill is the one that is under way, or was the last one.

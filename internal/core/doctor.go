@@ -80,6 +80,8 @@ type Health struct {
 	Drift     []Drift
 	DriftErrs []string
 	HelperErr string
+	// Guard is how the command guard stands; nil where that is not known.
+	Guard *Guard
 	// InSession are container processes whose cgroup is a login session's.
 	InSession []SessionProcess
 }
@@ -114,6 +116,7 @@ func Diagnose(h Health) []Finding {
 	d.shutdown(h)
 	d.files(h)
 	d.adoption(h)
+	d.guard(h)
 	return d
 }
 

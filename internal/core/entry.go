@@ -42,4 +42,21 @@ type Entry struct {
 	Command  *Command  `json:"command,omitempty"`
 	Incident *Incident `json:"incident,omitempty"`
 	Drill    *Drill    `json:"drill,omitempty"`
+	// Guard is what the command guard said of a command.
+	Guard *Judged `json:"guard,omitempty"`
+}
+
+// Judged is a verdict of the command guard, or what became of a pass.
+type Judged struct {
+	// Decision is deny, ask or allow; or granted, used or refused of a pass.
+	Decision string `json:"decision"`
+	// Watched is what it would have been, were the guard not to watch only.
+	Watched string `json:"watched,omitempty"`
+	// Rule is the id of the rule that decided it.
+	Rule string `json:"rule,omitempty"`
+	// Line is the command line, without its secrets, Agent who wanted to run it, and
+	// Dir where.
+	Line  string `json:"line"`
+	Agent string `json:"agent,omitempty"`
+	Dir   string `json:"dir,omitempty"`
 }

@@ -53,9 +53,9 @@ func gdbusMessage(args []string) (message, bool) {
 func dbusSendMessage(args []string) (message, bool) {
 	o := parseOptions(args, "", false)
 	iface, method, _ := cutLast(o.word(1), ".")
-	// Without --type it is a signal, which nobody obeys. --type=method_call and
-	// --print-reply make it a call.
-	call := o.has("print-reply") || isAny(o.value("type"), "method_call") != no
+	// A signal is obeyed by nobody. It is one without --type as well, but who leaves
+	// that out meant a call, and makes it one the next time.
+	call := o.has("print-reply") || o.value("type") != "signal"
 	rest := o.rest(2)
 	values := make([]string, len(rest))
 	for i, a := range rest { // string:postgres.service, array:string:a,b
@@ -121,7 +121,7 @@ func takesLinger(args []string) match {
 	if len(args) < 2 {
 		return yes
 	}
-	switch truth(args[1]) {
+	switch boolText(args[1]) {
 	case yes:
 		return no
 	case maybe:

@@ -203,8 +203,10 @@ func parseOptions(args []string, takes string, stop bool) options {
 			}
 			set(name, value)
 		case len(arg) > 1 && arg[0] == '-' && !strings.HasPrefix(arg[1:], holeWord) && !strings.HasPrefix(arg[1:], taintWord):
-			for j, r := range arg[1:] {
-				name, rest := string(r), arg[1+j+utf8.RuneLen(r):]
+			for at := 1; at < len(arg); {
+				_, size := utf8.DecodeRuneInString(arg[at:]) // 1 for what is no UTF-8
+				name, rest := arg[at:at+size], arg[at+size:]
+				at += size
 				if !valued[name] {
 					set(name, "")
 					continue

@@ -48,7 +48,7 @@ func testCall(line string) *call {
 }
 
 func judged(h Host, c *call) []Finding {
-	j := &judge{host: h}
+	j := newJudge(h, Policy{})
 	j.sessions(c)
 	j.stack(c)
 	j.keeperRules(c)

@@ -27,7 +27,7 @@ func (j *judge) data(c *call) {
 	case "aws", "awslocal":
 		j.aws(c)
 	case "s3cmd", "s5cmd", "rclone", "gsutil", "restic", "borg":
-		j.objects(c)
+		j.objectStores(c)
 	case "manage.py", "django-admin", "django-admin.py":
 		j.django(c, c.args)
 	default:
@@ -40,14 +40,15 @@ func (j *judge) data(c *call) {
 }
 
 // findAll notes what a text runs into, each rule once: a maybe adds nothing to a yes.
-func (j *judge) findAll(c *call, found []sqlFinding) {
+// None is surer than most.
+func (j *judge) findAll(c *call, found []sqlFinding, most match) {
 	for i, f := range found {
 		again := false
 		for k, other := range found {
 			again = again || other.rule == f.rule && (other.sure > f.sure || other.sure == f.sure && k < i)
 		}
 		if !again {
-			j.find(c, f.rule, f.sure, f.detail)
+			j.find(c, f.rule, min(f.sure, most), f.detail)
 		}
 	}
 }

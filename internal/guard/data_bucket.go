@@ -73,6 +73,9 @@ func (j *judge) mc(c *call) {
 	case verb == "undo":
 		j.find(c, "data.bucket", maybe, "undo")
 	case verb == "find" && o.has("exec"):
+		if w := strings.Fields(o.value("exec")); len(w) > 1 && (base(w[0]) == c.name || base(w[0]) == "mc") && hasAny(w[1:], "rm", "rb") {
+			j.find(c, "data.bucket", yes, "every object that it finds")
+		}
 		j.nested(c, strings.ReplaceAll(o.value("exec"), "{}", holeWord), "mc find")
 	case verb == "ilm":
 		// An age after which objects go is a removal by the tree, only later.
@@ -143,7 +146,7 @@ func (j *judge) aws(c *call) {
 }
 
 // objects are the other clients of object stores, and of backups.
-func (j *judge) objects(c *call) {
+func (j *judge) objectStores(c *call) {
 	o := parseOptions(c.args, "c config access_key secret_key host host-bucket endpoint-url profile credentials-file log numworkers"+
 		" remote-path exclude include filter filter-from exclude-from include-from transfers checkers bwlimit backup-dir max-age min-age max-delete r repo", false)
 	if c.name == "s3cmd" || c.name == "gsutil" || c.name == "borg" {

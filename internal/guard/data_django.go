@@ -47,7 +47,7 @@ func (j *judge) django(c *call, args []string) {
 		return
 	}
 	j.find(c, "guard.unknown", djangoUnknown(verb), "what manage.py is to do is not known")
-	j.findAll(c, djangoVerb(args))
+	j.findAll(c, djangoVerb(args), yes)
 }
 
 func djangoUnknown(verb string) match {
@@ -130,7 +130,7 @@ func (j *judge) djangoShell(c *call, args []string) {
 			found = append(found, f)
 		}
 	}
-	j.findAll(c, found)
+	j.findAll(c, found, yes)
 }
 
 // djangoCode says what a program does through Django's models: rows that go by the
@@ -163,15 +163,14 @@ func djangoCode(code string) []sqlFinding {
 				break
 			}
 			rest = after
-			end := strings.IndexByte(after, '\n')
-			if end < 0 {
-				end = len(after)
-			}
-			args := pyStrings(after[:end])
+			call, _, _ := strings.Cut(after[:min(len(after), 500)], "\n")
+			args := pyStrings(call)
 			if len(args) > 1 && strings.HasPrefix(fn, "execute") {
 				args = args[1:]
 			}
-			found = append(found, djangoVerb(args)...)
+			if found = append(found, djangoVerb(args)...); len(found) > 50 {
+				return found
+			}
 		}
 	}
 	if strings.Contains(code, "execute") || strings.Contains(code, ".raw(") {

@@ -68,8 +68,9 @@ type sqlLexer struct {
 	vars map[string]string
 	// delimiter ends statements in mysql, which lets it be changed.
 	delimiter string
-	// rows says that the data of a COPY follows at the next line.
-	rows bool
+	// rows says that the data of a COPY follows at the next line, endless that no row
+	// ends it: it is looked for once.
+	rows, endless bool
 	// ahead are tokens of variables that were put in, and spliced is how much that was:
 	// no more than is sane.
 	ahead   []sqlToken
@@ -153,8 +154,13 @@ func (l *sqlLexer) skipRows() {
 		l.at += 2
 		return
 	}
+	if l.endless {
+		return
+	}
 	if n := strings.Index(rest, "\n\\."); n >= 0 {
 		l.at += n + 3
+	} else {
+		l.endless = true
 	}
 }
 
@@ -324,7 +330,7 @@ func (l *sqlLexer) escape(out *strings.Builder) {
 	}
 	if n > 0 {
 		code, _ := strconv.ParseUint(l.text[l.at:l.at+n], base, 32)
-		out.WriteRune(rune(code)) //nolint:gosec // what is no rune becomes U+FFFD
+		out.WriteRune(rune(code)) // what is no rune becomes U+FFFD
 		l.at += n
 	}
 }

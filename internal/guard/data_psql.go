@@ -93,10 +93,10 @@ func (s *sqlText) include(name string) {
 	s.rows = rows
 }
 
-// dataFile reads a file as the program of a call would: of this host, or what is
-// mounted from it.
+// dataFile reads a file as the program of a call would: what the line itself wrote, one
+// of this host, or what is mounted from it.
 func (j *judge) dataFile(c *call, name string) (string, bool) {
-	if open(name) || name == "" || j.host.Read == nil {
+	if open(name) || name == "" {
 		return "", false
 	}
 	if !path.IsAbs(name) {
@@ -106,37 +106,48 @@ func (j *judge) dataFile(c *call, name string) (string, bool) {
 		name = path.Join(c.dir, name)
 	}
 	name = path.Clean(name)
+	if text, ok := j.written[name]; ok {
+		return text, true
+	}
 	switch c.place.kind {
 	case here:
-		return j.host.Read(name)
+		return j.file(name)
 	case inContainer:
 		for _, m := range c.place.mounts {
 			if rest, ok := strings.CutPrefix(name, strings.TrimSuffix(m.Inside, "/")); ok && path.IsAbs(m.Source) && (rest == "" || rest[0] == '/') {
-				return j.host.Read(path.Join(m.Source, rest))
+				return j.file(path.Join(m.Source, rest))
 			}
 		}
 	}
 	return "", false
 }
 
-// elsewhere says that a program speaks to its own container, which is none of the
-// stack's: podman exec of one that somebody made to try things. With podman run it is
-// not known whose network it has.
-func (j *judge) elsewhere(c *call, host string) bool {
-	if c.place.kind != inContainer || c.place.kept || c.place.name == "" || open(c.place.name) || len(j.host.Containers) == 0 {
-		return false
+// reach says how sure it is that a program speaks to a server of the stack. In podman
+// exec of a container that somebody made to try things, it speaks to that container
+// itself, unless its settings say otherwise: a person knows. With podman run it is not
+// known whose network it has, and the name of a service of a Compose file is not that of
+// its container.
+func (j *judge) reach(c *call, host string) match {
+	name := c.place.name
+	switch {
+	case c.script: // nobody is asked about what is not sure in a script
+		return yes
+	case c.place.kind != inContainer, c.place.kept, name == "", open(name), len(j.host.Containers) == 0:
+		return yes
+	case strings.Trim(name, "0123456789abcdef") == "" && strings.ContainsAny(name, "0123456789"):
+		return yes // it may be an id, and whose is not known
 	}
 	switch {
 	case host == "", host == "localhost", host == "127.0.0.1", host == "::1", strings.HasPrefix(host, "/"):
 	default:
-		return false
+		return yes
 	}
 	for _, t := range c.through {
-		if strings.Contains(" "+t+" ", " exec ") {
-			return true
+		if t == "podman exec "+name || t == "docker exec "+name {
+			return maybe
 		}
 	}
-	return false
+	return yes
 }
 
 // longOptions writes long options as their short ones. getopt_long(3) takes any
@@ -170,9 +181,9 @@ func longOptions(args []string, spec string) []string {
 	return out
 }
 
-// sqlFound makes findings of what a text would do.
-func (j *judge) sqlFound(c *call, s *sqlText) {
-	j.findAll(c, s.found)
+// sqlFound makes findings of what a text would do, to a server that is reached by host.
+func (j *judge) sqlFound(c *call, s *sqlText, host string) {
+	j.findAll(c, s.found, j.reach(c, host))
 	for _, text := range s.shells {
 		j.nested(c, text, c.name)
 	}
@@ -195,7 +206,7 @@ func (j *judge) psql(c *call) {
 		" hos:host:h po:port:p use:username:U ve:version:V hel:help:? lo:log-file:L pse:pset:P"+
 		" field-separator:field-separator:F record-separator:record-separator:R t:table-attr:T")
 	o := parseOptions(args, "c d f L o F P R T h p U v", false)
-	if o.has("l", "V", "?") || j.elsewhere(c, o.value("h")) {
+	if o.has("l", "V", "?") {
 		return
 	}
 	s := newSQL(psqlSQL)
@@ -222,7 +233,7 @@ func (j *judge) psql(c *call) {
 	if !o.has("c", "f") {
 		j.sqlInput(c, s)
 	}
-	j.sqlFound(c, s)
+	j.sqlFound(c, s, o.value("h"))
 }
 
 // pgTool are the programs around PostgreSQL. Those that only read, or only make
@@ -236,12 +247,14 @@ func (j *judge) pgTool(c *call) {
 	verb := o.word(0)
 	switch c.name {
 	case "dropdb", "dropuser", "pg_dropcluster":
-		if !j.elsewhere(c, o.value("h", "host")) {
-			j.find(c, "data.drop", yes, "")
-		}
+		j.find(c, "data.drop", j.reach(c, o.value("h")), "")
 	case "pg_restore":
-		if o.has("c") && o.has("d") && !o.has("l") && !j.elsewhere(c, o.value("h", "host")) {
-			j.find(c, "data.import", yes, "it drops what is there before it restores")
+		if o.has("d") && !o.has("l") {
+			detail := ""
+			if o.has("c") {
+				detail = "it drops what is there before it restores"
+			}
+			j.find(c, "data.import", j.reach(c, o.value("h")), detail)
 		}
 	case "pg_resetwal", "pg_resetxlog":
 		o = parseOptions(args, "D l m o O x c e", false)
@@ -301,7 +314,7 @@ func (j *judge) mysql(c *call) {
 	}
 	args = longOptions(args, "ex:execute:e hos:host:h hel:help:? vers:version:V")
 	o := parseOptions(args, "e u h P S D user port socket database defaults-file defaults-extra-file init-command", false)
-	if o.has("V", "?") || j.elsewhere(c, o.value("h")) {
+	if o.has("V", "?") {
 		return
 	}
 	s := newSQL(mysqlSQL)
@@ -312,7 +325,7 @@ func (j *judge) mysql(c *call) {
 	if !o.has("e") {
 		j.sqlInput(c, s)
 	}
-	j.sqlFound(c, s)
+	j.sqlFound(c, s, o.value("h"))
 }
 
 func (j *judge) mysqladmin(c *call) {
@@ -371,7 +384,7 @@ func (j *judge) sqlite(c *call) {
 	if len(words) == 0 || words[0] == ":memory:" || words[0] == "" || strings.HasPrefix(words[0], "/tmp/") {
 		s.found = nil // its own, or nobody's
 	}
-	j.sqlFound(c, s)
+	j.sqlFound(c, s, "")
 }
 
 // sqliteText runs a text whose lines may be dot commands.

@@ -51,9 +51,6 @@ options:
 			}
 		}
 	}
-	if j.elsewhere(c, host) {
-		return
-	}
 	words := append([]string{}, c.args[min(i, len(c.args)):]...)
 	switch {
 	case eval != "":
@@ -65,7 +62,7 @@ options:
 	case pipe || len(words) == 0 && !last && tag == "":
 		switch {
 		case !c.fed:
-		case onlyMarks(c.stdin):
+		case onlyMarks(c.stdin) && pipe:
 			r.find("data.import", maybe, "what is fed to it is not known")
 		default:
 			r.lines(c.stdin)
@@ -81,7 +78,7 @@ options:
 		}
 		r.command(words, 0)
 	}
-	j.findAll(c, r.found)
+	j.findAll(c, r.found, j.reach(c, host))
 }
 
 // redisCluster are the commands of redis-cli for a whole cluster.
@@ -93,7 +90,7 @@ func (j *judge) redisCluster(c *call, words []string) {
 	case "call":
 		var r redisText
 		r.command(words[min(2, len(words)):], 0)
-		j.findAll(c, r.found)
+		j.findAll(c, r.found, yes)
 	case "del-node", "fix", "reshard", "rebalance", "import":
 		j.find(c, "data.redis", maybe, "--cluster "+words[0])
 	}
@@ -142,10 +139,7 @@ func (j *judge) redisRaw(c *call) {
 	if c.fed && onlyMarks(c.stdin) && r.port(c.args) {
 		r.find("data.redis", maybe, "what is sent is not known")
 	}
-	if j.elsewhere(c, "") {
-		return
-	}
-	j.findAll(c, r.found)
+	j.findAll(c, r.found, j.reach(c, ""))
 }
 
 // port says that one of the words is about Redis' port.

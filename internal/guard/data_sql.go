@@ -53,7 +53,7 @@ func newSQL(of dialect) *sqlText {
 // sqlFiles the files that are read.
 const (
 	sqlDepth = 5
-	sqlFiles = 100
+	sqlFiles = 20
 )
 
 func (s *sqlText) find(rule string, sure match, detail string) {
@@ -232,10 +232,10 @@ func (s *sqlText) statement(t []sqlToken) {
 func (s *sqlText) changes(t []sqlToken) {
 	seen := 0
 	for i := range t {
-		if i > 0 && !t[i-1].op("(") && !(t[i-1].op(")") && t[0].is("with")) {
+		if !t[i].is("delete", "update") {
 			continue
 		}
-		if !t[i].is("delete", "update") {
+		if begins := i == 0 || t[i-1].op("(") || t[i-1].op(")") && t[0].is("with"); !begins {
 			continue
 		}
 		if seen++; seen > 200 { // each is read to its end

@@ -73,7 +73,7 @@ func dataHost() Host {
 
 // dataSays is what the rules of data say of a call.
 func dataSays(c *call) (string, *judge) {
-	j := &judge{host: dataHost()}
+	j := newJudge(dataHost(), Policy{})
 	j.data(c)
 	var ids []string
 	for _, f := range j.findings {
@@ -317,7 +317,8 @@ func TestDataServer(t *testing.T) {
 		{line: `pg_restore -cC --dbname=app dump`, want: "data.import"},
 		{line: `pg_restore --cle --db app dump`, want: "data.import"},
 		{line: `pg_restore -c -f out.sql dump`, want: ""},
-		{line: `pg_restore -d scratch dump`, want: ""},
+		{line: `pg_restore -d ledger dump`, want: "data.import"},
+		{line: `pg_restore dump`, want: ""},
 		{line: `pg_restore -l dump`, want: ""},
 		{line: `pg_resetwal -f /var/lib/postgresql/data`, want: "data.server"},
 		{line: `pg_resetwal -n /var/lib/postgresql/data`, want: ""},
@@ -427,216 +428,6 @@ func TestDataOtherDatabases(t *testing.T) {
 	})
 }
 
-func TestDataRedis(t *testing.T) {
-	testData(t, []dataRow{
-		{line: `redis-cli FLUSHALL`, want: "data.redis"},
-		{line: `redis-cli flushall async`, want: "data.redis"},
-		{line: `valkey-cli FlushDB`, want: "data.redis"},
-		{line: `redis-cli -h redis -p 6379 -a secret -n 3 flushdb`, want: "data.redis"},
-		{line: `redis-cli --no-auth-warning -u redis://x:6379 shutdown nosave`, want: "data.redis"},
-		{line: `redis-cli shutdown abort`, want: ""},
-		{line: `redis-cli CONFIG SET save ""`, want: "data.redis"},
-		{line: `redis-cli CONFIG GET save`, want: ""},
-		{line: `redis-cli CONFIG RESETSTAT`, want: ""},
-		{line: `redis-cli CONFIG REWRITE`, want: ""},
-		{line: `redis-cli CONFIG ¿ save`, want: "data.redis?"},
-		{line: `redis-cli ¿`, want: "guard.unknown?"},
-		{line: `redis-cli FLUSH¿`, want: "data.redis?"},
-		{line: `redis-cli GET ¿`, want: ""},
-		{line: `redis-cli -h ¿ PING`, want: ""},
-		{line: `redis-cli DEBUG SEGFAULT`, want: "data.redis"},
-		{line: `redis-cli DEBUG sleep 10`, want: "data.redis"},
-		{line: `redis-cli DEBUG OBJECT k`, want: ""},
-		{line: `redis-cli REPLICAOF evil 6379`, want: "data.redis"},
-		{line: `redis-cli SLAVEOF NO ONE`, want: ""},
-		{line: `redis-cli REPLICAOF no one`, want: ""},
-		{line: `redis-cli SWAPDB 0 1`, want: "data.redis?"},
-		{line: `redis-cli MIGRATE h 6379 k 0 100`, want: "data.redis"},
-		{line: `redis-cli MIGRATE h 6379 k 0 100 COPY`, want: ""},
-		{line: `redis-cli FAILOVER`, want: "data.redis"},
-		{line: `redis-cli ACL SETUSER x off`, want: "data.redis"},
-		{line: `redis-cli ACL LIST`, want: ""},
-		{line: `redis-cli CLUSTER RESET HARD`, want: "data.redis"},
-		{line: `redis-cli CLUSTER INFO`, want: ""},
-		{line: `redis-cli FUNCTION FLUSH`, want: "data.redis"},
-		{line: `redis-cli RESTORE k 0 x`, want: ""},
-		{line: `redis-cli EVAL "redis.call('flushall')" 0`, want: "data.redis"},
-		{line: `redis-cli EVAL 'return redis.pcall ( "CONFIG", "SET", "save", "")' 0`, want: "data.redis"},
-		{line: `redis-cli EVAL "return redis.call('get', KEYS[1])" 1 k`, want: ""},
-		{line: `redis-cli EVAL "if redis.call('get',KEYS[1]) == ARGV[1] then return redis.call('del',KEYS[1]) end" 1 k v`, want: ""},
-		{line: `redis-cli EVAL "for _,k in ipairs(redis.call('keys','*')) do redis.call('del',k) end" 0`, want: "data.redis?"},
-		{line: `redis-cli EVAL "return redis.call(ARGV[1])" 0 flushall`, want: "guard.unknown?"},
-		{line: `redis-cli EVAL "local c = redis.call; return c('flushall')" 0`, want: "data.redis?"},
-		{line: `redis-cli EVAL ¿ 0`, want: "guard.unknown?"},
-		{line: `redis-cli --eval flush.lua`, want: "data.redis"},
-		{line: `redis-cli --eval missing.lua k`, want: "guard.unknown?"},
-		{line: `redis-cli DEL session:1`, want: ""},
-		{line: `redis-cli DEL session:¿`, want: ""},
-		{line: `redis-cli DEL ¿`, want: "data.redis?"},
-		{line: `redis-cli UNLINK *`, want: "data.redis?"},
-		{line: `redis-cli KEYS *`, want: ""},
-		{line: `redis-cli --scan --pattern *`, want: ""},
-		{line: `redis-cli --bigkeys`, want: ""},
-		{line: `redis-cli INFO memory`, want: ""},
-		{line: `redis-cli MONITOR`, want: ""},
-		{line: `redis-cli BGSAVE`, want: ""},
-		{line: `redis-cli SET k flushall`, want: ""},
-		{line: `redis-cli`, want: ""},
-		{line: `redis-cli`, stdin: "PING\nFLUSHALL\n", want: "data.redis"},
-		{line: `redis-cli -n 1`, stdin: "3 flushdb", want: "data.redis"},
-		{line: `redis-cli`, stdin: "\"flush\x61ll\"", want: "data.redis"},
-		{line: `redis-cli`, stdin: "MULTI\nDEL a\nFLUSHDB\nEXEC", want: "data.redis"},
-		{line: `redis-cli`, stdin: "SET a FLUSHALL", want: ""},
-		{line: `redis-cli`, stdin: "¿", want: "data.import?"},
-		{line: `redis-cli --pipe`, stdin: "¿", want: "data.import?"},
-		{line: `redis-cli --pipe`, stdin: "*1\r\n$8\r\nFLUSHALL\r\n", want: "data.redis"},
-		{line: `redis-cli --pipe`, stdin: "*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$4\r\nsave\r\n$0\r\n\r\n", want: "data.redis"},
-		{line: `redis-cli --pipe`, stdin: "SET a 1\nSET b 2\n", want: ""},
-		{line: `redis-cli -x`, stdin: "flushall", want: "data.redis"},
-		{line: `redis-cli -x SET k`, stdin: "flushall", want: ""},
-		{line: `redis-cli -X TAG SET k TAG`, stdin: "flushall", want: ""},
-		{line: `redis-cli --cluster call h:1 flushall`, want: "data.redis"},
-		{line: `redis-cli --cluster check h:1`, want: ""},
-		{line: `redis-benchmark -n 1 flushall`, want: "data.redis"},
-		{line: `nc localhost 6379`, stdin: "FLUSHALL\n", want: "data.redis"},
-		{line: `nc -q1 localhost 6379`, stdin: "FLUSHALL\\r\\n", want: "data.redis"},
-		{line: `ncat localhost 6379`, stdin: "PING\r\nCONFIG SET dir /tmp\r\n", want: "data.redis"},
-		{line: `socat - TCP:localhost:6379`, stdin: "shutdown", want: "data.redis"},
-		{line: `nc localhost 6379`, stdin: "PING", want: ""},
-		{line: `nc localhost 6379`, stdin: "¿", want: "data.redis?"},
-		{line: `nc localhost 8080`, stdin: "¿", want: ""},
-		{line: `nc localhost 80`, stdin: "GET / HTTP/1.0\r\n\r\n", want: ""},
-		{line: `> /dev/tcp/localhost/6379`, stdin: "FLUSHALL\n", want: "data.redis"},
-		{line: `> /tmp/x`, stdin: "FLUSHALL\n", want: ""},
-		{line: `curl gopher://127.0.0.1:6379/_FLUSHALL%0d%0a`, want: "data.redis"},
-		{line: `curl dict://127.0.0.1:6379/flushall`, want: "data.redis"},
-		{line: `curl telnet://127.0.0.1:6379`, stdin: "flushall", want: "data.redis"},
-		{line: `curl http://127.0.0.1:8000/FLUSHALL`, want: ""},
-	})
-}
-
-func TestDataBuckets(t *testing.T) {
-	testData(t, []dataRow{
-		{line: `mc rb --force local/ledger`, want: "data.bucket"},
-		{line: `mc rb -force local/ledger`, want: "data.bucket"},
-		{line: `mc --insecure rb local/ledger --force`, want: "data.bucket"},
-		{line: `mc -C /tmp/mc rb --force --dangerous local`, want: "data.bucket"},
-		{line: `mc rb local/ledger`, want: "data.bucket?"},
-		{line: `mcli rm -r --force local/ledger`, want: "data.bucket"},
-		{line: `mc rm --recursive local/ledger/x`, want: "data.bucket"},
-		{line: `mc rm --recursive --fake local/ledger/x`, want: ""},
-		{line: `mc rm -r --dry-run --force local/ledger/x`, want: ""},
-		{line: `mc rm --versions local/ledger/x`, want: "data.bucket"},
-		{line: `mc rm local/ledger/x`, want: ""},
-		{line: `mc rm -r --force /tmp/out/x`, want: ""},
-		{line: `mc mirror --remove a/b c/d`, want: "data.bucket?"},
-		{line: `mc mirror a/b /backup`, want: ""},
-		{line: `mc ls -r local/ledger`, want: ""},
-		{line: `mc du local`, want: ""},
-		{line: `mc cp -r a/b c/d`, want: ""},
-		{line: `mc mb local/new`, want: ""},
-		{line: `mc ¿ local/x`, want: "guard.unknown?"},
-		{line: `mc rb --force ¿`, want: "data.bucket"},
-		{line: `mc admin service stop local`, want: "data.bucket"},
-		{line: `mc admin service restart local`, want: "data.bucket?"},
-		{line: `mc admin user remove local app`, want: "data.bucket"},
-		{line: `mc admin info local`, want: ""},
-		{line: `mc admin user list local`, want: ""},
-		{line: `mc ilm rule add --expire-days 1 local/ledger`, want: "data.bucket?"},
-		{line: `mc ilm rule ls local/ledger`, want: ""},
-		{line: `mc --help`, want: ""},
-		{line: `mc -b /etc`, want: ""},
-		{line: `aws s3 rb s3://ledger --force`, want: "data.bucket"},
-		{line: `aws --endpoint-url http://localhost:9000 --profile x s3 rb --force s3://ledger`, want: "data.bucket"},
-		{line: `aws s3 rb s3://ledger`, want: "data.bucket?"},
-		{line: `aws s3 rm s3://ledger --recursive`, want: "data.bucket"},
-		{line: `aws s3 rm s3://ledger --recursive --dryrun`, want: ""},
-		{line: `aws s3 rm s3://ledger/x`, want: ""},
-		{line: `aws s3 sync . s3://ledger --delete`, want: "data.bucket?"},
-		{line: `aws s3 sync . s3://ledger`, want: ""},
-		{line: `aws s3 ¿ s3://ledger`, want: "guard.unknown?"},
-		{line: `aws s3 ls`, want: ""},
-		{line: `aws s3api delete-bucket --bucket ledger`, want: "data.bucket"},
-		{line: `aws s3api delete-objects --bucket ledger --delete file://x`, want: "data.bucket"},
-		{line: `aws s3api delete-object --bucket ledger --key x`, want: ""},
-		{line: `aws s3api list-buckets`, want: ""},
-		{line: `s3cmd rb --force s3://ledger`, want: "data.bucket"},
-		{line: `s3cmd del -r s3://ledger/`, want: "data.bucket"},
-		{line: `s3cmd del s3://ledger/x`, want: ""},
-		{line: `s3cmd ls`, want: ""},
-		{line: `s5cmd rm s3://ledger/*`, want: "data.bucket"},
-		{line: `rclone purge minio:ledger`, want: "data.bucket"},
-		{line: `rclone delete minio:ledger`, want: "data.bucket"},
-		{line: `rclone sync a minio:ledger`, want: "data.bucket?"},
-		{line: `rclone sync --dry-run a minio:ledger`, want: ""},
-		{line: `rclone copy a minio:ledger`, want: ""},
-		{line: `rclone lsd minio:`, want: ""},
-		{line: `gsutil -m rm -r gs://ledger`, want: "data.bucket"},
-		{line: `restic forget --prune abc`, want: "data.bucket?"},
-		{line: `restic forget --keep-daily 7 --prune`, want: ""},
-		{line: `restic snapshots`, want: ""},
-		{line: `borg delete /backup`, want: "data.bucket?"},
-	})
-}
-
-func TestDataDjango(t *testing.T) {
-	testData(t, []dataRow{
-		{line: `manage.py flush`, want: "data.django"},
-		{line: `./manage.py flush --no-input`, want: "data.django"},
-		{line: `python manage.py flush`, want: "data.django"},
-		{line: `python3.12 -u -W ignore /srv/app/manage.py flush --noinput`, want: "data.django"},
-		{line: `/srv/venv/bin/python -m django flush --settings=x`, want: "data.django"},
-		{line: `django-admin reset_db`, want: "data.django"},
-		{line: `coverage run manage.py flush`, want: "data.django"},
-		{line: `python manage.py sqlflush`, want: ""},
-		{line: `python manage.py flush --help`, want: ""},
-		{line: `python manage.py migrate ledger zero`, want: "data.django"},
-		{line: `python manage.py migrate --database other ledger zero`, want: "data.django"},
-		{line: `python manage.py migrate ¿ zero`, want: "data.django"},
-		{line: `python manage.py migrate ledger ¿`, want: "data.django?"},
-		{line: `python manage.py migrate ledger zero --plan`, want: ""},
-		{line: `python manage.py migrate ledger 0001`, want: ""},
-		{line: `python manage.py migrate`, want: ""},
-		{line: `python manage.py ¿`, want: "guard.unknown?"},
-		{line: `python manage.py runserver ¿`, want: ""},
-		{line: `python manage.py collectstatic --clear --no-input`, want: ""},
-		{line: `python manage.py loaddata x.json`, want: ""},
-		{line: `python manage.py test --noinput`, want: ""},
-		{line: `python manage.py shell`, want: ""},
-		{line: `python manage.py shell -c "from a.models import B; B.objects.all().delete()"`, want: "data.django"},
-		{line: `python manage.py shell -c "B.objects.filter(id=3).delete()"`, want: ""},
-		{line: `python manage.py shell -c "B.objects.all().update(x=1)"`, want: "data.delete"},
-		{line: `python manage.py shell -c "print(B.objects.all().count())"`, want: ""},
-		{line: `python manage.py shell -c "for b in B.objects.all(): b.delete()"`, want: "data.django?"},
-		{line: `python manage.py shell -c "connection.cursor().execute('DROP TABLE a')"`, want: "data.drop"},
-		{line: `python manage.py shell -c "connection.cursor().execute('SELECT 1')"`, want: ""},
-		{line: `python manage.py shell -c "print('DROP TABLE a')"`, want: ""},
-		{line: `python manage.py shell -c "call_command('flush', interactive=False)"`, want: "data.django"},
-		{line: `python manage.py shell -c "call_command('migrate', 'a', 'zero')"`, want: "data.django"},
-		{line: `python manage.py shell_plus`, stdin: "B.objects\\\n .all()\\\n .delete()", want: ""},
-		{line: `python manage.py shell`, stdin: "B.objects.all(\n).delete()\n", want: "data.django"},
-		{line: `python manage.py shell`, stdin: "¿", want: "guard.unknown?"},
-		{line: `python manage.py dbshell`, stdin: "DROP TABLE a;", want: "data.drop"},
-		{line: `python manage.py dbshell -- -c 'TRUNCATE a'`, want: "data.truncate"},
-		{line: `python manage.py dbshell -- -c 'SELECT 1'`, want: ""},
-		{line: `python script.py flush`, want: ""},
-		{line: `python -m pytest flush`, want: ""},
-		{line: `python -c 'print(1)'`, want: ""},
-		{line: `rails db:drop`, want: "data.drop"},
-		{line: `bundle exec rake db:reset`, want: "data.drop"},
-		{line: `rails db:migrate`, want: ""},
-		{line: `alembic downgrade base`, want: "data.drop"},
-		{line: `alembic -c x.ini downgrade ¿`, want: "data.drop?"},
-		{line: `alembic downgrade -1`, want: ""},
-		{line: `alembic upgrade head`, want: ""},
-		{line: `npx prisma migrate reset --force`, want: "data.drop"},
-		{line: `npx prisma migrate deploy`, want: ""},
-		{line: `php artisan migrate:fresh`, want: "data.drop"},
-		{line: `php artisan migrate`, want: ""},
-		{line: `npm run build`, want: ""},
-	})
-}
-
 func TestDataInContainers(t *testing.T) {
 	sql := []string{"-c", "DROP TABLE users"}
 	kept := place{kind: inContainer, name: "postgres", kept: true}
@@ -646,12 +437,14 @@ func TestDataInContainers(t *testing.T) {
 		want string
 	}{
 		{call{name: "psql", args: sql, place: kept, through: []string{"podman exec postgres"}}, "data.drop"},
-		{call{name: "psql", args: sql, place: scratch, through: []string{"podman exec try"}}, ""},
+		{call{name: "psql", args: sql, place: scratch, through: []string{"podman exec try"}}, "data.drop?"},
+		{call{name: "psql", args: sql, place: place{kind: inContainer, name: "3f2a"}, through: []string{"podman exec 3f2a"}}, "data.drop"},
+		{call{name: "psql", args: sql, place: scratch, through: []string{"compose exec try"}}, "data.drop"},
 		{call{name: "psql", args: append([]string{"-h", "db"}, sql...), place: scratch, through: []string{"podman exec try"}}, "data.drop"},
 		{call{name: "psql", args: sql, place: scratch, through: []string{"podman run try"}}, "data.drop"},
 		{call{name: "psql", args: sql, place: place{kind: inContainer, name: holeWord}, through: []string{"podman exec …"}}, "data.drop"},
 		{call{name: "psql", args: sql, place: place{kind: remote, name: "db1"}}, "data.drop"},
-		{call{name: "redis-cli", args: []string{"flushall"}, place: scratch, through: []string{"podman exec try"}}, ""},
+		{call{name: "redis-cli", args: []string{"flushall"}, place: scratch, through: []string{"podman exec try"}}, "data.redis?"},
 		{call{name: "redis-cli", args: []string{"-h", "redis", "flushall"}, place: scratch, through: []string{"podman exec try"}}, "data.redis"},
 		{call{name: "psql", args: []string{"-f", "/in/in.sql"}, place: place{kind: inContainer, name: "postgres", kept: true, mounts: []Mount{{"/data", "/in"}}}}, "data.truncate"},
 		{call{name: "psql", args: []string{"-f", "/in/in.sql"}, place: kept}, "data.import?"},
@@ -689,7 +482,17 @@ func FuzzDataSQL(f *testing.F) {
 		for _, name := range []string{"psql", "mysql", "sqlite3", "redis-cli", "mc", "aws", "s3cmd", "manage.py", "python", "npx", "curl", "pg_ctl", "mysqladmin", ">"} {
 			c := dataCall("x", text)
 			c.name, c.args = name, strings.Fields(text)
-			(&judge{host: dataHost()}).data(c)
+			j := newJudge(dataHost(), Policy{})
+			func() {
+				defer func() {
+					if r := recover(); r != nil {
+						if _, ok := r.(failure); !ok {
+							panic(r)
+						}
+					}
+				}()
+				j.data(c)
+			}()
 		}
 	})
 }

@@ -51,7 +51,7 @@ func TestAnyWords(t *testing.T) {
 		}
 		judged(h, c)
 		judged(Host{}, c)
-		j := &judge{host: h}
+		j := newJudge(h, Policy{})
 		j.taints(c)
 		j.passes(c)
 	}

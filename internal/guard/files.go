@@ -15,13 +15,13 @@ func (j *judge) files(c *call) {
 		j.moves(c)
 	case "umount", "fusermount", "fusermount3", "systemd-tmpfiles", "btrfs":
 		j.unmounts(c)
-	case "rsync", "tar", "bsdtar", "zip", "scp":
+	case "rsync", "tar", "bsdtar", "gtar", "zip", "unzip", "scp":
 		j.copiesTrees(c)
 	case "find":
 		j.finds(c)
 	case "chmod", "chown", "chgrp", "chattr", "setfacl", "chcon":
 		j.changesMode(c)
-	case ">", ">>", "tee", "sponge", "truncate", "dd", "cp", "install", "ln", "link", "curl", "wget", "patch":
+	case ">", ">>", "tee", "sponge", "truncate", "touch", "mkdir", "dd", "cp", "install", "ln", "link", "curl", "wget", "patch":
 		j.writes(c)
 	case "sed", "gsed", "perl", "ruby", "awk", "gawk", "yq", "crudini", "ed", "ex", "red", "vi", "vim", "nvim", "nano", "emacs", "micro":
 		j.edits(c)
@@ -210,13 +210,44 @@ func (j *judge) copiesTrees(c *call) {
 				h.take(w, yes)
 			}
 		}
-	default:
-		o := parseOptions(c.args, "f file C directory X exclude-from T files-from exclude I use-compress-program transform xform b H format g listed-incremental", false)
-		if o.has("remove-files") {
-			for _, w := range o.words {
-				h.take(w, yes)
-			}
+	case "unzip":
+		if o := parseOptions(c.args, "d x P", false); !o.has("l", "t", "p", "v", "Z") {
+			h.unpack(o.value("d"))
 		}
+	default:
+		h.tar()
+	}
+}
+
+// unpack is what comes out of an archive, into a directory or the working one.
+func (h *harm) unpack(dir string) {
+	h.inside(strings.TrimRight(dir, "/") + "/*")
+	if dir == "" {
+		h.inside("*")
+	}
+}
+
+func (h *harm) tar() {
+	args := h.c.args
+	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+		args = append([]string{"-" + args[0]}, args[1:]...) // tar xzf: the first word is options
+	}
+	// The letters of such a word take what comes after it, one by one.
+	clean := make([]string, 0, len(args)+1)
+	for _, a := range args {
+		if len(a) > 2 && a[0] == '-' && a[1] != '-' && strings.Contains(a[1:len(a)-1], "f") {
+			a = strings.Replace(a, "f", "", 1) + "f"
+		}
+		clean = append(clean, a)
+	}
+	o := parseOptions(clean, "f file C directory X exclude-from T files-from exclude I use-compress-program transform xform b H format g listed-incremental", false)
+	if o.has("remove-files") {
+		for _, w := range o.words {
+			h.take(w, yes)
+		}
+	}
+	if o.has("x", "extract", "get") {
+		h.unpack(o.value("C", "directory"))
 	}
 }
 

@@ -21,6 +21,7 @@ func lossHost() Host {
 			{Path: home + "/.local/share/containers", Rule: "files.storage", Within: true, Written: true},
 			{Path: "/run/user/1000", Rule: "files.runtime", Within: true},
 			{Path: home, Rule: "files.home"},
+			{Path: home + "/.ssh", Rule: "files.home"},
 			{Path: home + "/.config/keeper/keeper.toml", Rule: "keeper.settings", Written: true},
 			{Path: home + "/.local/state/keeper", Rule: "keeper.files", Within: true, Written: true},
 			{Path: home + "/.claude/settings.json", Rule: "keeper.hook", Written: true},
@@ -57,8 +58,8 @@ func heard(j *judge) string {
 	return strings.Join(list, " ")
 }
 
-// words splits at blanks; $X is a hole, @X a taint, ” nothing.
-func words(line string) []string {
+// callWords splits at blanks; $X is a hole, @X a taint, ” nothing.
+func callWords(line string) []string {
 	list := strings.Fields(line)
 	for i, w := range list {
 		w = strings.ReplaceAll(strings.ReplaceAll(w, "$X", holeWord), "@X", taintWord)
@@ -73,12 +74,12 @@ type row struct{ line, want string }
 func tell(t *testing.T, rows []row, setup func(*call), rule func(*judge, *call)) {
 	t.Helper()
 	for _, r := range rows {
-		w := words(r.line)
+		w := callWords(r.line)
 		c := &call{name: w[0], args: w[1:], dir: "/home/flowstate/app"}
 		if setup != nil {
 			setup(c)
 		}
-		j := &judge{host: lossHost()}
+		j := newJudge(lossHost(), Policy{})
 		rule(j, c)
 		got := heard(j)
 		// A want of one rule with a + is about that one, among others.
@@ -171,7 +172,9 @@ func TestRemove(t *testing.T) {
 		{"rm -rf ~/$X/*", "files.home?"},
 		{"rm -rf ~/$X/build", "none"},
 		{"rm -rf ~/app/$X", "none"},
-		{"rm -rf $X", "none"},
+		{"rm -rf $X", "files.home?"},
+		{"rm -f $X", "none"},
+		{"rm -rf $X.bak", "none"},
 		{"rm -rf $X/build", "none"},
 		{"rm -rf $X/*", "files.home?"},
 		{"rm -rf $X/", "files.home?"},
@@ -261,6 +264,13 @@ func TestMove(t *testing.T) {
 		{"scp host:postgres.container ~/.config/containers/systemd/", "files.quadlet-edit!"},
 		{"scp ~/.config/containers/systemd/postgres.container host:", "none"},
 		{"tar -C ~/.config/containers -xf a.tar", "none"},
+		{"tar xzf a.tgz -C ~/.local/share/containers/storage", "files.storage!"},
+		{"tar -xzfa.tgz --directory=~/.local/state/keeper", "keeper.files!"},
+		{"tar czf a.tgz -C ~/.local/share/containers storage", "none"},
+		{"tar xf a.tar", "none"},
+		{"tar tf a.tar", "none"},
+		{"unzip a.zip -d ~/.local/share/containers/storage", "files.storage!"},
+		{"unzip -l a.zip", "none"},
 		{"tar --remove-files -cf a.tar ~/.config", "files.quadlet! keeper.settings!"},
 		{"tar -czf a.tar ~/.config", "none"},
 		{"zip -rm a.zip ~/.local", "files.storage! keeper.files!"},
@@ -295,6 +305,7 @@ func TestChangeMode(t *testing.T) {
 		{"chmod 600 ~/.ssh/id_ed25519", "none"},
 		{"chown -R app /srv", "files.protected!"},
 		{"chown -R app /opt", "none"},
+		{"chmod -R go= ~/.ssh", "none"},
 		{"chown -R other /home/other", "none"},
 		{"chmod 644 ~/*", "none"},
 		{"chmod --help", "none"},
@@ -331,6 +342,10 @@ func TestWrite(t *testing.T) {
 		{"sponge " + q, "files.quadlet-edit!"},
 		{"truncate -s 0 " + q, "files.quadlet!"},
 		{"truncate -s 0 log", "none"},
+		{"touch ~/.local/state/keeper/x", "keeper.files!"},
+		{"mkdir -p ~/.local/share/containers/storage/x", "files.storage!"},
+		{"mkdir -p ~/.config/containers/systemd", "none"},
+		{"touch " + q, "none"},
 		{"dd if=a of=" + q, "files.quadlet-edit!"},
 		{"dd if=/dev/zero of=" + q, "files.quadlet!"},
 		{"dd if=/dev/zero of=disk.img bs=1M", "none"},
@@ -407,7 +422,9 @@ func TestWrite(t *testing.T) {
 		{"rm *.container", "files.quadlet?"},
 		{"rm other.container", "none"},
 		{"rm other/postgres.container", "none"},
-		{"rm -rf *", "none"},
+		{"rm -rf *", "files.home?"},
+		{"rm -f *", "none"},
+		{"rm -rf build/*", "none"},
 		{"rm -rf .config", "none"},
 		{"> postgres.container", "files.quadlet-edit?"},
 		{"> settings.json", "none"},

@@ -21,6 +21,10 @@ func (j *judge) writes(c *call) {
 		for _, w := range o.words {
 			h.put(w, nothing && !o.has("a", "append"))
 		}
+	case "touch", "mkdir":
+		for _, w := range parseOptions(c.args, "m mode d date r reference t", false).words {
+			h.inside(w)
+		}
 	case "truncate":
 		o := parseOptions(c.args, "s size r reference", false)
 		for _, w := range o.words {

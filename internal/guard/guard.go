@@ -132,7 +132,7 @@ type Host struct {
 	// Ports are those that kept containers publish.
 	Ports []int
 	// Partial says that not all of that could be read: what is in none of the lists may
-	// be kept all the same.
+	// be kept all the same. Each of them has a "*" then.
 	Partial bool
 	// Mounts are what is mounted in a kept container, by its name.
 	Mounts map[string][]Mount

@@ -73,15 +73,23 @@ func (h *harm) take(word string, rec match) {
 	}
 }
 
-// takeUnknown is the removal of a word that begins with what cannot be known. It is
-// nothing, for scripts do that all day, except where an empty variable makes it the
-// root directory, and where a container tool said where the word is.
+// takeUnknown is the removal of a word that begins with what cannot be known: all of
+// it, or what becomes the root directory if the variable is empty, or a path that a
+// container tool gave. $DIR/build is nothing: it is below whatever it is.
 func (h *harm) takeUnknown(word string) {
 	if h.c.place.kind == inContainer {
 		return
 	}
 	if tainted(word) {
 		h.hit("files.storage", maybe, "the word may be a path of the storage")
+		return
+	}
+	if word == holeWord {
+		switch h.c.name {
+		case "mv", "git", "rsync", "tar", "zip":
+			return // nothing is lost, or only what something else has
+		}
+		h.hit("files.home", maybe, "it is not known what is removed")
 		return
 	}
 	last := word[strings.LastIndexByte(word, '/')+1:]
@@ -98,9 +106,16 @@ func (h *harm) takeUnknown(word string) {
 	}
 }
 
-// anyHome is the removal of some account's home.
+// anyHome is the removal of some account's home, or of all that is in a directory which
+// is not known: cd "$DIR" stays in the home if the variable is empty.
 func (h *harm) anyHome(p pathPattern, rec match) {
-	if h.c.place.kind == inContainer || p.rel || p.cut {
+	if h.c.place.kind == inContainer || p.cut {
+		return
+	}
+	if p.rel {
+		if _, all := p.parent(); len(p.comps) == 1 && all == yes {
+			h.hit("files.home", min(rec, maybe), "the directory is not known")
+		}
 		return
 	}
 	if up, all := p.parent(); all == yes {
@@ -137,7 +152,7 @@ func (h *harm) each(p pathPattern, rec match, change bool) {
 				r = up.relate(place.Path)
 				whole = min(all, max(r.same, r.above))
 			}
-			if change && (whole == no || r.same != no && handedOut(place.Path)) {
+			if change && (whole == no || r.same != no && h.handedOut(place.Path)) {
 				continue
 			}
 			h.place(place.Rule, min(whole, rec), place)
@@ -197,6 +212,17 @@ func (h *harm) write1(word string, empty bool, sure match) {
 					r.below = no
 				}
 				h.place(rule, min(max(r.near, r.below), sure), place)
+			}
+		}
+	}
+}
+
+// inside is something new, or its time, in a directory where nothing may be written.
+func (h *harm) inside(word string) {
+	for _, p := range h.paths(word, true) {
+		for _, place := range h.places {
+			if place.Written && place.Within {
+				h.place(place.Rule, p.relate(place.Path).below, place)
 			}
 		}
 	}

@@ -26,6 +26,8 @@ type judge struct {
 	findings []Finding
 	steps    []Step
 	fuel     int
+	// codeSpent is how much code of interpreters was read for this line.
+	codeSpent int
 	// written are the files that the line itself wrote, or that stand for what a program
 	// prints: <(...).
 	written map[string]string
@@ -38,6 +40,8 @@ type judge struct {
 	// was asked of Resolve.
 	places   []Place
 	resolved map[string]string
+	// gitAliases are those that the line itself made.
+	gitAliases map[string]string
 }
 
 // failure ends the judging of a line, from however deep: it cannot be gone through.
@@ -48,11 +52,11 @@ var errUnreadable = errors.New("it cannot be read as a shell line")
 
 // Judge says what is to become of a command line, as a shell would run it.
 func Judge(line string, h Host, p Policy) Verdict {
-	if p.mode() == Off {
+	if p.Mode() == Off {
 		return Verdict{}
 	}
 	j := newJudge(h, p)
-	failed := j.read(line)
+	failed := j.goThrough(line)
 	if failed != "" {
 		j.crude(line, failed)
 	}
@@ -69,8 +73,8 @@ func newJudge(h Host, p Policy) *judge {
 	return j
 }
 
-// read goes through the line, and returns why it could not.
-func (j *judge) read(line string) (failed string) {
+// goThrough judges the line, and returns why it could not.
+func (j *judge) goThrough(line string) (failed string) {
 	defer func() {
 		// Whatever goes wrong in here or in the parser, the line is not let through
 		// for it.
@@ -183,16 +187,33 @@ func (j *judge) rules(c *call) {
 
 // nested judges shell text that stands in the words of another program.
 func (j *judge) nested(c *call, text, via string) {
-	s := j.current.child(via)
-	s.place, s.dir, s.script = c.place, c.dir, c.script
+	s := j.shellOf(c).child(via)
 	_ = s.judgeText(text, input{})
 }
 
 // nestedArgs judges a program with its words that another one would run.
 func (j *judge) nestedArgs(c *call, argv []string, via string) {
-	s := j.current.child(via)
-	s.place, s.dir, s.script = c.place, c.dir, c.script
+	s := j.shellOf(c).child(via)
 	s.program(argv, input{}, nil)
+}
+
+// shellOf is a shell for what a call runs.
+func (j *judge) shellOf(c *call) *shell {
+	s := newShell(j)
+	if j.current != nil {
+		s = j.current.sub()
+	}
+	s.place, s.dir, s.script, s.stdin = c.place, c.dir, c.script, nil
+	return s
+}
+
+// file is the text of a file of this host.
+func (j *judge) file(path string) (string, bool) {
+	if j.host.Read == nil {
+		return "", false
+	}
+	j.spend()
+	return j.host.Read(path)
 }
 
 // crude looks through a line that cannot be read for the words that matter: where one

@@ -231,6 +231,10 @@ func (s *shell) container(c *call, in input) {
 	switch verb {
 	case "exec":
 		o = parseOptions(rest, "e env env-file u user w workdir detach-keys cidfile preserve-fds preserve-fd", true)
+		if o.has("l", "latest") {
+			s.inContainer(c.name+" exec ", holeWord, o.words, o.value("w", "workdir"), in)
+			break
+		}
 		s.inContainer(c.name+" exec ", o.word(0), o.rest(1), o.value("w", "workdir"), in)
 	case "compose":
 		s.compose(c, rest, in)
@@ -353,8 +357,12 @@ func (s *shell) runContainer(c *call, args []string, in input) {
 		return
 	}
 	argv := args[1:]
-	if entry != "" {
+	switch image, _, _ := strings.Cut(base(args[0]), ":"); {
+	case entry != "":
 		argv = append(strings.Fields(entry), argv...)
+	case image == "mc" || image == "aws-cli":
+		// Images that are a program.
+		argv = append([]string{strings.TrimSuffix(image, "-cli")}, argv...)
 	}
 	inner := s.child(c.name + " run " + shown(args[0]))
 	inner.place = place{kind: inContainer, name: name, mounts: mounts}

@@ -9,8 +9,13 @@ import (
 // named says whether a word means a name: it is it, or a glob that fits, or what is
 // known of it fits. What came of a listing of what runs means all that fits.
 func named(word, name string) match {
-	if word == name {
+	switch {
+	case name == anything:
+		return maybe
+	case word == name:
 		return yes
+	case strings.Contains(name, "*"):
+		return instance(word, name)
 	}
 	marked := open(word)
 	if !marked && !strings.ContainsAny(word, "*?[") {
@@ -24,6 +29,20 @@ func named(word, name string) match {
 		return maybe
 	}
 	return yes
+}
+
+// anything is among the names that a host keeps where not all of them could be read.
+const anything = "*"
+
+// instance says whether a word means an instance of a template, "job@*.service".
+func instance(word, name string) match {
+	if ok, err := path.Match(name, word); err == nil && ok && !open(word) {
+		return yes
+	}
+	if one := named(word, strings.ReplaceAll(name, "*", "1")); one != no && (open(word) || strings.ContainsAny(word, "*?[")) {
+		return one
+	}
+	return no
 }
 
 // namedAny is the best of named over several, and the name that it is best for.
@@ -162,8 +181,8 @@ func hexish(word string) bool {
 	return len(word) >= 12 || strings.ContainsAny(word, "0123456789")
 }
 
-// truth reads a boolean as the D-Bus tools do.
-func truth(word string) match {
+// boolText reads a boolean as the D-Bus tools do.
+func boolText(word string) match {
 	switch _, value, _ := cutLast(word, ":"); strings.ToLower(value) {
 	case "true", "yes", "y", "on", "1", "t":
 		return yes

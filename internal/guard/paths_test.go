@@ -7,12 +7,12 @@ import (
 )
 
 func FuzzPath(f *testing.F) {
-	for _, s := range []string{"/", "~/*", "../..//.*", "/**/x", "/proc/self/root/a", "$X/*", "/a[b/[[:x:]]c", "/!(a|b)/@(", `/a\`, "/" + strings.Repeat("*/", 90), strings.Repeat("**/", 99)} {
+	for _, s := range []string{"/", "~/*", "../..//.*", "/**/x", "/proc/self/root/a", "$X/*", "/a[b/[[:x:]]c", "/!(a|b)/@(", "-\xae", `/a\`, "/" + strings.Repeat("*/", 90), strings.Repeat("**/", 99)} {
 		f.Add(s, true)
 	}
 	f.Fuzz(func(t *testing.T, text string, known bool) {
 		text = strings.ReplaceAll(strings.ReplaceAll(text, "$X", holeWord), "@X", taintWord)
-		j := &judge{host: lossHost()}
+		j := newJudge(lossHost(), Policy{})
 		dir := ""
 		if known {
 			dir = "/home/flowstate/app"
@@ -25,7 +25,7 @@ func FuzzPath(f *testing.F) {
 			}
 		}
 		// What is removed as it is written stays removed, whatever else is.
-		sure := &judge{host: lossHost()}
+		sure := newJudge(lossHost(), Policy{})
 		sure.files(&call{name: "rm", args: []string{"-rf", "/home/flowstate", "--", text}, dir: dir})
 		if heard(sure) == "none" {
 			t.Errorf("rm -rf ~ -- %q is nothing", text)
@@ -42,10 +42,10 @@ func BenchmarkRemove(b *testing.B) {
 		h.Places = append(h.Places, Place{Path: fmt.Sprintf("/home/flowstate/.config/containers/systemd/s%d.container", i), Rule: "files.quadlet"})
 	}
 	for _, line := range []string{"rm -rf build dist", "rm -rf ~/$X/*", "cat x"} {
-		w := words(line)
+		w := callWords(line)
 		b.Run(line, func(b *testing.B) {
 			for b.Loop() {
-				j := &judge{host: h}
+				j := newJudge(h, Policy{})
 				j.files(&call{name: w[0], args: w[1:], dir: "/home/flowstate/app"})
 			}
 		})

@@ -12,10 +12,11 @@ var systemDirs = [...]string{
 	"/etc/systemd", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/local", "/usr/sbin", "/usr/share", "/var/lib", "/var/lib/systemd",
 }
 
-// handedOut says that people hand such a directory to an account as they set a host up:
-// to change its mode is nothing, to take it away is.
-func handedOut(p string) bool {
-	return p == "/opt" || p == "/srv" || p == "/usr/local"
+// handedOut says that the mode of such a directory may well be changed, with all that
+// is in it: people hand it to an account as they set a host up, or it is one of the
+// account's own. To take it away is another thing.
+func (h *harm) handedOut(p string) bool {
+	return p == "/opt" || p == "/srv" || p == "/usr/local" || within(p, h.j.host.Home)
 }
 
 // dataDirs are where the images of databases and object stores keep their data.

@@ -204,15 +204,11 @@ func (s *shell) unread(in input) string {
 // that is of nothing that is kept, what is left is not either.
 func (s *shell) grep(c *call, in input) string {
 	o := parseOptions(c.args, "e f m A B C regexp file max-count", false)
-	pattern := o.value("e", "regexp")
-	if pattern == "" {
-		pattern = o.word(0)
-	}
-	text := s.unread(in)
 	if len(o.words) > 1 {
 		return holeWord
 	}
-	if tainted(text) && pattern != "" && !open(pattern) && !o.has("v") && s.j.taints(&call{name: "pgrep", args: []string{"-f", "--", pattern}}) == false {
+	text := s.unread(in)
+	if tainted(text) && !s.j.passes(c) {
 		return holeWord
 	}
 	return text

@@ -382,7 +382,7 @@ func isShell(name string) bool {
 func guardedPrograms() []string {
 	return []string{
 		"loginctl", "systemctl", "busctl", "podman", "docker", "keeper", "rm", "redis-cli", "psql", "git", "mc", "aws", "kill", "pkill", "killall",
-		"userdel", "dropdb", "umount", "chmod", "mv", "find", "truncate", "podman-compose", "dd", "mkfs",
+		"userdel", "umount", "chmod", "mv", "find", "truncate", "podman-compose",
 	}
 }
 

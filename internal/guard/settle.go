@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// mode is the strictest that one of the files asks for; enforce where none does.
-func (p Policy) mode() Mode {
+// Mode is the strictest that one of the files asks for; enforce where none does.
+func (p Policy) Mode() Mode {
 	strict := []Mode{Off, Watch, AskOnly, Enforce}
 	site, user := slices.Index(strict, p.Site.Mode), slices.Index(strict, p.User.Mode)
 	if best := max(site, user); best >= 0 {
@@ -37,7 +37,7 @@ func (j *judge) verdict(p Policy, line string) Verdict {
 	for _, f := range v.Findings {
 		v.Decision = max(v.Decision, f.Decision)
 	}
-	switch mode := p.mode(); {
+	switch mode := p.Mode(); {
 	case mode == Off:
 		return Verdict{}
 	case mode == Watch && v.Decision > Allow:

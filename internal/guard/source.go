@@ -33,7 +33,12 @@ func (j *judge) git(c *call, args []string) {
 	if o.has("work-tree") {
 		at.dir = below(at.dir, o.value("work-tree"))
 	}
+	if text, ok := j.gitAliases[command]; ok {
+		j.gitAlias(c, text, command, rest)
+	}
 	switch command {
+	case "config":
+		j.gitConfig(rest)
 	case "push", "send-pack":
 		j.gitPush(c, rest)
 	case "clean":
@@ -47,7 +52,7 @@ func (j *judge) git(c *call, args []string) {
 		}
 	case "bisect":
 		if len(rest) > 1 && rest[0] == "run" {
-			j.nested(c, quoted(rest[1:]), "git bisect run")
+			j.nested(c, shellText(rest[1:]), "git bisect run")
 		}
 	case "submodule":
 		r := parseOptions(rest, "", true)
@@ -81,11 +86,7 @@ func below(dir, to string) string {
 func (j *judge) gitSetting(c *call, key, value, command string, rest []string) {
 	switch {
 	case key == "alias."+strings.ToLower(command):
-		if text, ok := strings.CutPrefix(value, "!"); ok {
-			j.nested(c, text+" "+quoted(rest), "git "+shown(command))
-			return
-		}
-		j.nested(c, "git "+value+" "+quoted(rest), "git "+shown(command))
+		j.gitAlias(c, value, command, rest)
 	case command == "push" && strings.HasPrefix(key, "remote.") && (strings.HasSuffix(key, ".push") && strings.HasPrefix(value, "+") || strings.HasSuffix(key, ".mirror") && value != "false"):
 		j.find(c, "source.force-push", yes, shown(key+"="+value))
 	case strings.HasPrefix(key, "pager."):
@@ -97,8 +98,37 @@ func (j *judge) gitSetting(c *call, key, value, command string, rest []string) {
 	}
 }
 
-// quoted makes words into text that a shell takes apart into the same words.
-func quoted(words []string) string {
+// gitAlias runs what an alias stands for: a command of git, or with ! one of the shell.
+func (j *judge) gitAlias(c *call, value, command string, rest []string) {
+	text, shell := strings.CutPrefix(value, "!")
+	if !shell {
+		text = "git " + value
+	}
+	j.nested(c, text+" "+shellText(rest), "git "+shown(command))
+}
+
+// gitConfig remembers an alias, for what comes after it in the line.
+func (j *judge) gitConfig(args []string) {
+	o := parseOptions(args, "f file blob type default comment", false)
+	words := o.words
+	if len(words) > 0 && words[0] == "set" {
+		words = words[1:]
+	}
+	if len(words) < 2 {
+		return
+	}
+	name, ok := strings.CutPrefix(strings.ToLower(words[0]), "alias.")
+	if !ok || name == "" {
+		return
+	}
+	if j.gitAliases == nil {
+		j.gitAliases = map[string]string{}
+	}
+	j.gitAliases[name] = words[1]
+}
+
+// shellText makes words into text that a shell takes apart into the same words.
+func shellText(words []string) string {
 	var b strings.Builder
 	for i, w := range words {
 		if i > 0 {
@@ -138,6 +168,10 @@ func (j *judge) gitPush(c *call, args []string) {
 	}
 	if o.has("d") {
 		note(maybe, "-d")
+	}
+	// git push $OPTS origin main: what comes before the remote is options, or nothing.
+	if w := o.words; len(w) > 1 && w[0] == holeWord && (len(w) > 2 || w[1] == "origin" || w[1] == "upstream") {
+		note(maybe, "the options are not known")
 	}
 	for _, ref := range o.words {
 		switch {

@@ -39,6 +39,9 @@ func TestSource(t *testing.T) {
 		{"git push -o ci.skip origin main", "none"},
 		{"git push -o force origin main", "none"},
 		{"git push $X", "none"},
+		{"git push $X main", "none"},
+		{"git push $X origin", "source.force-push?"},
+		{"git push $X origin main", "source.force-push?"},
 		{"git push origin $X", "none"},
 		{"git push origin :", "none"},
 		{"git push --help", "none"},
@@ -69,4 +72,31 @@ func TestSource(t *testing.T) {
 		{"gh pr create", "none"},
 		{"ls push --force", "none"},
 	}, nil, func(j *judge, c *call) { j.source(c) })
+}
+
+func TestGitRuns(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"git -c alias.x='push --force' x":                                 "source.force-push",
+		"git -c alias.x='!loginctl terminate-user flowstate' x":           "session.terminate",
+		"git -c alias.x='!sh -c' x 'rm -rf ~'":                            "files.home",
+		"git config --global alias.yolo 'push -f' && git yolo origin":     "source.force-push",
+		"git config alias.yolo 'push -f'":                                 "",
+		"git -c core.sshCommand='loginctl terminate-user x; ssh' fetch":   "session.terminate",
+		"git rebase -x 'git push -f' main":                                "source.force-push",
+		"git submodule foreach 'rm -rf ~'":                                "files.home",
+		"git bisect run rm -rf /home/flowstate":                           "files.home",
+		"git filter-branch --tree-filter 'rm -rf /home/flowstate' -- all": "files.home",
+		"git -c alias.x='log --oneline' x":                                "",
+		"git rebase -x 'make test' main":                                  "",
+	} {
+		v := Judge(line, lossHost(), Policy{})
+		got := ""
+		if len(v.Findings) > 0 {
+			got = v.Findings[0].ID
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", line, got, want)
+		}
+	}
 }

@@ -20,13 +20,13 @@ func TestTaints(t *testing.T) {
 		"cat /run/user/1000/containers/overlay-containers/x/userdata/conmon.pid": true, "cat app.pid": false, "head -1 /data/postmaster.pid": true, "cat /sys/fs/cgroup/user.slice/cgroup.procs": true,
 		"echo 1": false, "git ls-files": false, "date": false,
 	} {
-		if got := (&judge{host: stackHost()}).taints(testCall(line)); got != want {
+		if got := (newJudge(stackHost(), Policy{})).taints(testCall(line)); got != want {
 			t.Errorf("%s: %v", line, got)
 		}
 	}
 	c := testCall("pgrep postgres")
 	c.place = place{kind: inContainer, name: "test"}
-	if (&judge{host: stackHost()}).taints(c) {
+	if (newJudge(stackHost(), Policy{})).taints(c) {
 		t.Error("what runs in a container that is not kept taints")
 	}
 }
@@ -37,7 +37,7 @@ func TestPasses(t *testing.T) {
 		"grep node": false, "grep '[v]ite'": false, "grep -e vite -e webpack": false, "grep :3000": false, "grep test-": false, "fgrep a.b": false, `grep 'vite\|webpack'`: false, `grep 'vite\|conmon'`: true,
 		"grep -f patterns": true, "awk '{print $1}'": true, "grep": true,
 	} {
-		if got := (&judge{host: stackHost()}).passes(testCall(line)); got != want {
+		if got := (newJudge(stackHost(), Policy{})).passes(testCall(line)); got != want {
 			t.Errorf("%s: %v", line, got)
 		}
 	}

@@ -361,11 +361,10 @@ func (s *shell) file(path string) (string, bool) {
 	if text, ok := s.j.written[full]; ok {
 		return text, true
 	}
-	if s.place.kind != here || open(full) || !strings.HasPrefix(full, "/") || s.j.host.Read == nil {
+	if s.place.kind != here || open(full) || !strings.HasPrefix(full, "/") {
 		return "", false
 	}
-	s.j.spend()
-	return s.j.host.Read(full)
+	return s.j.file(full)
 }
 
 // writeFile notes what the line itself put in a file.

@@ -188,6 +188,15 @@ func (s *shell) wrapped(c *call, in input) (out string, done bool) {
 	case "git":
 		s.gitRuns(c)
 		return "", false
+	case "mc", "mcli":
+		if o := parseOptions(c.args, "exec", false); o.word(0) == "find" && o.has("exec") {
+			text := o.value("exec")
+			s.child("mc find").judgeText(text, input{})
+			if strings.Contains(text, " rm ") || strings.Contains(text, " rb ") {
+				s.j.find(c, "data.bucket", yes, "every object that it finds")
+			}
+		}
+		return "", false
 	case "capsh":
 		if i := slices.Index(c.args, "--"); i >= 0 {
 			return s.child("capsh").program(append([]string{"bash"}, c.args[i+1:]...), in, nil), true

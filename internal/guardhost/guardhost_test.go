@@ -142,7 +142,7 @@ ServiceName=%broken
 		a.Paths.Quadlets[1] + "/stack/src":          {Rule: "files.storage", What: "data of front.service"},
 		a.Home + "/.local/share/containers/storage": {Rule: "files.storage", Written: true, Within: true, What: "Podman's storage"},
 		a.Home:                                 {Rule: "files.home", What: "the home of app"},
-		"/usr":                                 {Rule: "files.home", What: "a directory of the system"},
+		"/mnt":                                 {Rule: "files.home", What: "a directory of the system"},
 		a.Home + "/run":                        {Rule: "files.runtime", What: "the runtime directory of the account"},
 		a.Home + "/run/libpod":                 {Rule: "files.runtime", Within: true, What: "what the stack runs on"},
 		a.Home + "/run/keeper/guard":           {Rule: "keeper.guard", Written: true, Within: true, What: "what a person let through"},
@@ -268,6 +268,11 @@ func TestUnreadable(t *testing.T) {
 		}
 		if !h.Partial || len(mistakes) != 1 || !strings.Contains(mistakes[0], tt.want) || strings.ContainsAny(mistakes[0], "\x1b\n") {
 			t.Errorf("%s: partial %v, %q, want %q", name, h.Partial, mistakes, tt.want)
+		}
+		for _, list := range [][]string{h.Units, h.Containers, h.Volumes, h.Networks, h.Pods} {
+			if !slices.Contains(list, "*") {
+				t.Errorf("%s: %v", name, list)
+			}
 		}
 		if !slices.Contains(h.Units, "x.service") && strings.HasPrefix(tt.want, "x") {
 			t.Errorf("%s: %v", name, h.Units)

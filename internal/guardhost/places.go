@@ -67,10 +67,9 @@ func (a Account) places(s *stack, policy guard.Policy, dir string) []guard.Place
 			p.add("files.protected", "protected by the settings", untouched, path)
 		}
 	}
+	// The guard itself knows the directories that every system has.
 	p.add("files.home", "the home of "+a.User, itself, a.Home)
-	for _, dir := range [...]string{"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run", "/run/user",
-		"/sbin", "/srv", "/sys", "/usr", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/local", "/usr/sbin", "/usr/share",
-		"/var", "/var/lib", "/var/lib/containers", "/var/lib/systemd", "/var/log"} {
+	for _, dir := range [...]string{"/media", "/mnt", "/run/user", "/var/lib/containers", "/var/log"} {
 		p.list = append(p.list, guard.Place{Path: dir, Rule: "files.home", What: "a directory of the system"})
 	}
 	return p.list

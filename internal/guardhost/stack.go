@@ -99,6 +99,9 @@ func (a Account) stack() *stack {
 		s.take(p)
 	}
 	for _, l := range []*[]string{&s.units, &s.containers, &s.volumes, &s.networks, &s.pods} {
+		if s.partial {
+			*l = append(*l, "*")
+		}
 		slices.Sort(*l)
 		*l = slices.Compact(*l)
 	}

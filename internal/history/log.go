@@ -52,6 +52,7 @@ type Log struct {
 	why   string
 	limit int64 // of all segments
 	size  int64 // of one
+	wait  time.Duration
 	// put writes to the file; tests have it fail.
 	put func(f *os.File, data []byte) (int, error)
 }
@@ -61,13 +62,30 @@ type leftLine struct {
 	data      []byte
 	record    string // the incident or drill that it has all of: a later one says the same
 	important bool
+	sync      bool
+}
+
+// log is one whose writes wait so long for others.
+func (s Store) log(wait time.Duration) *Log {
+	return &Log{store: s, limit: logSize, size: segmentSize, wait: wait, put: (*os.File).Write}
+}
+
+// Note writes one entry, for a process that ends at once: it does not look whether the
+// log is damaged, and waits for no other writer for long.
+func (s Store) Note(e core.Entry) error {
+	l := s.log(200 * time.Millisecond)
+	err := l.Append(e.At, e)
+	if l.file != nil {
+		err = errors.Join(err, l.file.Close())
+	}
+	return err
 }
 
 // OpenLog opens the log for writing. Where the newest segment is damaged, it is left as
 // it is, and another one begun that says so. An error does not keep the Log from being
 // used: it tries again at each Append.
 func (s Store) OpenLog(now time.Time) (*Log, error) {
-	l := &Log{store: s, limit: logSize, size: segmentSize, put: (*os.File).Write}
+	l := s.log(2 * time.Second)
 	names, err := s.segments()
 	if err != nil || len(names) == 0 {
 		return l, err
@@ -97,13 +115,13 @@ func (l *Log) Append(now time.Time, entries ...core.Entry) error {
 	defer l.mu.Unlock()
 	fresh := make([]leftLine, 0, len(entries))
 	for _, e := range entries {
-		fresh = append(fresh, leftLine{encode(e, now), recordOf(e), important(e)})
+		fresh = append(fresh, leftLine{encode(e, now), recordOf(e), important(e), synced(e)})
 	}
 	all := l.left
 	if len(l.left)+l.lost > 0 {
 		e := core.Entry{At: now, Kind: core.EntryTrouble, Why: l.why, What: fmt.Sprintf(
 			"the history could not be written from %s to %s; %d entries were lost", l.since.Format(time.DateTime), now.Format(time.DateTime), l.lost)}
-		all = append(slices.Clip(all), leftLine{data: encode(e, now), important: true})
+		all = append(slices.Clip(all), leftLine{data: encode(e, now), important: true, sync: true})
 	}
 	all = append(slices.Clip(all), fresh...)
 	if len(all) == 0 {
@@ -150,7 +168,13 @@ func (l *Log) bound() {
 	drop(1, func(int, leftLine) bool { return true })
 }
 
-// important entries are on the disk before anything else goes on.
+// synced entries are on the disk before anything else goes on. A command that was refused
+// does not run: that can wait, and whoever asked for it need not.
+func synced(e core.Entry) bool {
+	return important(e) && (e.Guard == nil || e.Guard.Decision != "deny")
+}
+
+// important entries are the last to be dropped.
 func important(e core.Entry) bool {
 	switch e.Kind {
 	case core.EntryIncident, core.EntryDrill, core.EntryAlert, core.EntryTrouble, core.EntryGuard:
@@ -178,9 +202,9 @@ func (l *Log) write(now time.Time, lines []leftLine) (after, err error) {
 	sync := false
 	for _, line := range lines {
 		buf.Write(line.data)
-		sync = sync || line.important
+		sync = sync || line.sync
 	}
-	unlock, err := l.store.lock()
+	unlock, err := l.store.lock(l.wait)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +261,7 @@ func (l *Log) appendAll(data []byte) error {
 }
 
 // lock is held by whoever writes.
-func (s Store) lock() (unlock func(), err error) {
+func (s Store) lock(wait time.Duration) (unlock func(), err error) {
 	if err := os.MkdirAll(s.logDir(), 0o700); err != nil {
 		return nil, err
 	}
@@ -245,7 +269,7 @@ func (s Store) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(f, unix.LOCK_EX, 2*time.Second); err != nil {
+	if err := flock(f, unix.LOCK_EX, wait); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return func() { _ = f.Close() }, nil

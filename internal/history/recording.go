@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -51,13 +52,15 @@ var events = []core.Event{
 	core.SessionSeen{}, core.CommandsSeen{}, core.ManagerEnds{}, core.DrillAsked{},
 }
 
-var eventTypes = func() map[string]reflect.Type {
+// eventTypes are their types by name, made when they are asked for: most programs that
+// link this never do.
+var eventTypes = sync.OnceValue(func() map[string]reflect.Type {
 	m := map[string]reflect.Type{}
 	for _, e := range events {
 		m[reflect.TypeOf(e).Name()] = reflect.TypeOf(e)
 	}
 	return m
-}()
+})
 
 // line is Recorded as it is written.
 type line struct {
@@ -96,7 +99,7 @@ func decodeEvent(data []byte) (Recorded, error) {
 		r.cut = l.Type == typeCut
 		return r, nil
 	}
-	t, known := eventTypes[l.Type]
+	t, known := eventTypes()[l.Type]
 	if !known {
 		return r, fmt.Errorf("%q is no event", l.Type)
 	}

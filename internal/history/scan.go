@@ -286,6 +286,11 @@ func (s Store) Drills() (list []core.Drill, damage []string, err error) {
 	return list, damage, err
 }
 
+// Guarded yields what the command guard noted since a time.
+func (s Store) Guarded(since time.Time, yield func(core.Entry) bool) (damage []string, err error) {
+	return s.scan(since, []byte(`"kind":"`+string(core.EntryGuard)+`"`), func(e core.Entry) bool { return e.Guard == nil || yield(e) })
+}
+
 // mostTimeline bounds what is returned of one.
 const mostTimeline = 20000
 

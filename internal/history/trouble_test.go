@@ -202,7 +202,7 @@ func TestLockThatIsNeverLeft(t *testing.T) {
 	s := store(t)
 	l := openLog(t, s)
 	add(t, l, said(0))
-	unlock, err := s.lock()
+	unlock, err := s.lock(2 * time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func weight(l Line) int {
 	switch {
 	case l.Blow, l.Kind == core.EntryIncident, l.Kind == core.EntryAlert, l.Kind == core.EntryDrill, l.Kind == core.EntryTrouble:
 		return 0
-	case l.Kind == core.EntryDecision, l.Kind == core.EntryCommand, l.Kind == core.EntrySession, l.Kind == core.EntryKeeper, l.Kind == core.EntrySignal:
+	case l.Kind == core.EntryDecision, l.Kind == core.EntryCommand, l.Kind == core.EntrySession, l.Kind == core.EntryKeeper, l.Kind == core.EntrySignal, l.Kind == core.EntryGuard:
 		return 1
 	case l.Kind == core.EntryUnit:
 		return 2

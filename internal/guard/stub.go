@@ -1,4 +1,0 @@
-package guard
-
-func (j *judge) data(c *call) {}
-func (j *judge) code(c *call) {}
