@@ -182,8 +182,8 @@ var testWrappers = []testWrapper{
 	asCode("node -e", `require("child_process").spawnSync("bash", ["-c", %s])`, jsonString),
 	asCode("awk", "BEGIN { system(%s) }", awkString), asCode("php -r", "system(%s);", perlString),
 
-	asExec("podman exec web sh -c %s"), asExec("podman exec -it -u 0 web bash -c %s"),
-	asExec("podman run --rm --network stack web bash -c %s"), asExec("docker compose exec -T web sh -c %s"),
+	asExec("podman exec django sh -c %s"), asExec("podman exec -it -u 0 django bash -c %s"),
+	asExec("podman run --rm --network stack localhost/ledger bash -c %s"), asExec("docker compose exec -T django sh -c %s"),
 }
 
 // asExec is for what a container has as well: clients of databases.
