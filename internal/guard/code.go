@@ -10,6 +10,31 @@ import (
 func (j *judge) code(c *call) {
 	w := codeWork{do: j, host: &j.host, spent: &j.codeSpent}
 	w.call(c)
+	j.said, j.saidBy = w.said, c
+}
+
+// printed returns what the program of a call prints that was read last, with marks for
+// what cannot be known of it; it is "" where nothing of it is known. It may be fed to a
+// shell.
+func (j *judge) printed(c *call) string {
+	if j.saidBy != c || holesOnly(j.said) {
+		return ""
+	}
+	return j.said
+}
+
+// guessed judges a text that may be a shell line, and may be anything else.
+func (j *judge) guessed(c *call, text, via string) {
+	if f, err := parse(text); err == nil {
+		before := j.current
+		j.shellOf(c).child(via).stmts(f.Stmts, input{})
+		j.current = before
+	}
+}
+
+// textOf is what stands in a file, or was written to it on the same line.
+func (j *judge) textOf(c *call, name string) (string, bool) {
+	return j.shellOf(c).file(name)
 }
 
 // sqlText judges SQL in a program's string.
@@ -23,25 +48,8 @@ func (j *judge) sqlText(c *call, text string) {
 		}
 	}
 	s.found = kept
-	j.sqlFound(c, s)
+	j.sqlFound(c, s, "")
 }
-
-// printed returns what a one-line program prints, with marks for what cannot be known
-// of it: it may be fed to a shell. It is "" for all that is no such program.
-func (j *judge) printed(c *call) string {
-	spent := 0
-	w := codeWork{do: idleHands{}, host: &j.host, spent: &spent}
-	w.call(c)
-	return w.said
-}
-
-// idleHands do nothing with what is found.
-type idleHands struct{}
-
-func (idleHands) nested(*call, string, string)       {}
-func (idleHands) nestedArgs(*call, []string, string) {}
-func (idleHands) sqlText(*call, string)              {}
-func (idleHands) find(*call, string, match, string)  {}
 
 // codeWork is what reading the code of one call needs.
 type codeWork struct {
@@ -213,16 +221,10 @@ func (w *codeWork) file(c *call, lang codeLang, name string, args []string) {
 
 // text is what stands in a file.
 func (w *codeWork) text(c *call, name string) (string, bool) {
-	if w.host.Read == nil || c.place.kind != here || name == "" || open(name) {
+	if name == "" || open(name) {
 		return "", false
 	}
-	if !strings.HasPrefix(name, "/") {
-		if c.dir == "" || open(c.dir) {
-			return "", false
-		}
-		name = path.Join(c.dir, name)
-	}
-	text, ok := w.host.Read(name)
+	text, ok := w.do.textOf(c, name)
 	if len(text) > maxCode {
 		text = text[:maxCode]
 	}

@@ -236,7 +236,7 @@ func (w *codeWork) crontab(c *call) {
 	}
 	lines := 0
 	for l := range strings.SplitSeq(text, "\n") {
-		l = strings.TrimSpace(l)
+		l = strings.TrimSpace(strings.TrimLeft(l, holeWord+taintWord)) // what was there before
 		skip := 5
 		if strings.HasPrefix(l, "@") {
 			skip = 1

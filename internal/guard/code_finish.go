@@ -39,7 +39,9 @@ func (r *codeReader) tryAll() {
 		if len(l) < 4 || single && (inRow[l] || r.c.script) || holesOnly(l) || unknownStart(l) {
 			continue
 		}
-		r.shell(l, nil)
+		if r.try(l) {
+			r.do.guessed(r.c, l, r.c.name)
+		}
 	}
 }
 

@@ -55,7 +55,7 @@ var otherCases = []codeCase{
 	rb(`File.write("/home/flowstate/.config/containers/systemd/a.container", "")`, "run > /home/flowstate/.config/containers/systemd/a.container"),
 	rb(`Redis.new.flushall`, "find data.redis"),
 	rb(`ActiveRecord::Base.connection.execute("DROP TABLE ledger")`, "sql DROP TABLE ledger"),
-	in("find data.delete", "rails", "runner", "User.delete_all"),
+	in("find data.django", "rails", "runner", "User.delete_all"),
 	in(shTerm, "ruby", "-rjson", "-e", `system "loginctl terminate-user flowstate"`),
 
 	ph(`system("loginctl terminate-user flowstate");`, shTerm),

@@ -138,7 +138,7 @@ for q in ["TRUNCATE ledger"]:
 	py(`import boto3; boto3.resource("s3").Bucket("x").objects.all().delete()`, "find data.bucket"),
 	py(`import boto3; boto3.client("s3").delete_bucket(Bucket="x")`, "find data.bucket"),
 	py(`from minio import Minio; Minio("x").remove_bucket("ledger")`, "find data.bucket"),
-	py(`from app.models import Entry; Entry.objects.all().delete()`, "find data.delete"),
+	py(`from app.models import Entry; Entry.objects.all().delete()`, "find data.django"),
 	py(`from django.core.management import call_command; call_command("flush", "--no-input")`, "find data.django"),
 	py(`from django.core.management import call_command; call_command("migrate", "app", "zero")`, "find data.django"),
 	py(`import requests_unixsocket; requests_unixsocket.post("http+unix://%2Frun%2Fuser%2F1000%2Fkeeper%2Fkeeper.sock/v1/services/x/pause")`, "find keeper.socket"),

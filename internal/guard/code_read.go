@@ -58,7 +58,9 @@ func (v codeValue) known() bool { return v.kind == vText && !open(v.s) }
 type codeHands interface {
 	nested(c *call, text, via string)
 	nestedArgs(c *call, argv []string, via string)
+	guessed(c *call, text, via string)
 	sqlText(c *call, text string)
+	textOf(c *call, name string) (string, bool)
 	find(c *call, id string, sure match, detail string)
 }
 

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"path"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,12 @@ func (r *recorder) nested(c *call, text, _ string) {
 
 func (r *recorder) nestedArgs(c *call, argv []string, _ string) {
 	r.lines = append(r.lines, inPlace(c)+"run "+shown(strings.Join(argv, " ")))
+}
+
+func (r *recorder) guessed(c *call, text, via string) { r.nested(c, text, via) }
+
+func (r *recorder) textOf(c *call, name string) (string, bool) {
+	return codeHost.Read(path.Join(c.dir, name))
 }
 
 func (r *recorder) sqlText(_ *call, text string) { r.lines = append(r.lines, "sql "+shown(text)) }

@@ -190,7 +190,7 @@ func TestDataDjango(t *testing.T) {
 		{line: `python manage.py shell -c "print('DROP TABLE a')"`, want: ""},
 		{line: `python manage.py shell -c "call_command('flush', interactive=False)"`, want: "data.django"},
 		{line: `python manage.py shell -c "call_command('migrate', 'a', 'zero')"`, want: "data.django"},
-		{line: `python manage.py shell_plus`, stdin: "B.objects\\\n .all()\\\n .delete()", want: ""},
+		{line: `python manage.py shell_plus`, stdin: "B.objects\\\n .all()\\\n .delete()", want: "data.django"},
 		{line: `python manage.py shell`, stdin: "B.objects.all(\n).delete()\n", want: "data.django"},
 		{line: `python manage.py shell`, stdin: "¿", want: "guard.unknown?"},
 		{line: `python manage.py dbshell`, stdin: "DROP TABLE a;", want: "data.drop"},

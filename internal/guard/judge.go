@@ -28,6 +28,9 @@ type judge struct {
 	fuel     int
 	// codeSpent is how much code of interpreters was read for this line.
 	codeSpent int
+	// said is what the program of the call prints that was read last.
+	said   string
+	saidBy *call
 	// written are the files that the line itself wrote, or that stand for what a program
 	// prints: <(...).
 	written map[string]string
@@ -187,14 +190,18 @@ func (j *judge) rules(c *call) {
 
 // nested judges shell text that stands in the words of another program.
 func (j *judge) nested(c *call, text, via string) {
+	before := j.current
 	s := j.shellOf(c).child(via)
 	_ = s.judgeText(text, input{})
+	j.current = before
 }
 
 // nestedArgs judges a program with its words that another one would run.
 func (j *judge) nestedArgs(c *call, argv []string, via string) {
+	before := j.current
 	s := j.shellOf(c).child(via)
 	s.program(argv, input{}, nil)
+	j.current = before
 }
 
 // shellOf is a shell for what a call runs.
@@ -229,7 +236,7 @@ func (j *judge) crude(line, why string) {
 
 // dangerous is a word of the text by which it may be about something guarded, or "".
 func dangerous(text string) string {
-	lower := strings.ToLower(clip(text, 4*maxLine))
+	lower := strings.ToLower(text)
 	for _, word := range []string{
 		"loginctl", "busctl", "gdbus", "dbus-send", "login1", "systemctl", "terminate", "linger", "shutdown", "reboot", "poweroff",
 		"podman", "docker", "keeper", "pkill", "killall", "kill -9", "mkfs", "userdel", "usermod", "sysrq",
