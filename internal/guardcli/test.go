@@ -119,17 +119,17 @@ func tryHook(ctx context.Context, agent agents.Agent, command string, account gu
 		return err
 	}
 	if !refused {
-		return fmt.Errorf("%q is NOT refused: %s", deadly, or(said, "the hook said nothing"))
+		return fmt.Errorf("%q is NOT refused: %s", deadly, or(printable(said, 300), "the hook said nothing"))
 	}
 	if !strings.Contains(said, "session.terminate") {
-		return fmt.Errorf("%q is refused, but not by the guard's rule: %s", deadly, said)
+		return fmt.Errorf("%q is refused, but not by the guard's rule: %s", deadly, printable(said, 300))
 	}
 	refused, said, err = ask(ctx, agent, command, "ls", dir)
 	if err != nil {
 		return err
 	}
 	if refused {
-		return fmt.Errorf("\"ls\" is refused as well: %s", said)
+		return fmt.Errorf("\"ls\" is refused as well: %s", printable(said, 300))
 	}
 	return nil
 }
@@ -163,7 +163,7 @@ func ask(ctx context.Context, agent agents.Agent, command, line, dir string) (re
 		return false, "", fmt.Errorf("the hook cannot be run: %w", err)
 	}
 	refused, said = agent.Refused(out.Bytes(), errs.String(), cmd.ProcessState.ExitCode())
-	return refused, printable(said, 300), nil
+	return refused, said, nil
 }
 
 // tryShell runs the wrapper of loginctl, with a program behind it that does nothing.

@@ -189,7 +189,7 @@ func refusalIsTold(t *testing.T, h *Host) {
 		t.Fatal("the agent could run it")
 	}
 	ctx := within(t, 20*time.Second)
-	out := must[string](t)(keeper(ctx, h, "history"))
+	out := must[string](t)(keeper(ctx, h, "history", "--all"))
 	if !strings.Contains(out, "the guard refused: "+incidentCommand) || !strings.Contains(out, "session.terminate") || strings.Contains(out, "hunter2") {
 		t.Errorf("the history does not tell of the refusal, or of too much:\n%s", out)
 	}
@@ -236,7 +236,7 @@ wait $pid && echo granted || echo not granted; cat shown; rm -f answer shown`)
 	if out, code := guard(t, h, "check", "--", command); code != 11 && code != 10 {
 		t.Errorf("it is let through twice: exit code %d\n%s", code, out)
 	}
-	out := must[string](t)(keeper(within(t, 10*time.Second), h, "history"))
+	out := must[string](t)(keeper(within(t, 10*time.Second), h, "history", "--all"))
 	if !strings.Contains(out, "a pass was granted: "+command) || !strings.Contains(out, "a pass was used: "+command) {
 		t.Errorf("the history does not tell of the pass:\n%s", out)
 	}
