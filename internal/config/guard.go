@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -250,6 +251,11 @@ func commandWords(text string) (words []string, wrong string) {
 		return nil, "must begin with the bare name of the program, as systemctl"
 	case slices.Contains(words[:len(words)-1], "**"):
 		return nil, "has ** before its end: it stands for any words that follow"
+	}
+	for _, w := range words {
+		if _, err := path.Match(w, ""); err != nil { // as the guard will
+			return nil, "has a [ that is not closed"
+		}
 	}
 	return words, ""
 }

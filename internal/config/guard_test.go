@@ -88,6 +88,7 @@ func TestGuardMistakes(t *testing.T) {
 		`allow = ["/usr/bin/podman stop web"]`:         `must begin with the bare name of the program`,
 		`allow = ["A=1 podman stop web"]`:              `must begin with the bare name of the program`,
 		`allow = ["podman ** web"]`:                    `has ** before its end`,
+		`allow = ["podman stop [web"]`:                 `has a [ that is not closed`,
 		`deny = [{reason = "x"}]`:                      `guard.deny: {…} has no command`,
 		`deny = [{command = "a", resaon = "x"}]`:       `has resaon, and there is no such key; did you mean reason?`,
 		`deny = [{command = "a", name = "A b"}]`:       `has a name with other letters`,
@@ -150,7 +151,7 @@ func TestGuardStrict(t *testing.T) {
 
 func TestSiteGuard(t *testing.T) {
 	t.Parallel()
-	me := uint32(os.Getuid()) //nolint:gosec // a uid fits
+	me := uint32(os.Getuid())
 	text := strings.NewReplacer("[guard]\n", "", "[guard.rules]", "[rules]").Replace(guardText)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "guard.toml")
@@ -181,7 +182,7 @@ func TestSiteGuard(t *testing.T) {
 		if err := os.Chmod(file, tt.file); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chmod(dir, tt.dir); err != nil { //nolint:gosec // that is the case
+		if err := os.Chmod(dir, tt.dir); err != nil {
 			t.Fatal(err)
 		}
 		if g, mistakes := readSiteGuard(file, tt.owner); len(mistakes) != 1 || !strings.Contains(mistakes[0].Error(), tt.want) || !reflect.DeepEqual(g, Guard{}) {

@@ -54,15 +54,15 @@ func FindQuadlets(roots ...string) Quadlets {
 // search reads one directory and then those below it. Below users/, the
 // directories named by a number are other accounts'.
 func (q *Quadlets) search(dir string, users bool, named map[string]bool) {
-	real, err := filepath.EvalSymlinks(dir)
+	at, err := filepath.EvalSymlinks(dir)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || err == nil && q.seen[real]:
+	case errors.Is(err, fs.ErrNotExist) || err == nil && q.seen[at]:
 		return
 	case err != nil || len(q.seen) >= mostDirs:
 		q.Unread = append(q.Unread, dir)
 		return
 	}
-	dir = real
+	dir = at
 	q.seen[dir] = true
 	q.Dirs = append(q.Dirs, dir)
 	entries, err := os.ReadDir(dir)

@@ -65,6 +65,9 @@ func asWord(form string, shell string) testWrapper {
 		if shell != "bash" && !p.posix {
 			return p, false
 		}
+		if (strings.Contains(form, "find .") || strings.Contains(form, "-I{}")) && strings.Contains(p.text, "{}") {
+			return p, false // they put something else in the place of it
+		}
 		for _, other := range []string{"sudo", "su ", "machinectl", "pkexec", "env -i", "root@"} {
 			if strings.Contains(form, other) && p.personal {
 				return p, false
@@ -138,7 +141,7 @@ var testWrappers = []testWrapper{
 	asPrefix("nice -n 5"), asPrefix("nice"), asPrefix("nohup"), asPrefix("setsid"), asPrefix("setsid -w"),
 	asPrefix("timeout 5"), asPrefix("timeout -k 1 -s KILL 10s"), asPrefix("stdbuf -oL"), asPrefix("ionice -c 3"),
 	asPrefix("flock /tmp/lock"), asPrefix("systemd-run --user"), asPrefix("systemd-run --user --scope -q --"),
-	asPrefix("nsenter -t 1 -m"), asPrefix("runuser -u root --"), asPrefix("chrt -i 0"), asPrefix("xargs -r -a list"),
+	asPrefix("nsenter -t 1 -m"), asPrefix("runuser -u root --"), asPrefix("chrt -i 0"),
 	asPrefix("podman unshare"), asPrefix("/usr/bin/time -p"),
 	asKeyword("time"), asKeyword("exec"), asKeyword("command"), asKeyword("builtin command"), asKeyword("!"),
 	asKeyword("A=b"), asKeyword("2>/dev/null"), asKeyword("eval"), asKeyword(": | xargs"), asKeyword("coproc"),
@@ -182,8 +185,8 @@ var testWrappers = []testWrapper{
 	asCode("node -e", `require("child_process").spawnSync("bash", ["-c", %s])`, jsonString),
 	asCode("awk", "BEGIN { system(%s) }", awkString), asCode("php -r", "system(%s);", perlString),
 
-	asExec("podman exec web sh -c %s"), asExec("podman exec -it -u 0 web bash -c %s"),
-	asExec("podman run --rm --network stack web bash -c %s"), asExec("docker compose exec -T web sh -c %s"),
+	asExec("podman exec django sh -c %s"), asExec("podman exec -it -u 0 django bash -c %s"),
+	asExec("podman run --rm --network stack localhost/ledger bash -c %s"), asExec("docker compose exec -T django sh -c %s"),
 }
 
 // asExec is for what a container has as well: clients of databases.

@@ -137,7 +137,7 @@ func (j *judge) djangoShell(c *call, args []string) {
 // table, statements of SQL, and commands of manage.py.
 func djangoCode(code string) []sqlFinding {
 	var found []sqlFinding
-	squeezed := strings.Join(strings.Fields(code), "")
+	squeezed := strings.Join(strings.Fields(strings.ReplaceAll(code, "\\\n", "")), "")
 	whole, ends := false, strings.Contains(squeezed, ".delete()")
 	for _, all := range [...]string{".objects", "._default_manager", "._base_manager"} {
 		for _, filter := range [...]string{".all()", ".filter()", ".get_queryset()", ".order_by()", ".iterator()"} {

@@ -236,7 +236,7 @@ func (j *judge) crude(line, why string) {
 
 // dangerous is a word of the text by which it may be about something guarded, or "".
 func dangerous(text string) string {
-	lower := strings.ToLower(clip(text, 4*maxLine))
+	lower := strings.ToLower(text)
 	for _, word := range []string{
 		"loginctl", "busctl", "gdbus", "dbus-send", "login1", "systemctl", "terminate", "linger", "shutdown", "reboot", "poweroff",
 		"podman", "docker", "keeper", "pkill", "killall", "kill -9", "mkfs", "userdel", "usermod", "sysrq",

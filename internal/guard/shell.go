@@ -93,6 +93,9 @@ func (s *shell) stmts(list []*syntax.Stmt, in input) string {
 	var out strings.Builder
 	for _, st := range list {
 		text := s.stmt(st, in)
+		if strings.HasSuffix(out.String(), holeWord) || strings.HasSuffix(out.String(), taintWord) {
+			out.WriteByte('\n') // what is not known ends its line, as programs do
+		}
 		if out.Len()+len(text) <= maxValue {
 			out.WriteString(text)
 		}
@@ -114,7 +117,7 @@ func (s *shell) stmt(st *syntax.Stmt, in input) string {
 		case syntax.RdrIn, syntax.RdrInOut:
 			in = s.readFile(s.word(r.Word))
 		case syntax.Hdoc, syntax.DashHdoc:
-			in = input{s.literal(r.Hdoc), true}
+			in = input{s.document(r), true}
 		case syntax.WordHdoc:
 			in = input{s.literal(r.Word) + "\n", true}
 		case syntax.DplIn:

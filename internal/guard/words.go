@@ -4,6 +4,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
@@ -214,16 +215,76 @@ func (s *shell) word(w *syntax.Word) string {
 	return strings.Join(fields, " ")
 }
 
-// literal expands without splitting: a here-document, the value of a variable.
+// literal expands without splitting: the value of a variable, a here-string.
 func (s *shell) literal(w *syntax.Word) string {
 	if w == nil {
 		return ""
 	}
-	value, err := expand.Literal(s.config(), plainGlobs(w))
+	value, err := expand.Literal(s.config(), unescaped(plainGlobs(w)))
 	if err != nil || len(value) > maxLine {
 		return holeWord
 	}
 	return value
+}
+
+// unescaped makes quotes of the backslashes outside of quotes, which expand.Literal
+// would leave where they are.
+func unescaped(w *syntax.Word) *syntax.Word {
+	var parts []syntax.WordPart
+	for _, part := range w.Parts {
+		lit, ok := part.(*syntax.Lit)
+		if !ok || !strings.Contains(lit.Value, `\`) {
+			parts = append(parts, part)
+			continue
+		}
+		rest := lit.Value
+		for {
+			before, after, found := strings.Cut(rest, `\`)
+			if before != "" {
+				parts = append(parts, &syntax.Lit{Value: before})
+			}
+			if !found || after == "" {
+				break
+			}
+			if after[0] != '\n' {
+				_, size := utf8.DecodeRuneInString(after)
+				parts = append(parts, &syntax.SglQuoted{Value: after[:size]})
+				after = after[size-1:]
+			}
+			rest = after[1:]
+		}
+	}
+	plain := *w
+	plain.Parts = parts
+	return &plain
+}
+
+// document is the text of a here-document: as it stands, where a part of its delimiter
+// is in quotes.
+func (s *shell) document(r *syntax.Redirect) string {
+	if r.Hdoc == nil {
+		return ""
+	}
+	quoted := false
+	for _, part := range r.Word.Parts {
+		lit, ok := part.(*syntax.Lit)
+		quoted = quoted || !ok || strings.Contains(lit.Value, `\`)
+	}
+	text := r.Hdoc.Lit()
+	if !quoted || text == "" {
+		var err error
+		if text, err = expand.Document(s.config(), r.Hdoc); err != nil || len(text) > maxLine {
+			return holeWord
+		}
+	}
+	if r.Op == syntax.DashHdoc {
+		var b strings.Builder
+		for line := range strings.Lines(text) {
+			b.WriteString(strings.TrimLeft(line, "\t"))
+		}
+		text = b.String()
+	}
+	return text
 }
 
 // inside runs the substitutions that stand in an expression.

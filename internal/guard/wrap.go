@@ -254,7 +254,8 @@ func (s *shell) prefixed(c *call, takes string, words int, in input) string {
 			return holeWord
 		}
 	}
-	if o.has("s", "shell", "i", "login") && c.name == "sudo" {
+	// A shell gets the words with quotes around them (sudo(8)); one is taken for a line.
+	if o.has("s", "shell", "i", "login") && c.name == "sudo" && len(rest) == 1 {
 		return inner.judgeText(strings.Join(rest, " "), in)
 	}
 	if dir := o.value("D", "chdir", "working-directory"); dir != "" && (c.name == "sudo" || c.name == "systemd-run") {

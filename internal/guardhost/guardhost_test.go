@@ -16,14 +16,9 @@ import (
 	"keeper/internal/guard"
 )
 
-// home is a made-up account whose files lie in a directory of the test's.
-type home struct {
-	t *testing.T
-	Account
-}
-
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 
+// newHome is a made-up account whose files lie in a directory of the test's.
 func newHome(t testing.TB, env map[string]string) Account {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())

@@ -11,8 +11,8 @@ import (
 
 // placer collects what is guarded.
 type placer struct {
-	list []guard.Place
-	real *resolver
+	list  []guard.Place
+	links *resolver
 }
 
 // add notes a place, and what it leads to if it is a link: either may be named.
@@ -24,8 +24,8 @@ func (p *placer) add(rule, what string, how guard.Place, paths ...string) {
 		}
 		how.Path = filepath.Clean(path)
 		p.list = append(p.list, how)
-		if real := p.real.resolve(how.Path); real != how.Path && plain(real) {
-			how.Path = real
+		if to := p.links.resolve(how.Path); to != how.Path && plain(to) {
+			how.Path = to
 			p.list = append(p.list, how)
 		}
 	}
@@ -40,7 +40,7 @@ var (
 
 // places are the files and directories that are guarded, for a command in dir.
 func (a Account) places(s *stack, policy guard.Policy, dir string) []guard.Place {
-	p := &placer{real: newResolver(), list: make([]guard.Place, 0, len(s.files)+len(s.binds)+150)}
+	p := &placer{links: newResolver(), list: make([]guard.Place, 0, len(s.files)+len(s.binds)+150)}
 	config := filepath.Dir(filepath.Dir(a.Paths.Settings))
 	p.quadlets(s, append(a.Paths.Quadlets[:], a.also...))
 	p.add("files.storage", "Podman's storage", untouched, append(a.storage(config), a.Paths.Storage)...)
@@ -89,7 +89,7 @@ func (p *placer) quadlets(s *stack, roots []string) {
 		place := guard.Place{Path: f.path, Rule: "files.quadlet", Written: true, What: what}
 		p.list = append(p.list, place)
 		if slices.Contains(s.links, f.path) {
-			if place.Path = p.real.resolve(f.path); plain(place.Path) {
+			if place.Path = p.links.resolve(f.path); plain(place.Path) {
 				p.list = append(p.list, place)
 			}
 		}

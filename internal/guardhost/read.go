@@ -121,8 +121,8 @@ func (r *resolver) resolve(path string) string {
 		return path
 	}
 	links := 0
-	if real, ok := r.follow(path, &links); ok {
-		return real.path
+	if to, ok := r.follow(path, &links); ok {
+		return to.path
 	}
 	return filepath.Clean(path)
 }
@@ -134,19 +134,19 @@ func (r *resolver) follow(path string, links *int) (where, bool) {
 	if path == "" {
 		path = "/"
 	}
-	if real, is := r.known[path]; is {
-		return real, true
+	if to, is := r.known[path]; is {
+		return to, true
 	}
 	cut := strings.LastIndexByte(path, '/')
 	dir, ok := r.follow(path[:cut+1], links)
 	if !ok {
 		return where{}, false
 	}
-	real, ok := r.step(dir, path[cut+1:], links)
+	to, ok := r.step(dir, path[cut+1:], links)
 	if ok {
-		r.known[path] = real
+		r.known[path] = to
 	}
-	return real, ok
+	return to, ok
 }
 
 // step goes from a directory to what it has by that name: .. is above what a link led
@@ -162,11 +162,11 @@ func (r *resolver) step(dir where, name string, links *int) (where, bool) {
 	if dir.gone {
 		return where{next, true}, true
 	}
-	if real, is := r.known[next]; is {
-		return real, true
+	if to, is := r.known[next]; is {
+		return to, true
 	}
 	target, err := readlink(next)
-	real := where{path: next, gone: missing(err)}
+	to := where{path: next, gone: missing(err)}
 	if err == nil {
 		if *links++; *links > mostLinks || len(target) > mostPath {
 			return where{}, false
@@ -176,13 +176,13 @@ func (r *resolver) step(dir where, name string, links *int) (where, bool) {
 			target = strings.TrimSuffix(dir.path, "/") + "/" + target
 		}
 		var ok bool
-		if real, ok = r.follow(target, links); !ok {
+		if to, ok = r.follow(target, links); !ok {
 			return where{}, false
 		}
 	}
 	// With any other error it is no link, or nothing more is to be known of it.
-	r.known[next] = real
-	return real, true
+	r.known[next] = to
+	return to, true
 }
 
 func readlink(path string) (string, error) {

@@ -90,7 +90,7 @@ func (a Account) stack() *stack {
 		list = append(list, p)
 	}
 	for _, c := range a.copies(s, changed) {
-		list = append(list, s.parse(c.source, []string{c.copy}))
+		list = append(list, s.parse(c.source, []string{c.file}))
 	}
 	for _, p := range list {
 		s.name(p)
@@ -111,7 +111,7 @@ func (a Account) stack() *stack {
 }
 
 // kept is a copy of a Quadlet file, and where that was.
-type kept struct{ source, copy string }
+type kept struct{ source, file string }
 
 // copies are those that say something else than the files: the file is gone, or was
 // changed since the service was started.
@@ -125,14 +125,14 @@ func (a Account) copies(s *stack, changed map[string]time.Time) (list []kept) {
 		if err != nil || !filepath.IsAbs(source) || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		copy := filepath.Join(a.Paths.Copies, e.Name())
+		file := filepath.Join(a.Paths.Copies, e.Name())
 		if when, here := changed[source]; here {
 			var st syscall.Stat_t
-			if syscall.Stat(copy, &st) == nil && !when.After(time.Unix(st.Mtim.Unix())) {
+			if syscall.Stat(file, &st) == nil && !when.After(time.Unix(st.Mtim.Unix())) {
 				continue
 			}
 		}
-		if list = append(list, kept{source, copy}); len(list) > mostQuadlets {
+		if list = append(list, kept{source, file}); len(list) > mostQuadlets {
 			s.wrong("there are more than %d copies of Quadlet files: anything may be kept", mostQuadlets)
 			break
 		}

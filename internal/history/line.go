@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -24,7 +25,8 @@ import (
 // lineSize bounds a line: what is longer is not written, and not believed.
 const lineSize = 1 << 20
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// castagnoli is made when it is asked for: that takes a tenth of a millisecond.
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 // encode makes a line of an entry. Of one that cannot be kept it says so: no entry may
 // hold up those behind it.
@@ -39,7 +41,7 @@ func encode(e core.Entry, now time.Time) []byte {
 			What: "an entry could not be kept: " + short(e.What), Why: short(err.Error())})
 	}
 	line := make([]byte, 0, len(data)+10)
-	line = fmt.Appendf(line, "%08x ", crc32.Checksum(data, castagnoli))
+	line = fmt.Appendf(line, "%08x ", crc32.Checksum(data, castagnoli()))
 	return append(append(line, data...), '\n')
 }
 
@@ -52,7 +54,7 @@ func trusted(line []byte) ([]byte, bool) {
 	if _, err := hex.Decode(sum[:], line[:8]); err != nil {
 		return nil, false
 	}
-	return line[9:], binary.BigEndian.Uint32(sum[:]) == crc32.Checksum(line[9:], castagnoli)
+	return line[9:], binary.BigEndian.Uint32(sum[:]) == crc32.Checksum(line[9:], castagnoli())
 }
 
 // recordOf names the incident or drill that the entry has all of.

@@ -406,3 +406,43 @@ func BenchmarkHistory(b *testing.B) {
 		})
 	}
 }
+
+// Note is for a process that ends at once: it leaves no file open, waits for nobody for
+// long, and what it could not write it does not keep.
+func TestNoteOne(t *testing.T) {
+	t.Parallel()
+	s := Store{Dir: t.TempDir()}
+	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	one := core.Entry{At: at, Kind: core.EntryGuard, What: "refused", Guard: &core.Judged{Decision: "deny", Rule: "data.drop", Line: "x"}}
+	if err := s.Note(one); err != nil {
+		t.Fatal(err)
+	}
+	if synced(one) {
+		t.Error("a refusal is waited for")
+	}
+	let := one
+	let.Guard = &core.Judged{Decision: "allow", Line: "y"}
+	if !synced(let) {
+		t.Error("what was let through may be lost with the machine")
+	}
+	if err := s.Note(let); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := s.lock(time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if err := s.Note(one); err == nil || !strings.Contains(err.Error(), "has locked") || time.Since(begun) > time.Second {
+		t.Errorf("locked: %v after %s", err, time.Since(begun))
+	}
+	unlock()
+	var got []string
+	damage, err := s.Guarded(at, func(e core.Entry) bool {
+		got = append(got, e.Guard.Line)
+		return true
+	})
+	if err != nil || damage != nil || !slices.Equal(got, []string{"x", "y"}) {
+		t.Errorf("got %v, %v, %v", got, damage, err)
+	}
+}

@@ -242,12 +242,15 @@ func TestSays(t *testing.T) {
 		change    func(*fixture)
 		has, lack string
 	}{
-		"the headline":      {func(*fixture) {}, "INCIDENT 20260105-163002, over: logind was told to stop the user — the stack was away for 14.2 s\n", "STILL"},
-		"the last gasp":     {func(*fixture) {}, "the first alert arrived 391 ms after the begin, before the user manager was gone", ""},
-		"no alerts":         {without(core.EntryAlert), "what became of alert 1 (opened)", "the first alert arrived"},
-		"no commands":       {without(core.EntryCommand), "who or what caused it", "loginctl"},
-		"others' alerts":    {func(*fixture) {}, "", "163002-2"},
-		"the nearest":       {func(*fixture) {}, "before   flowstate by sudo at 17:30:01.906 (-0:00.212): /usr/bin/loginctl terminate-user flowstate", ""},
+		"the headline":   {func(*fixture) {}, "INCIDENT 20260105-163002, over: logind was told to stop the user — the stack was away for 14.2 s\n", "STILL"},
+		"the last gasp":  {func(*fixture) {}, "the first alert arrived 391 ms after the begin, before the user manager was gone", ""},
+		"no alerts":      {without(core.EntryAlert), "what became of alert 1 (opened)", "the first alert arrived"},
+		"no commands":    {without(core.EntryCommand), "who or what caused it", "loginctl"},
+		"others' alerts": {func(*fixture) {}, "", "163002-2"},
+		"the nearest":    {func(*fixture) {}, "before   flowstate by sudo at 17:30:01.906 (-0:00.212): /usr/bin/loginctl terminate-user flowstate", ""},
+		"the guard": {func(f *fixture) {
+			f.entries = append(f.entries, core.Entry{At: founded.Add(-90 * time.Second), Kind: core.EntryGuard, What: "the guard refused: loginctl terminate-user flowstate", Why: "session.terminate: it ends the user manager; claude in /srv/ledger"})
+		}, "-1:30.000   guard    the guard refused: loginctl terminate-user flowstate: session.terminate: it ends the user manager; claude in /srv/ledger\n", ""},
 		"the zone":          {func(f *fixture) { f.facts.Now = f.facts.Now.UTC() }, "2026-01-05 16:30:02.118 UTC", "CET"},
 		"it goes on":        {func(f *fixture) { f.incident.Mended, f.incident.Closed = time.Time{}, time.Time{} }, "STILL GOING ON for 1 h 00 min", ", over:"},
 		"not closed yet":    {func(f *fixture) { f.incident.Closed = time.Time{} }, "all well since 17:30:16.359, and over once that has held for 1m", "STILL"},
