@@ -3,6 +3,8 @@ package guard
 import (
 	"path"
 	"strings"
+
+	"mvdan.cc/sh/v3/expand"
 )
 
 // code judges the programs that a call hands to an interpreter: python -c, perl -e, awk,
@@ -30,6 +32,15 @@ func (j *judge) guessed(c *call, text, via string) {
 		j.shellOf(c).child(via).stmts(f.Stmts, input{})
 		j.current = before
 	}
+}
+
+// exported is a variable that the line set before.
+func (j *judge) exported(name string) (string, bool) {
+	if j.current == nil {
+		return "", false
+	}
+	v, ok := j.current.vars[name]
+	return v.Str, ok && v.IsSet() && v.Kind == expand.String
 }
 
 // textOf is what stands in a file, or was written to it on the same line.

@@ -26,14 +26,23 @@ func (r *codeReader) call(name string, recv codeValue, args []codeValue, kw map[
 		r.ran(program, append(append([]codeValue{}, recv.list...), args...))
 		return unknownValue
 	}
-	if last == "call" && r.mentions("redis") && r.clients(name, "execute_command", args) {
-		return unknownValue
+	if last == "call" && objectOf(name) != "subprocess" && r.mentions("redis") {
+		r.clients(name, "execute_command", args) // and it may be another call
 	}
 	if last == "exec" && objectOf(name) != "" && name[0] != '.' && r.lang != langPython {
 		r.query(arg(args, 0))
 	}
 	if how, sure := r.runner(name, last); how != runsNothing {
 		return r.start(how, sure, args, kw)
+	}
+	if (last == "kill" || last == "terminate" || last == "send_signal") && recv.s != "os" && recv.s != "signal" && r.mentions("psutil") {
+		r.ended = true
+		return unknownValue
+	}
+	for _, a := range args {
+		if a.known() && len(r.given) < maxCodeTries && r.muted == 0 {
+			r.given = append(r.given, a.s)
+		}
 	}
 	if r.writes(name, last, recv, args) || r.kills(name, last, args) || r.removes(name, last, recv, args, kw) || r.clients(name, last, args) {
 		return unknownValue

@@ -136,6 +136,9 @@ func (r *codeReader) sign(t codeToken, v codeValue) (codeValue, bool) {
 	case "=", ":=", "||=", "??=":
 		r.at++
 		right := r.expr()
+		if r.peek().is("=>") && r.lang == langNode { // it was the parameter of a function
+			right = unknownValue
+		}
 		r.assign(v, right)
 		return right, true
 	case "+=", ".=", "<<":

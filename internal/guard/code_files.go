@@ -111,8 +111,19 @@ func takesAll(args []codeValue, kw map[string]codeValue) bool {
 func (r *codeReader) each(paths []codeValue, program ...string) bool {
 	argv := append([]string{}, program...)
 	for _, v := range paths {
-		if p, ok := r.touched(v); ok {
-			argv = append(argv, p)
+		switch {
+		case v.of || v.kind == vName && v.ref != "" && r.lang == langNode:
+			r.wipes = append(r.wipes, program)
+		case len(v.oneOf) > 0 && len(argv) < maxCodeList:
+			for _, e := range v.oneOf {
+				if p, ok := r.touched(e); ok {
+					argv = append(argv, p)
+				}
+			}
+		default:
+			if p, ok := r.touched(v); ok {
+				argv = append(argv, p)
+			}
 		}
 	}
 	if len(argv) > len(program) {

@@ -14,11 +14,36 @@ func (r *codeReader) finish() {
 			}
 		}
 	}
+	for _, program := range r.wipes {
+		for _, p := range r.given {
+			if strings.HasPrefix(p, "/") || strings.HasPrefix(p, "~") {
+				r.argv(append(append([]string{}, program...), p), nil, false)
+			}
+		}
+	}
+	if r.ended {
+		r.endsListed()
+	}
 	if r.mentions("org.freedesktop.", "login1", "systemd1") {
 		r.bus()
 	}
 	if r.mentions(".sock") {
 		r.socket()
+	}
+}
+
+// endsListed is for processes that a library lists and the program ends: those of the
+// names that it has, or all.
+func (r *codeReader) endsListed() {
+	names := false
+	for _, l := range r.lits {
+		if !strings.ContainsAny(l, " /\n") {
+			names = true
+			r.argv([]string{"pkill", l}, nil, false)
+		}
+	}
+	if !names && r.mentions("process_iter") {
+		r.argv([]string{"kill", "-9", "--", "-1"}, nil, false)
 	}
 }
 

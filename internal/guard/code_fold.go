@@ -54,6 +54,21 @@ func (r *codeReader) fold(name, last string, recv codeValue, args []codeValue, k
 		return r.joined(append([]codeValue{recv}, args...)), true
 	case "join", "implode":
 		return r.joinCall(name, recv, args)
+	case "glob", "rglob", "iglob", "iterdir", "scandir", "globSync":
+		switch {
+		case recv.path && recv.kind == vText:
+			pattern := "*"
+			if len(args) > 0 {
+				pattern = a.text()
+			}
+			return codeValue{kind: vList, list: []codeValue{{s: joinPath(recv.s, pattern), path: true}}}, true
+		case a.kind == vText:
+			p := codeValue{s: a.s, path: true}
+			if last == "scandir" {
+				p.s = joinPath(a.s, "*")
+			}
+			return codeValue{kind: vList, list: []codeValue{p}}, true
+		}
 	case "file_join", "catfile", "catdir":
 		return r.joined(args), true
 	case "b64decode", "standard_b64decode", "urlsafe_b64decode", "decodebytes", "decodestring", "base64_decode", "decode_base64", "decode64", "strict_decode64", "urlsafe_decode64", "atob", "a2b_base64":

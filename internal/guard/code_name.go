@@ -75,8 +75,8 @@ func (r *codeReader) imports(from bool) codeValue {
 	return unknownValue
 }
 
-// loop reads the head of a loop: what it goes through is not followed, so its variable
-// may be anything.
+// loop reads the head of a loop. Its variable is one of what it goes through, if that is
+// known; what it runs is not run for each of them, only what it removes.
 func (r *codeReader) loop() codeValue {
 	at := r.at
 	if r.tok(0).is("(") {
@@ -109,6 +109,16 @@ func (r *codeReader) looped(names []string, over codeValue) codeValue {
 	if tainted(over.text()) || tainted(textOf(over.list)) {
 		v.s = taintWord
 	}
+	if over.kind == vList {
+		for _, e := range over.list {
+			if e.kind == vText && !holesOnly(e.s) {
+				v.oneOf = append(v.oneOf, e)
+			}
+		}
+		if len(over.list) == 1 && len(v.oneOf) == 1 {
+			v = v.oneOf[0]
+		}
+	}
 	for _, n := range names {
 		r.set(n, v)
 	}
@@ -134,13 +144,14 @@ func (r *codeReader) params(bare bool) codeValue {
 	}
 	r.at++
 	list, kw := r.group(")")
+	param := codeValue{s: holeWord, of: true}
 	for _, p := range list {
 		if p.ref != "" {
-			r.set(p.ref, unknownValue)
+			r.set(p.ref, param)
 		}
 	}
 	for name := range kw {
-		r.set(name, unknownValue)
+		r.set(name, param)
 	}
 	return unknownValue
 }
@@ -227,6 +238,7 @@ func (r *codeReader) postfix(path string, v codeValue) codeValue {
 		}
 		recv = v
 		path += "." + member
+		r.eachOf(member, recv)
 		if known, ok := r.vars[path]; ok {
 			v = known
 			continue
@@ -237,6 +249,25 @@ func (r *codeReader) postfix(path string, v codeValue) codeValue {
 		}
 	}
 	return v
+}
+
+// eachOf looks at the parameter of a function that is called for each element of a list:
+// list.each { |x| ... }, list.forEach(x => ...).
+func (r *codeReader) eachOf(member string, list codeValue) {
+	switch member {
+	case "each", "map", "select", "each_entry", "collect", "forEach", "filter":
+	default:
+		return
+	}
+	open := r.tok(0).is("{") || r.tok(0).word("do")
+	switch {
+	case r.lang == langRuby && open && r.tok(1).is("|") && r.tok(2).kind == tName:
+		r.looped([]string{r.tok(2).text}, list)
+	case r.lang == langNode && r.tok(0).is("(") && r.tok(1).kind == tName && r.tok(2).is("=>"):
+		r.looped([]string{r.tok(1).text}, list)
+	case r.lang == langNode && r.tok(0).is("(") && r.tok(1).is("(") && r.tok(2).kind == tName:
+		r.looped([]string{r.tok(2).text}, list)
+	}
 }
 
 func closing(opener string) string {

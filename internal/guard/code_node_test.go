@@ -26,6 +26,8 @@ var nodeCases = []codeCase{
 	js(`require("fs").writeFileSync("/home/flowstate/.config/containers/systemd/a.container", "")`, "run > /home/flowstate/.config/containers/systemd/a.container"),
 	js(`require("fs").promises.rm("/home/flowstate/.local/share/containers", {recursive: true})`, "run rm -rf -- /home/flowstate/.local/share/containers"),
 	js(`require("rimraf").sync("/home/flowstate/.local/share/containers")`, "run rm -rf -- /home/flowstate/.local/share/containers"),
+	js(`const rm = p => require("fs").rmSync(p, {recursive: true}); rm("/home/flowstate/.config/containers")`, "run rm -rf -- /home/flowstate/.config/containers"),
+	js(`for (const d of ["/home/flowstate/.config/containers", "/tmp/x"]) require("fs").rmSync(d, {recursive: true})`, "run rm -rf -- /home/flowstate/.config/containers /tmp/x"),
 	js(`const {Client} = require("pg"); new Client().query("DROP TABLE ledger")`, "sql DROP TABLE ledger"),
 	js(`const Redis = require("ioredis"); new Redis().flushall()`, "find data.redis"),
 	js("prisma.$executeRawUnsafe(`TRUNCATE ledger`)", "sql TRUNCATE ledger"),

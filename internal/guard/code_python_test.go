@@ -145,6 +145,25 @@ for q in ["TRUNCATE ledger"]:
 	py(`import socket; s = socket.socket(1, 1); s.connect("/run/user/1000/podman/podman.sock"); s.send(b"POST /v5.0.0/libpod/containers/prune HTTP/1.0\r\n\r\n")`, "find stack.socket"),
 	py(`import podman; client = podman.PodmanClient(); client.volumes.prune()`, "run podman volume prune -f"),
 	py(`import podman; client = podman.PodmanClient(); client.containers.get("postgres").stop()`, "run podman container stop postgres"),
+	py(`import os; os.system(os.environ["SHELL_SAID"])`, shTerm),
+	py(`import glob, os
+for f in glob.glob(os.path.expanduser("~/.config/containers/systemd/*.container")):
+    os.remove(f)`, "run rm -f -- /home/flowstate/.config/containers/systemd/*.container"),
+	py(`from pathlib import Path
+for f in (Path.home() / ".config/containers/systemd").iterdir():
+    f.unlink()`, "run rm -f -- /home/flowstate/.config/containers/systemd/*"),
+	py(`import shutil
+for d in ["/tmp/x", "/home/flowstate/.config/containers"]:
+    shutil.rmtree(d)`, "run rm -rf -- /tmp/x /home/flowstate/.config/containers"),
+	py(`import shutil
+def wipe(d):
+    shutil.rmtree(d)
+wipe("/home/flowstate/.config/containers")`, "run rm -rf -- /home/flowstate/.config/containers"),
+	py(`import psutil
+for p in psutil.process_iter():
+    if p.name() == "conmon":
+        p.kill()`, "run pkill conmon"),
+	py(`import psutil; [p.terminate() for p in psutil.process_iter()]`, "run kill -9 -- -1"),
 	py(`import os, sys; os.system(sys.argv[1])`, "sh …")}
 
 func init() {

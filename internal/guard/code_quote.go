@@ -50,7 +50,7 @@ func (l *codeLexer) literal() bool {
 		case c == '\'':
 			return l.string(tStr, from, 1, "'", escapesQuotes, fillsNone, true)
 		case c == '<':
-			return l.heredoc()
+			return l.heredoc() || l.lang == langPerl && l.perlGlob()
 		case l.lang == langPerl && strings.IndexByte("qmsyt", c) >= 0:
 			return l.perlQuote()
 		case l.lang == langRuby && c == '%' && !l.afterValue():
@@ -109,6 +109,19 @@ func (l *codeLexer) pythonString() bool {
 		return l.string(tStr, from, n+3, strings.Repeat(string(q), 3), esc, fill, true)
 	}
 	return l.string(tStr, from, n+1, string(q), esc, fill, false)
+}
+
+// perlGlob takes <*.c>, the files of a pattern; <F> reads a line.
+func (l *codeLexer) perlGlob() bool {
+	end := strings.IndexByte(l.s[l.i:], '>')
+	if end < 2 {
+		return false
+	}
+	text := l.s[l.i+1 : l.i+end]
+	if strings.ContainsAny(text, " =<\n;") || !strings.ContainsAny(text, "/*") {
+		return false
+	}
+	return l.string(tStr, l.i, 1, ">", escapesAll, fillsSigil, false)
 }
 
 // perlQuote takes q(), qq{}, qw//, qx(), and passes over m//, s///, tr///.

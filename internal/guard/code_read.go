@@ -13,6 +13,10 @@ type codeValue struct {
 	// type, and spread that the list takes the place of its elements.
 	ref          string
 	path, spread bool
+	// oneOf are the texts that a loop has it be, one after the other; of says that it
+	// is whatever a function is called with.
+	oneOf []codeValue
+	of    bool
 }
 
 type valueKind byte
@@ -61,6 +65,7 @@ type codeHands interface {
 	guessed(c *call, text, via string)
 	sqlText(c *call, text string)
 	textOf(c *call, name string) (string, bool)
+	exported(name string) (string, bool)
 	find(c *call, id string, sure match, detail string)
 }
 
@@ -88,8 +93,11 @@ type codeReader struct {
 	sql   bool       // and some SQL
 	seen  map[string]bool
 	tries int
-	pipe  string // the program that was started last, and may be written to
-	got   string // what was got by its name last, in the libraries of containers
+	pipe  string     // the program that was started last, and may be written to
+	ended bool       // processes are ended that a library lists
+	wipes [][]string // programs on files that a function is called with
+	given []string   // what functions are called with
+	got   string     // what was got by its name last, in the libraries of containers
 	out   strings.Builder
 	work  *int
 

@@ -23,6 +23,10 @@ func (r *recorder) textOf(c *call, name string) (string, bool) {
 	return codeHost.Read(path.Join(c.dir, name))
 }
 
+func (r *recorder) exported(name string) (string, bool) {
+	return "loginctl terminate-user flowstate", name == "SHELL_SAID"
+}
+
 func (r *recorder) sqlText(_ *call, text string) { r.lines = append(r.lines, "sql "+shown(text)) }
 
 func (r *recorder) find(_ *call, id string, sure match, _ string) {

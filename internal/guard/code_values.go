@@ -35,6 +35,9 @@ func (r *codeReader) variable(name string) codeValue {
 	if v, ok := r.c.env[name]; ok {
 		return textValue(v)
 	}
+	if v, ok := r.do.exported(name); ok {
+		return textValue(v)
+	}
 	if r.c.place.kind == here {
 		switch name {
 		case "HOME":
@@ -92,15 +95,18 @@ func (r *codeReader) index(path string, v codeValue, args []codeValue, back bool
 	if args[0].kind == vName {
 		key = args[0].s
 	}
+	if path == "Dir" && args[0].kind == vText { // Ruby's Dir["*.c"]
+		return codeValue{kind: vList, list: []codeValue{{s: key, path: true}}}
+	}
 	if isEnviron(path) {
 		return r.variable(key)
 	}
 	n, err := strconv.Atoi(key)
 	switch path {
 	case "sys.argv", "process.argv", "$argv", "arg":
-		return r.given(n-1, err)
+		return r.word(n-1, err)
 	case "ARGV", "$ARGV", "Deno.args", "@ARGV":
-		return r.given(n, err)
+		return r.word(n, err)
 	}
 	if strings.HasPrefix(path, "$") && v.kind != vList {
 		if held, ok := r.vars["@"+path[1:]]; ok && err == nil {
@@ -129,8 +135,8 @@ func (r *codeReader) index(path string, v codeValue, args []codeValue, back bool
 	return unknownValue
 }
 
-// given is a word of the command line that the program was given.
-func (r *codeReader) given(n int, err error) codeValue {
+// word is a word of the command line that the program was given.
+func (r *codeReader) word(n int, err error) codeValue {
 	if err == nil && n >= 0 && n < len(r.args) {
 		return textValue(r.args[n])
 	}
