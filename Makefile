@@ -19,7 +19,7 @@ SHELL       := bash
 .NOTPARALLEL:
 
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X keeper/internal/cli.Release=$(RELEASE) -X keeper/internal/adoptcli.Release=$(RELEASE)
+LDFLAGS := -s -w -X keeper/internal/cli.Release=$(RELEASE) -X keeper/internal/adoptcli.Release=$(RELEASE) -X keeper/internal/guardcli.Release=$(RELEASE)
 TOOLS   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/keeper-lab/tools
 SCRIPTS := deploy/install.sh systemd/system/revive $(wildcard deploy/demo/*.sh deploy/demo/plain/*.sh deploy/demo/images/*/*.sh) .ci/run
 

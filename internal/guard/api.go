@@ -148,6 +148,12 @@ func (j *judge) keptObject(kind, name string) match {
 		return no
 	}
 	var sure match
+	if list, ok := strings.CutPrefix(name, "{"); ok { // curl's {one,two}
+		for one := range strings.SplitSeq(strings.TrimSuffix(list, "}"), ",") {
+			sure = max(sure, j.keptObject(kind, one))
+		}
+		return sure
+	}
 	switch kind {
 	case "containers":
 		sure, _ = j.keptContainer(name)

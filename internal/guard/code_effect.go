@@ -14,7 +14,7 @@ func (r *codeReader) call(name string, recv codeValue, args []codeValue, kw map[
 		if f.kind == vText && f.known() && (r.lang == langRuby || r.lang == langPHP) {
 			f = codeValue{kind: vName, s: f.s}
 		}
-		if f.kind == vName {
+		if f.kind == vName && len(args) > 0 {
 			return r.call(f.s, codeValue{}, args[1:], kw)
 		}
 	}

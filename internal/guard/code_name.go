@@ -190,9 +190,9 @@ func (r *codeReader) postfix(path string, v codeValue) codeValue {
 			}
 			t = r.tok(0)
 		}
-		member := ""
+		var member string
 		switch {
-		case r.joins(t) && r.tok(1).kind == tName && !(t.space && r.lang == langR):
+		case r.joins(t) && r.tok(1).kind == tName && (!t.space || r.lang != langR):
 			member = r.tok(1).text
 			r.at += 2
 		case r.joins(t) && (r.tok(1).is("[") || r.tok(1).is("{") || r.tok(1).is("(")):
@@ -210,7 +210,7 @@ func (r *codeReader) postfix(path string, v codeValue) codeValue {
 				path = v.s
 			}
 			continue
-		case t.is("[") && !(t.space && (r.lang == langRuby || r.lang == langPerl)) && r.lang != langPHP || t.is("[") && r.lang == langPHP && !t.space,
+		case t.is("[") && (!t.space || r.lang != langRuby && r.lang != langPerl) && r.lang != langPHP || t.is("[") && r.lang == langPHP && !t.space,
 			t.is("{") && r.lang == langPerl && !t.space && strings.HasPrefix(path, "$"):
 			r.at++
 			back := t.is("[") && r.tok(0).is(":") && r.tok(1).is(":") && r.tok(2).is("-") && r.tok(3).text == "1"
@@ -327,7 +327,7 @@ func (r *codeReader) bareArgs(path string) (args []codeValue, kw map[string]code
 		} else {
 			args = splice(args, v)
 		}
-		if t := r.peek(); !t.is(",") && !(t.is("=>") && r.lang == langPerl) {
+		if t := r.peek(); !t.is(",") && (!t.is("=>") || r.lang != langPerl) {
 			break
 		}
 		r.at++

@@ -118,7 +118,7 @@ func (r *codeReader) start(how runs, sure bool, args []codeValue, kw map[string]
 		return r.argv(append([]string{first.text()}, words(second.list[min(1, len(second.list)):])...), kw, sure)
 	case second.kind == vList && (len(second.list) > 0 || second.kw == nil):
 		return r.argv(append([]string{first.text()}, words(second.list)...), kw, sure)
-	case how == runsWords && second.kind == vText && len(args) > 1 && !(second.s == "w" || second.s == "r"):
+	case how == runsWords && second.kind == vText && len(args) > 1 && second.s != "w" && second.s != "r":
 		var all []codeValue
 		for _, a := range args {
 			if a.kind == vText {

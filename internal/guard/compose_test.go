@@ -39,7 +39,7 @@ func asPrefix(prefix string) testWrapper {
 	return testWrapper{prefix, func(p testPiece, _ testChooser) (testPiece, bool) {
 		other := slices.Contains([]string{"sudo", "doas", "pkexec", "runuser"}, strings.Fields(prefix)[0])
 		p.text = prefix + " " + p.text
-		return p, p.words && !(other && p.personal)
+		return p, p.words && (!other || !p.personal)
 	}}
 }
 

@@ -34,6 +34,8 @@ type judge struct {
 	// written are the files that the line itself wrote, or that stand for what a program
 	// prints: <(...).
 	written map[string]string
+	// links are programs that the line itself gave another name: ln -s, cp.
+	links map[string]string
 	// deny and ask are the patterns of the settings.
 	deny, ask []Pattern
 	// current is the shell in which the call that is looked at stands.
@@ -70,7 +72,7 @@ func Judge(line string, h Host, p Policy) Verdict {
 
 // newJudge takes what the settings guard on top.
 func newJudge(h Host, p Policy) *judge {
-	j := &judge{host: h, fuel: maxFuel, written: map[string]string{}}
+	j := &judge{host: h, fuel: maxFuel, written: map[string]string{}, links: map[string]string{}}
 	j.deny = append(append(j.deny, p.Site.Deny...), p.User.Deny...)
 	j.ask = append(append(j.ask, p.Site.Ask...), p.User.Ask...)
 	return j

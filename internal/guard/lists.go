@@ -26,7 +26,7 @@ func (s *shell) xargs(c *call, in input) string {
 	if file := o.value("a", "arg-file"); file != "" {
 		in = s.readFile(file)
 	}
-	delimiter := o.value("d", "delimiter")
+	delimiter := strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\0`, "\x00").Replace(o.value("d", "delimiter"))
 	if o.has("0", "null") {
 		delimiter = "\x00"
 	}
@@ -250,6 +250,14 @@ func (s *shell) container(c *call, in input) {
 			o = parseOptions(rest[1:], "username", true)
 			inner.judgeText(strings.Join(o.words, " "), in)
 			inner.judgeText(strings.Join(o.rest(1), " "), in)
+		}
+	case "cp":
+		o = parseOptions(rest, "", false)
+		name, inside, ok := strings.Cut(o.word(1), ":")
+		if ok && slices.ContainsFunc(s.j.host.Mounts[name], func(m Mount) bool {
+			return strings.HasPrefix(clean(inside)+"/", strings.TrimSuffix(m.Inside, "/")+"/")
+		}) {
+			s.j.find(c, "data.import", maybe, "it writes into the data of "+name)
 		}
 	case "run", "create":
 		s.runContainer(c, rest, in)

@@ -28,7 +28,7 @@ func TestPartial(t *testing.T) {
 	for line, want := range map[string]Decision{
 		"podman stop web": Ask, "systemctl --user stop web": Ask, "podman volume rm data": Ask, "podman logs web": None, "systemctl --user status web": None, "ls": None,
 	} {
-		if v := Judge(line, h, Policy{}); v.Decision != want && !(want == Ask && v.Decision == Deny) {
+		if v := Judge(line, h, Policy{}); v.Decision != want && (want != Ask || v.Decision != Deny) {
 			t.Errorf("%s: %v, want %v", line, v.Decision, want)
 		}
 	}

@@ -37,6 +37,13 @@ func (s *shell) prints(c *call, in input) string {
 	case "tr":
 		return translate(c.args, feed(in))
 	case "sed":
+		if o := parseOptions(c.args, "e f", false); len(o.words) > 1 && !in.fed {
+			// What it makes of a file nobody works out; what it is about is known.
+			if text, ok := s.file(o.words[len(o.words)-1]); ok && dangerous(text) != "" {
+				return taintWord
+			}
+			return holeWord
+		}
 		return substitute(c.args, feed(in))
 	case "which", "type", "whereis":
 		if o := parseOptions(c.args, "", false); len(o.words) > 0 {
@@ -83,6 +90,9 @@ func (s *shell) prints(c *call, in input) string {
 		if o := parseOptions(c.args, "m mode o owner g group t target-directory", false); len(o.words) == 2 {
 			if text, ok := s.file(o.words[0]); ok {
 				s.writeFile(o.words[1], text, false)
+			}
+			if c.name != "mv" && len(s.j.links) < most {
+				s.j.links[s.absolute(o.words[1])] = o.words[0] // a program by another name
 			}
 		}
 		return ""

@@ -87,6 +87,9 @@ func (s *shell) program(argv []string, in input, env map[string]string) string {
 	if out, done := s.builtin(name, argv[1:], in); done {
 		return out
 	}
+	if other, ok := s.j.links[s.absolute(name)]; ok && strings.Contains(name, "/") {
+		name = other
+	}
 	c := s.newCall(base(name), argv[1:], in)
 	c.env = env
 	s.j.current = s

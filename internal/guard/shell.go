@@ -139,6 +139,8 @@ func (s *shell) stmt(st *syntax.Stmt, in input) string {
 	out := ""
 	if st.Cmd != nil {
 		out = s.command(st.Cmd, in)
+	} else if len(st.Redirs) == 1 && st.Redirs[0].Op == syntax.RdrIn {
+		out = in.text // $(<file)
 	}
 	s.stdin = outer
 	for _, t := range targets {

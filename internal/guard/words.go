@@ -73,6 +73,8 @@ func (e environ) Get(name string) expand.Variable {
 		known = h.Home + "/.local/state"
 	case "PWD":
 		known = s.dir
+	case "SHELL", "BASH":
+		known = "/bin/bash"
 	case "IFS":
 		return expand.Variable{Set: true, Kind: expand.String, Str: " \t\n"}
 	case "@", "*":
@@ -126,6 +128,8 @@ func (s *shell) set(name string, v expand.Variable) {
 	switch {
 	case v.Kind != expand.String:
 	case name == "PROMPT_COMMAND":
+		s.child(name).judgeText(v.Str, input{})
+	case name == "GIT_SSH_COMMAND":
 		s.child(name).judgeText(v.Str, input{})
 	case name == "BASH_ENV" || name == "ENV":
 		if text, ok := s.file(v.Str); ok {

@@ -228,9 +228,7 @@ func (s *shell) prefixed(c *call, takes string, words int, in input) string {
 			return ""
 		}
 	case "perf":
-		words = 1
-		o = parseOptions(o.rest(1), takes, true)
-		words = 0
+		o = parseOptions(o.rest(1), takes, true) // after its verb: stat, record
 	case "busybox", "toybox", "builtin":
 		return s.program(o.rest(words), in, c.env)
 	case "npx":
@@ -245,6 +243,9 @@ func (s *shell) prefixed(c *call, takes string, words int, in input) string {
 	}
 	inner := s.child(c.name)
 	rest := o.rest(words)
+	if c.name == "chroot" && slices.ContainsFunc(c.place.mounts, func(m Mount) bool { return m.Source == "/" && m.Inside == clean(o.word(0)) }) {
+		inner.place = place{} // the host, seen from inside a container
+	}
 	if c.name == "nsenter" || c.name == "unshare" || c.name == "chroot" || c.name == "sudo" || c.name == "doas" || c.name == "systemd-run" {
 		// Without a program they run a shell.
 		if len(rest) == 0 {
@@ -321,7 +322,7 @@ func (s *shell) shell(c *call, in input) string {
 		case a == "--command" || strings.HasPrefix(a, "--command="):
 			text, joined := strings.CutPrefix(a, "--command=")
 			if args = args[1:]; !joined && len(args) > 0 {
-				text, args = args[0], args[1:]
+				text = args[0]
 			}
 			inner.through[len(inner.through)-1] = c.name + " -c"
 			return inner.judgeText(text, in)
@@ -490,7 +491,7 @@ func (s *shell) terminal(c *call) {
 	if c.name == "screen" {
 		o := parseOptions(c.args, "S X c e h p s t T", true)
 		if x := o.value("X"); x == "stuff" || x == "exec" || x == "screen" || x == "eval" {
-			inner.judgeText(typed(o.words), input{})
+			inner.judgeText(typed(o.words, c.name == "screen"), input{})
 			return
 		}
 		inner.program(o.words, input{}, nil)
@@ -503,7 +504,7 @@ func (s *shell) terminal(c *call) {
 	case "send-keys", "send", "send-prefix", "set-buffer", "setb":
 		inner.through[len(inner.through)-1] = "tmux " + verb
 		o = parseOptions(rest, "t N b n", true)
-		inner.judgeText(typed(o.words), input{})
+		inner.judgeText(typed(o.words, c.name == "screen"), input{})
 	case "new-session", "new", "new-window", "neww", "split-window", "splitw", "respawn-pane", "respawnp", "respawn-window", "respawnw", "run-shell", "run", "if-shell", "if", "display-popup", "popup", "pipe-pane", "pipep":
 		inner.through[len(inner.through)-1] = "tmux " + verb
 		takes := "t n s c e F f x y l"
@@ -529,8 +530,9 @@ func (s *shell) terminal(c *call) {
 	}
 }
 
-// typed is what keys make: words in a row, a new line at Enter.
-func typed(keys []string) string {
+// typed is what keys make: words in a row, a new line at Enter. screen(1) knows escapes
+// in them.
+func typed(keys []string, escapes bool) string {
 	var b strings.Builder
 	for _, k := range keys {
 		switch k {
@@ -541,6 +543,10 @@ func typed(keys []string) string {
 		case ";", "\\;":
 			return b.String()
 		default:
+			if !escapes {
+				b.WriteString(k)
+				continue
+			}
 			b.WriteString(strings.NewReplacer(`\n`, "\n", `\r`, "\n", "\r", "\n", `\015`, "\n", `\012`, "\n", "^M", "\n", "^J", "\n").Replace(k))
 		}
 	}

@@ -168,8 +168,8 @@ type writer struct {
 // edit puts the text that change makes of a file in its place, in one step. Through a
 // link, the file that it leads to is written. A file that has nothing left is removed.
 func (w *writer) edit(path, what string, change func(before []byte) (after []byte, changed bool, err error)) error {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
 	mode := fs.FileMode(0o600)
 	before, err := os.ReadFile(path)

@@ -118,10 +118,8 @@ func (w *writer) uninstallShell(system bool) error {
 	}
 	if !w.dry {
 		// Those that are empty now were made for the wrappers.
-		for _, d := range []string{dir, filepath.Dir(dir)} {
-			if err := os.Remove(d); err != nil {
-				break
-			}
+		if os.Remove(dir) == nil {
+			_ = os.Remove(filepath.Dir(dir)) // others may have something in it
 		}
 	}
 	return nil
@@ -211,7 +209,7 @@ func realProgram(name string, account guardhost.Account) (string, error) {
 		if fi, err := os.Stat(path); err != nil || !fi.Mode().IsRegular() || fi.Mode()&0o111 == 0 {
 			continue
 		}
-		if real, err := filepath.EvalSymlinks(path); err == nil && slices.Contains(skip, filepath.Dir(real)) {
+		if target, err := filepath.EvalSymlinks(path); err == nil && slices.Contains(skip, filepath.Dir(target)) {
 			continue
 		}
 		return path, nil

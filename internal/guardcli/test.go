@@ -172,7 +172,7 @@ func tryShell(ctx context.Context, dir string, account guardhost.Account) error 
 	if err != nil {
 		return fmt.Errorf("cannot make a directory to test in: %w", err)
 	}
-	defer os.RemoveAll(behind)
+	defer func() { _ = os.RemoveAll(behind) }() // it is in /tmp
 	for _, name := range []string{"loginctl", "systemctl"} {
 		if err := os.WriteFile(filepath.Join(behind, name), []byte("#!/bin/sh\necho it ran\n"), 0o700); err != nil {
 			return fmt.Errorf("cannot write a program to test with: %w", err)
