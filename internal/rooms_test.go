@@ -194,10 +194,23 @@ var rules = []rule{
 		broken: onlyOurs(append([]string{"guard", "config", "history", "core"}, shelves...)...),
 	},
 	{
+		name:   "guardcli imports the guard's rooms and the shelves",
+		why:    "keeper runs keeper-guard as a program: neither links the other",
+		of:     rooms("guardcli"),
+		broken: onlyOurs(append([]string{"guard", "guardhost", "agents", "core"}, shelves...)...),
+	},
+	{
+		name:   "keeper does not link the guard",
+		why:    "the daemon has nothing to parse: what it says of the guard it hears from keeper-guard",
+		of:     func(path string) bool { return path == module+"/cmd/keeper" },
+		broken: func(_, imported string) bool { return isRoom(imported, []string{"guard", "guardhost", "guardcli"}) },
+		deep:   true,
+	},
+	{
 		name: "the command guard links neither Podman nor the engine",
 		why:  "it runs before every command of an agent and must start in milliseconds",
 		of: func(path string) bool {
-			return path == module+"/cmd/keeper-guard" || isRoom(path, []string{"guard", "guardhost"})
+			return path == module+"/cmd/keeper-guard" || isRoom(path, []string{"guard", "guardhost", "guardcli"})
 		},
 		broken: func(_, imported string) bool {
 			return isRoom(imported, []string{"podman", "engine", "app"}) || under(imported, podmanAPI)
@@ -336,6 +349,9 @@ func TestRules(t *testing.T) {
 		"agents":                 {one("keeper/internal/agents", "encoding/json", "path/filepath", "keeper/internal/guard"), ""},
 		"agents with settings":   {one("keeper/internal/agents", "keeper/internal/config"), "agents imports guard alone"},
 		"agents read a file":     {one("keeper/internal/agents", "os"), "no I/O"},
+		"the guard's commands":   {one("keeper/internal/guardcli", "os", "keeper/internal/guardhost", "keeper/internal/agents"), ""},
+		"its commands, and cli":  {one("keeper/internal/guardcli", "keeper/internal/cli"), "guardcli imports"},
+		"keeper with the guard":  {one("keeper/cmd/keeper", "keeper/internal/guard"), "keeper does not link"},
 		"somebody else's core":   {one("example.org/internal/core", "os"), ""},
 	}
 	for name, tt := range tests {
