@@ -11,7 +11,7 @@ func (r *codeReader) home() string {
 	if h, ok := r.c.env["HOME"]; ok && h != "" {
 		return h
 	}
-	if r.c.place.kind == here && r.host.Home != "" {
+	if r.c.place.kind != inContainer && r.host.Home != "" {
 		return r.host.Home
 	}
 	return holeWord
@@ -24,7 +24,7 @@ func (r *codeReader) tilde(p string) string {
 		return r.home()
 	case strings.HasPrefix(p, "~/"):
 		return joinPath(r.home(), p[2:])
-	case r.host.User != "" && r.c.place.kind == here && (p == "~"+r.host.User || strings.HasPrefix(p, "~"+r.host.User+"/")):
+	case r.host.User != "" && r.c.place.kind != inContainer && (p == "~"+r.host.User || strings.HasPrefix(p, "~"+r.host.User+"/")):
 		return r.home() + p[1+len(r.host.User):]
 	}
 	return p
@@ -38,7 +38,7 @@ func (r *codeReader) variable(name string) codeValue {
 	if v, ok := r.do.exported(name); ok {
 		return textValue(v)
 	}
-	if r.c.place.kind == here {
+	if r.c.place.kind != inContainer {
 		switch name {
 		case "HOME":
 			return codeValue{s: r.home(), path: true}

@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Where the option, the verb or the program is written in a way that hides it.
@@ -40,7 +39,6 @@ func TestAnyWords(t *testing.T) {
 	mark := strings.NewReplacer("…", holeWord, "‼", taintWord)
 	r := rand.New(rand.NewPCG(1, 2))
 	h := stackHost()
-	began := time.Now()
 	for range 60_000 {
 		c := &call{name: mark.Replace(programs[r.IntN(len(programs))])}
 		for range r.IntN(7) {
@@ -54,9 +52,6 @@ func TestAnyWords(t *testing.T) {
 		j := newJudge(h, Policy{})
 		j.taints(c)
 		j.passes(c)
-	}
-	if d := time.Since(began); d > 60*time.Second {
-		t.Errorf("60000 calls took %s", d)
 	}
 	long := &call{name: "pkill", args: []string{"-f", strings.Repeat("(a*)*", 20_000)}}
 	judged(h, long)

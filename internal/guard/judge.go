@@ -36,6 +36,8 @@ type judge struct {
 	written map[string]string
 	// links are programs that the line itself gave another name: ln -s, cp.
 	links map[string]string
+	// made counts the files of mktemp.
+	made int
 	// deny and ask are the patterns of the settings.
 	deny, ask []Pattern
 	// current is the shell in which the call that is looked at stands.

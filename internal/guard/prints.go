@@ -85,6 +85,11 @@ func (s *shell) prints(c *call, in input) string {
 		if len(o.words) > 0 && (o.has("d", "directory") || strings.ContainsAny(strings.Join(o.words, ""), "*?[")) {
 			return strings.Join(o.words, "\n") + "\n"
 		}
+		if len(o.words) == 1 {
+			if _, ok := s.file(o.words[0]); ok {
+				return o.words[0] + "\n"
+			}
+		}
 		return holeWord
 	case "cp", "mv", "install", "ln":
 		if o := parseOptions(c.args, "m mode o owner g group t target-directory", false); len(o.words) == 2 {
@@ -102,7 +107,8 @@ func (s *shell) prints(c *call, in input) string {
 			return "made-just-now\n"
 		}
 	case "mktemp":
-		return "/tmp/tmp." + holeWord + "\n"
+		s.j.made++
+		return "/tmp/tmp.made-" + strconv.Itoa(s.j.made) + "\n"
 	case "yes":
 		return strings.Join(c.args, " ") + "\n"
 	case "seq", "date", "hostname", "uname", "nproc", "true", "false", "sleep", "mkdir", "touch", ":":

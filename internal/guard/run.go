@@ -88,13 +88,21 @@ func (s *shell) program(argv []string, in input, env map[string]string) string {
 		return out
 	}
 	if other, ok := s.j.links[s.absolute(name)]; ok && strings.Contains(name, "/") {
-		name = other
+		if name = other; !strings.Contains(name, "/") {
+			name = s.absolute(name)
+		}
 	}
 	c := s.newCall(base(name), argv[1:], in)
 	c.env = env
 	s.j.current = s
 	if strings.ContainsAny(c.name, "*?[") && c.name != "[" {
 		c.name = globbed(c.name)
+		for _, known := range []string{"bash", "sh", "dash", "zsh", "sudo", "env", "python3"} {
+			if is(c.name, known) == maybe {
+				c.name = known
+				break
+			}
+		}
 	}
 	if c.name == "" || open(c.name) {
 		s.unknown(c)

@@ -200,6 +200,16 @@ func (s *shell) command(cmd syntax.Command, in input) string {
 			return s.stmt(x.Stmt, in)
 		}
 	case *syntax.CoprocClause:
+		// coproc dd if=x: the parser takes the words for assignments.
+		if call, ok := x.Stmt.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 && len(call.Assigns) > 0 && call.Assigns[0].Pos().After(call.Args[0].Pos()) {
+			argv := s.fields(call.Args)
+			for _, a := range call.Assigns {
+				if a.Name != nil {
+					argv = append(argv, a.Name.Value+"="+s.literal(a.Value))
+				}
+			}
+			return s.program(argv, in, nil)
+		}
 		return s.stmt(x.Stmt, in)
 	case *syntax.LetClause, *syntax.ArithmCmd, *syntax.TestClause:
 		s.inside(x)

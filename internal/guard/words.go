@@ -2,6 +2,7 @@ package guard
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -129,7 +130,7 @@ func (s *shell) set(name string, v expand.Variable) {
 	case v.Kind != expand.String:
 	case name == "PROMPT_COMMAND":
 		s.child(name).judgeText(v.Str, input{})
-	case name == "GIT_SSH_COMMAND":
+	case slices.Contains([]string{"GIT_SSH_COMMAND", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "GIT_PAGER", "EDITOR", "VISUAL", "PAGER", "MANPAGER"}, name):
 		s.child(name).judgeText(v.Str, input{})
 	case name == "BASH_ENV" || name == "ENV":
 		if text, ok := s.file(v.Str); ok {
@@ -179,7 +180,7 @@ func (s *shell) fields(words []*syntax.Word) []string {
 }
 
 func (s *shell) expandOne(w *syntax.Word) []string {
-	w = plainGlobs(w)
+	w = s.defaults(plainGlobs(w))
 	var out []string
 	for field, err := range expand.FieldsSeq(s.config(), w) {
 		if err != nil {
@@ -210,6 +211,52 @@ func plainGlobs(w *syntax.Word) *syntax.Word {
 	return w
 }
 
+// defaults puts the default of a variable that is not known in its place, where that has
+// a guarded word in it: ${X:-loginctl}. Of others nothing is known.
+func (s *shell) defaults(w *syntax.Word) *syntax.Word {
+	parts, changed := s.defaultParts(w.Parts)
+	if !changed {
+		return w
+	}
+	plain := *w
+	plain.Parts = parts
+	return &plain
+}
+
+func (s *shell) defaultParts(parts []syntax.WordPart) (out []syntax.WordPart, changed bool) {
+	for _, part := range parts {
+		switch x := part.(type) {
+		case *syntax.DblQuoted:
+			if inner, ok := s.defaultParts(x.Parts); ok {
+				quoted := *x
+				quoted.Parts, part, changed = inner, &quoted, true
+			}
+		case *syntax.ParamExp:
+			if x.Param == nil || x.Exp == nil || x.Exp.Word == nil {
+				break
+			}
+			switch x.Exp.Op {
+			case syntax.DefaultUnset, syntax.DefaultUnsetOrNull, syntax.AssignUnset, syntax.AssignUnsetOrNull:
+			default:
+				out = append(out, part)
+				continue
+			}
+			if v := (environ{s}).Get(x.Param.Value); !open(v.Str) || v.Kind != expand.String {
+				break
+			}
+			if text := s.literal(x.Exp.Word); dangerous(text) != "" {
+				if x.Exp.Op == syntax.AssignUnset || x.Exp.Op == syntax.AssignUnsetOrNull {
+					s.vars[x.Param.Value] = expand.Variable{Set: true, Kind: expand.String, Str: text}
+				}
+				out, changed = append(out, x.Exp.Word.Parts...), true
+				continue
+			}
+		}
+		out = append(out, part)
+	}
+	return out, changed
+}
+
 // word expands what is one word however it comes out: a redirect's.
 func (s *shell) word(w *syntax.Word) string {
 	if w == nil {
@@ -224,7 +271,7 @@ func (s *shell) literal(w *syntax.Word) string {
 	if w == nil {
 		return ""
 	}
-	value, err := expand.Literal(s.config(), unescaped(plainGlobs(w)))
+	value, err := expand.Literal(s.config(), unescaped(s.defaults(plainGlobs(w))))
 	if err != nil || len(value) > maxLine {
 		return holeWord
 	}
