@@ -38,6 +38,8 @@ type judge struct {
 	links map[string]string
 	// made counts the files of mktemp.
 	made int
+	// full says that there were more findings than are kept.
+	full bool
 	// deny and ask are the patterns of the settings.
 	deny, ask []Pattern
 	// current is the shell in which the call that is looked at stands.
@@ -66,6 +68,10 @@ func Judge(line string, h Host, p Policy) Verdict {
 	failed := j.goThrough(line)
 	if failed != "" {
 		j.crude(line, failed)
+		if failed != errUnreadable.Error() && len(j.findings) == 0 {
+			// A shell would run it all the same.
+			j.find(&call{name: clip(line, 200)}, "guard.unreadable", maybe, failed)
+		}
 	}
 	v := j.verdict(p, line)
 	v.Failed = failed
@@ -121,7 +127,15 @@ func parse(text string) (*syntax.File, error) {
 			return f, nil
 		}
 	}
-	return nil, errUnreadable
+	// A shell runs the lines before the one that it cannot read.
+	f := &syntax.File{}
+	for st, err := range syntax.NewParser().StmtsSeq(strings.NewReader(text)) {
+		if err != nil {
+			break
+		}
+		f.Stmts = append(f.Stmts, st)
+	}
+	return f, errUnreadable
 }
 
 // nesting is about how many brackets the parser may be in at once, quotes disregarded.
@@ -146,6 +160,12 @@ func (j *judge) find(c *call, id string, sure match, detail string) {
 		return
 	}
 	if len(j.findings) >= maxFound {
+		// What is left out must not be let through by what the settings allow of the rest.
+		if !j.full {
+			j.full = true
+			r, _ := RuleOf("guard.unreadable")
+			j.findings = append(j.findings, Finding{Rule: r, Command: "…", Detail: "it runs into too many rules"})
+		}
 		return
 	}
 	r, _ := RuleOf(id)
@@ -230,7 +250,7 @@ func (j *judge) file(path string) (string, bool) {
 // crude looks through a line that cannot be read for the words that matter: where one
 // is in it, it is refused.
 func (j *judge) crude(line, why string) {
-	word := dangerous(line)
+	word := Suspicious(line)
 	if word == "" {
 		return
 	}
@@ -256,7 +276,24 @@ func dangerous(text string) string {
 
 // Suspicious is a word of a text by which it may be about something guarded, or "" if
 // there is none: for a text that cannot be judged.
-func Suspicious(text string) string { return dangerous(text) }
+func Suspicious(text string) string {
+	// Blanks of any kind and number are one.
+	text = strings.Join(strings.Fields(text), " ")
+	if word := dangerous(text); word != "" {
+		return word
+	}
+	padded := " " + strings.ToLower(text) + " "
+	for _, word := range []string{
+		"rm --", "push -f", "push origin +", "--mirror", "push --delete", "clean -f", "clean -d", "clean -x", "dropdb", "mc rb", "s3 rb", "mc rm", "wipefs", "shred",
+		" halt", " umount", " dd ", " kill ", "crontab", "chage", "passwd -l", "setuserlinger", "stopunit", "killunit", "conmon", "pasta", "aardvark", "rmdir", "unlink",
+		"git push", "sgdisk", "mkswap", "blkdiscard", "init 0", "init 6", "telinit", "kexec", "isolate", "compose",
+	} {
+		if strings.Contains(padded, word) {
+			return strings.TrimSpace(word)
+		}
+	}
+	return ""
+}
 
 // Quote is words as a line of shell.
 func Quote(words []string) string {

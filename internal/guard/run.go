@@ -409,6 +409,12 @@ func (s *shell) unknown(c *call) {
 		return
 	}
 	outer := s.j.findings
+	done := false
+	defer func() {
+		if !done { // the work was too much, in the middle of it
+			s.j.findings = outer
+		}
+	}()
 	var found []Finding
 	trial := func(run func()) {
 		s.j.findings = nil
@@ -429,7 +435,7 @@ func (s *shell) unknown(c *call) {
 			inner.program(c.args, input{c.stdin, c.fed}, nil)
 		})
 	}
-	s.j.findings = outer
+	s.j.findings, done = outer, true
 	for _, f := range found {
 		// What depends on two unknown things at once is not asked about.
 		if f.Unsure && whole {

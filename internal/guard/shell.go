@@ -65,11 +65,10 @@ func (s *shell) child(via string) *shell {
 // text runs shell text in this shell.
 func (s *shell) text(text string, in input) error {
 	f, err := parse(text)
-	if err != nil {
-		return err
+	if f != nil {
+		s.stmts(f.Stmts, in)
 	}
-	s.stmts(f.Stmts, in)
-	return nil
+	return err
 }
 
 // judgeText runs shell text of which nobody knows whether it can be read, and returns
@@ -82,6 +81,9 @@ func (s *shell) judgeText(text string, in input) string {
 	}
 	f, err := parse(text)
 	if err != nil {
+		if f != nil {
+			s.stmts(f.Stmts, in)
+		}
 		s.j.crude(text, err.Error())
 		return holeWord
 	}
@@ -137,7 +139,9 @@ func (s *shell) stmt(st *syntax.Stmt, in input) string {
 		s.stdin = &in
 	}
 	out := ""
-	if st.Cmd != nil {
+	if st.Cmd != nil && st.Background {
+		out = s.fork().command(st.Cmd, in)
+	} else if st.Cmd != nil {
 		out = s.command(st.Cmd, in)
 	} else if len(st.Redirs) == 1 && st.Redirs[0].Op == syntax.RdrIn {
 		out = in.text // $(<file)
@@ -219,12 +223,30 @@ func (s *shell) command(cmd syntax.Command, in input) string {
 
 // binary runs a && b, a || b and a | b. Which of a list runs is not known, so all do.
 func (s *shell) binary(x *syntax.BinaryCmd, in input) string {
-	out := s.stmt(x.X, in)
 	switch x.Op {
 	case syntax.Pipe, syntax.PipeAll:
-		return s.stmt(x.Y, input{out, true})
+		// Each side is a shell of its own.
+		return s.fork().stmt(x.Y, input{s.fork().stmt(x.X, in), true})
 	}
-	return out + s.stmt(x.Y, in)
+	out := s.stmt(x.X, in)
+	before, dir := maps.Clone(s.vars), s.dir
+	out += s.stmt(x.Y, in)
+	for name, v := range s.vars {
+		if old, was := before[name]; was && !sameVariable(old, v) {
+			s.vars[name] = text(holeWord) // it is not known whether it was set anew
+		}
+	}
+	if x.Op == syntax.OrStmt {
+		s.dir = dir // the second is for when the first fails
+	}
+	return out
+}
+
+// fork is a shell that begins as a copy of this one, and is none that runs in it.
+func (s *shell) fork() *shell {
+	c := *s
+	c.vars, c.funcs, c.aliases = maps.Clone(s.vars), maps.Clone(s.funcs), maps.Clone(s.aliases)
+	return &c
 }
 
 func (s *shell) ifClause(x *syntax.IfClause, in input) string {
@@ -250,12 +272,16 @@ func (s *shell) either(ways ...func() string) string {
 	dir := s.dir
 	var after []map[string]expand.Variable
 	outs := map[string]bool{}
+	moved := dir
 	for _, way := range ways {
 		s.vars, s.dir = maps.Clone(before), dir
 		outs[way()] = true
 		after = append(after, s.vars)
+		if moved == dir {
+			moved = s.dir // where one of the ways leads, for it may be the one
+		}
 	}
-	s.vars, s.dir = before, dir
+	s.vars, s.dir = before, moved
 	for _, vars := range after {
 		for name, v := range vars {
 			old, was := s.vars[name]

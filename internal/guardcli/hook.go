@@ -62,6 +62,10 @@ func (h *hooked) judge(in io.Reader) (code int) {
 	if err != nil {
 		return h.fail(fmt.Sprintf("its standard input cannot be read: %v", err))
 	}
+	if len(raw) > agents.MaxInput {
+		// What stands behind the cut nobody has seen.
+		return h.answer(h.agent.Failure(fmt.Sprintf("it is longer than %d MiB", agents.MaxInput>>20)))
+	}
 	ev, err := h.agent.Parse(raw)
 	if err != nil {
 		return h.fail(err.Error())

@@ -125,6 +125,9 @@ func rootFor(system bool) error {
 	if system && os.Geteuid() != 0 {
 		return errors.New("the settings of the whole host are root's: type it with sudo, or leave out --system")
 	}
+	if system {
+		syscall.Umask(0o022) // every account reads what root says
+	}
 	if !system && os.Geteuid() == 0 {
 		return errors.New("the guard is for an account that runs containers, not for root: type it as that account, or with --system for all of them")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keeper/internal/atomicfile"
 	"keeper/internal/guard"
 	"keeper/internal/guardhost"
 	"keeper/internal/term"
@@ -78,19 +79,30 @@ func (w *writer) installShell(program string, system bool) error {
 // script writes a wrapper, unless something else is there.
 func (w *writer) script(path, text string) error {
 	before, err := os.ReadFile(path)
-	if err == nil && string(before) == text {
+	if err == nil && string(before) == text && executable(path) {
 		return nil
 	}
 	if err == nil && !strings.Contains(string(before), "# keeper guard:") {
 		return fmt.Errorf("%s is not keeper's, and is left alone; move it away and try again", path)
 	}
-	if err := w.edit(path, "the wrapper", func([]byte) ([]byte, bool, error) { return []byte(text), true, nil }); err != nil || w.dry {
-		return err
+	w.wrote++
+	if w.dry {
+		fmt.Fprintf(w.to.Out, "would write %s: the wrapper\n", path)
+		return nil
 	}
-	if err := os.Chmod(path, 0o755); err != nil {
-		return fmt.Errorf("cannot make %s a program: %w", path, err)
+	if err = os.MkdirAll(filepath.Dir(path), dirMode()); err == nil {
+		err = atomicfile.Replace(path, []byte(text), 0o755)
 	}
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	fmt.Fprintf(w.to.Out, "wrote %s: the wrapper\n", path)
 	return nil
+}
+
+func executable(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0
 }
 
 func (w *writer) uninstallShell(system bool) error {
@@ -195,6 +207,21 @@ func asked(program string) bool {
 	return err == nil && strings.TrimSpace(line) == "yes"
 }
 
+// firstBytes are those of a file by which a wrapper is known.
+func firstBytes(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	head := make([]byte, 200)
+	n, err := io.ReadFull(f, head)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return string(head[:n]), err
+}
+
 // realProgram is the program behind a wrapper: the first in PATH that is none.
 func realProgram(name string, account guardhost.Account) (string, error) {
 	if !slices.Contains(wrapped(), name) {
@@ -206,7 +233,8 @@ func realProgram(name string, account guardhost.Account) (string, error) {
 			continue
 		}
 		path := filepath.Join(dir, name)
-		if fi, err := os.Stat(path); err != nil || !fi.Mode().IsRegular() || fi.Mode()&0o111 == 0 {
+		// A wrapper of another home is one as well.
+		if head, err := firstBytes(path); err != nil || !executable(path) || strings.Contains(head, "# keeper guard:") {
 			continue
 		}
 		if target, err := filepath.EvalSymlinks(path); err == nil && slices.Contains(skip, filepath.Dir(target)) {

@@ -76,7 +76,11 @@ func look(account guardhost.Account, now time.Time) (core.Guard, error) {
 		seat.Judged = judged[a.Name]
 		g.Agents = append(g.Agents, seat)
 	}
-	if dir := wrapperDir(account, false); exists(dir) {
+	for _, system := range []bool{true, false} {
+		dir := wrapperDir(account, system)
+		if !exists(dir) {
+			continue
+		}
 		seat := core.GuardedAgent{Name: shellName, Title: "the shell", State: core.GuardOn, Where: dir, Judged: judged[shellName]}
 		if why := wrappersBroken(dir); why != "" {
 			seat.State, seat.Why = core.GuardBroken, why
@@ -149,7 +153,7 @@ func programBroken(command string) string {
 func wrappersBroken(dir string) string {
 	for _, name := range wrapped() {
 		text, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
+		if err != nil || !executable(filepath.Join(dir, name)) {
 			return "there is no wrapper for " + name
 		}
 		_, rest, _ := strings.Cut(string(text), "exec '")

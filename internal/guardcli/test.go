@@ -60,8 +60,11 @@ func runTest(ctx context.Context, names []string, to term.IO) error {
 	}
 	for _, name := range all {
 		if name == shellName {
-			if dir := wrapperDir(account, false); len(names) > 0 || exists(dir) {
-				say(shellName, dir, tryShell(ctx, dir, account))
+			own, ofHost := wrapperDir(account, false), wrapperDir(account, true)
+			for _, dir := range []string{own, ofHost} {
+				if exists(dir) || len(names) > 0 && dir == own && !exists(ofHost) {
+					say(shellName, dir, tryShell(ctx, dir, account))
+				}
 			}
 			continue
 		}
