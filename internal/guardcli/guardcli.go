@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ const (
 // Main runs the command line and returns the exit code.
 func Main(args []string, in io.Reader, to term.IO) int {
 	// Before everything else: it runs before each command of an agent.
-	if len(args) > 0 && args[0] == "hook" {
+	if len(args) > 0 && args[0] == "hook" && !slices.Contains(args, "--help") {
 		return hook(args[1:], in, to)
 	}
 	root := newRoot(in, to)

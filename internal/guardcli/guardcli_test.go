@@ -235,3 +235,26 @@ func testWriter(t *testing.T) {
 		}
 	}
 }
+
+// A hook that went in while a variable moved the settings comes out without it.
+func TestUninstallElsewhere(t *testing.T) {
+	dir := home(t)
+	program := filepath.Join(dir, "bin/keeper-guard")
+	write(t, program, "")
+	w := writer{to: term.IO{Out: io.Discard, Err: io.Discard}}
+	t.Setenv("CLAUDE_CONFIG_DIR", filepath.Join(dir, "other"))
+	if err := w.install("claude", program, false); err != nil {
+		t.Fatal(err)
+	}
+	moved := filepath.Join(dir, "other/settings.json")
+	if _, err := os.Stat(moved); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CLAUDE_CONFIG_DIR", "")
+	if err := w.uninstall("claude", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(moved); err == nil {
+		t.Error("the hook stays where it was put in")
+	}
+}

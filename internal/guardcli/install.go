@@ -1,11 +1,13 @@
 package guardcli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -230,6 +232,11 @@ func (w *writer) install(name, program string, system bool) error {
 	if err != nil {
 		return err
 	}
+	if !system && !w.dry {
+		if err := remember(name, files); err != nil {
+			return err
+		}
+	}
 	if err := w.edit(files.Settings, "the guard before "+agent.Title, func(before []byte) ([]byte, bool, error) {
 		return agent.Merge(files.Settings, before, command)
 	}); err != nil {
@@ -252,6 +259,19 @@ func (w *writer) uninstall(name string, system bool) error {
 	if err != nil {
 		return nil //nolint:nilerr // where nothing can be installed there is nothing to take out
 	}
+	places := []agents.Files{files}
+	if !system {
+		places = append(places, remembered(name)...)
+	}
+	for _, files := range places {
+		if err := w.takeOut(agent, files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) takeOut(agent agents.Agent, files agents.Files) error {
 	if err := w.edit(files.Settings, "without the guard", func(before []byte) ([]byte, bool, error) {
 		return agent.Remove(files.Settings, before)
 	}); err != nil {
@@ -264,4 +284,49 @@ func (w *writer) uninstall(name string, system bool) error {
 		return fmt.Errorf("%s: %w", files.Memory, err)
 	}
 	return nil
+}
+
+// installedFile notes which files of agents the guard was put into: a variable that moves
+// an agent's settings may have another value when it is taken out.
+func installedFile() string {
+	return filepath.Join(guardhost.Here().Paths.State, "guard-installed.json")
+}
+
+type installedIn struct {
+	Agent    string `json:"agent"`
+	Settings string `json:"settings"`
+	Memory   string `json:"memory,omitempty"`
+}
+
+func noted() []installedIn {
+	var list []installedIn
+	// What cannot be read is as if nothing were noted: the usual places are looked at.
+	if text, err := os.ReadFile(installedFile()); err != nil || json.Unmarshal(text, &list) != nil {
+		return nil
+	}
+	return list
+}
+
+func remember(name string, files agents.Files) error {
+	one := installedIn{name, files.Settings, files.Memory}
+	list := noted()
+	if slices.Contains(list, one) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(installedFile()), 0o700); err != nil {
+		return fmt.Errorf("cannot note where the guard is put in: %w", err)
+	}
+	if err := atomicfile.WriteJSON(installedFile(), append(list, one)); err != nil {
+		return fmt.Errorf("cannot note where the guard is put in: %w", err)
+	}
+	return nil
+}
+
+func remembered(name string) (list []agents.Files) {
+	for _, one := range noted() {
+		if one.Agent == name {
+			list = append(list, agents.Files{Settings: one.Settings, Memory: one.Memory})
+		}
+	}
+	return list
 }
