@@ -36,6 +36,7 @@ func Examine(ctx context.Context) (core.Health, error) {
 	settings := readSettings(p)
 	h.Settings, h.SettingsErrs, h.Adoption = settings.Settings, settings.Errs, files{p}.Adoption()
 	wait.Go(func() { h.Guard = ExamineGuard(ctx) })
+	wait.Go(func() { h.Host = examineHost(ctx, p) })
 	wait.Go(func() { examineDrift(ctx, p, settings.Settings, &h) })
 	// A record that cannot be read counts for nothing, as it does in a rearm.
 	rearms, _ := history.Store{Dir: p.State}.Rearms()
@@ -46,6 +47,7 @@ func Examine(ctx context.Context) (core.Health, error) {
 		}
 	}
 	wait.Wait()
+	h.Stack = examineStack(ctx, p, h) // it goes by the units
 	if h.Settings.Adopt == core.AdoptOff {
 		h.Unkept = nil
 	}

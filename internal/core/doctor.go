@@ -28,6 +28,9 @@ type Finding struct {
 	// Means says it in plain words, and Fix is what to type.
 	Means string `json:"means,omitempty"`
 	Fix   string `json:"fix,omitempty"`
+	// Repair is what keeper doctor --fix would do about it, as the account; nil where
+	// that is root's to do, or a person's to decide.
+	Repair *Repair `json:"repair,omitempty"`
 }
 
 // Health is what the doctor looks at. An error in text is a question that could
@@ -84,6 +87,10 @@ type Health struct {
 	Guard *Guard
 	// InSession are container processes whose cgroup is a login session's.
 	InSession []SessionProcess
+	// Host is what the machine and the account give, Stack what the services' own
+	// files say.
+	Host  HostFacts
+	Stack StackFacts
 }
 
 // OwnUnit is one of keeper's own units as the user manager has it.
@@ -109,12 +116,14 @@ type SessionProcess struct {
 func Diagnose(h Health) []Finding {
 	var d diagnosis
 	d.standDown(h)
+	d.host(h)
 	d.linger(h)
 	d.rearm(h)
 	d.root(h)
 	d.runtime(h)
 	d.shutdown(h)
 	d.files(h)
+	d.stack(h)
 	d.adoption(h)
 	d.guard(h)
 	return d
