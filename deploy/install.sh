@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs keeper for one account: its programs, its user units, linger. Needs no
 # root; as root, --user NAME does the same as that user, and --system puts in
-# root's part, too (docs/root.md). Run again, it changes only what is not as it
+# root's part, too (docs/explanation/root.md). Run again, it changes only what is not as it
 # should be. --uninstall takes all of it out.
 set -eu
 # Whoever became root from an account may have that account's PATH.

@@ -4,7 +4,7 @@
 //
 // None of the agents can be run where this was written. What is said here of each is
 // what its documentation says, and where that was silent, its source;
-// docs/guard-agents.md has both, and what is uncertain.
+// docs/reference/guard-agents.md has both, and what is uncertain.
 package agents
 
 import (

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the tables of docs/settings.md anew")
+var update = flag.Bool("update", false, "write the tables of docs/reference/settings.md anew")
 
-// The tables in docs/settings.md are those of the code.
+// The tables in docs/reference/settings.md are those of the code.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join("..", "..", "docs", "settings.md")

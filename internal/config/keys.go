@@ -39,7 +39,7 @@ type setting struct {
 	shared bool
 	// secret: nobody is to see what was written there by mistake.
 	secret bool
-	// initial and means are for docs/settings.md: what holds where nobody sets it,
+	// initial and means are for docs/reference/settings.md: what holds where nobody sets it,
 	// and what it is.
 	initial, means string
 }

@@ -21,7 +21,7 @@ type key struct {
 	// rule says what the value must be, and put takes it if it is that.
 	rule string
 	put  func(s *core.Settings, text string) bool
-	// initial and means are for docs/settings.md.
+	// initial and means are for docs/reference/settings.md.
 	initial, means string
 	// secret: nobody is to see what was written there by mistake.
 	secret bool

@@ -214,10 +214,10 @@ func TestCausesBeforeSymptoms(t *testing.T) {
 	check("django is not ready; keeper does not restart it for that", "django-volume.service is failed")
 }
 
-// People look up in docs/supervision.md what the status says.
+// People look up in docs/explanation/supervision.md what the status says.
 func TestStatesAreDescribed(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../docs/supervision.md")
+	text, err := os.ReadFile("../../docs/explanation/supervision.md")
 	if err != nil {
 		t.Fatal(err)
 	}

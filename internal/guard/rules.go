@@ -34,7 +34,7 @@ var catalogue = []Rule{
 		"kill PID, of the one process that is meant"},
 	{"session.account", Session, Deny, "locking, expiring or removing the account",
 		"keeper never brings back the stack of an account that is locked, expired or gone",
-		"a person takes an account down: docs/standing-down.md"},
+		"a person takes an account down: docs/how-to/standing-down.md"},
 
 	{"machine.power", Machine, Deny, "shutdown, reboot, poweroff, halt, kexec, suspend",
 		"the whole machine goes down, with everything on it",

@@ -47,7 +47,7 @@ on something that cannot be known, a person is asked. All else passes without a 
   keeper guard status               is it on, and what did it refuse?
   keeper guard explain -- COMMAND   how a command is read, and what comes of it
 
-It is a belt, and no wall: docs/guard.md says what it cannot do.
+It is a belt, and no wall: docs/how-to/guard.md says what it cannot do.
 
 Exit codes: 0 all well, 1 error, 2 wrong use or settings, 3 something is to be mended;
 of check: 10 a person is to be asked, 11 refused.`,
@@ -101,7 +101,7 @@ func hookCommand() *cobra.Command {
 		Use:   "hook claude|gemini|copilot|codex",
 		Short: "What an agent runs before each of its commands",
 		Long: `hook reads what the agent is about to do on standard input, in the agent's own JSON,
-and answers as its documentation asks (docs/guard-agents.md). keeper guard install puts
+and answers as its documentation asks (docs/reference/guard-agents.md). keeper guard install puts
 it into the agent's settings; nobody types it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(*cobra.Command, []string) error { return nil },

@@ -266,7 +266,7 @@ func accounts(t *testing.T, h *Host) {
 	sh(t, h, "test -x /usr/libexec/keeper/revive; test -e /etc/keeper/users/1000; ! test -e /etc/keeper/users/1001; ! test -e /etc/keeper/users/1002")
 }
 
-// keptDown is what docs/standing-down.md says of an account with the armor.
+// keptDown is what docs/how-to/standing-down.md says of an account with the armor.
 func keptDown(t *testing.T, h *Host) {
 	ctx := within(t, time.Minute)
 	sh(t, h, fmt.Sprintf("mkdir /etc/keeper/stand-down; touch /etc/keeper/stand-down/%d; loginctl disable-linger %s; systemctl stop %s", UID, User, userSlice))
