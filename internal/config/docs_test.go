@@ -14,7 +14,7 @@ var update = flag.Bool("update", false, "write the tables of docs/reference/sett
 // The tables in docs/reference/settings.md are those of the code.
 func TestDocs(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join("..", "..", "docs", "settings.md")
+	file := filepath.Join("..", "..", "docs", "reference", "settings.md")
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
