@@ -228,12 +228,11 @@ func (r *Run) end(ctx context.Context, res Result, w *watcher, blow Blow, late, 
 	d.Ended = now
 	if !cutOff {
 		d.Outcome, d.Outage, d.Why = w.outcome(now, late)
-		// The daemon itself may have ended it, if it came to a new life meanwhile; there is
-		// one result of a drill.
-		if is := w.seen.Drill; !late && is != nil && is.ID == d.ID && !is.Ended.IsZero() {
-			d.Outcome, d.Outage = is.Outcome, time.Duration(is.OutageMS)*time.Millisecond
+		err := r.tell(ctx, *d)
+		if err == nil {
+			r.asKept(ctx, d)
 		}
-		return res, errors.Join(undone, r.tell(ctx, *d))
+		return res, errors.Join(undone, err)
 	}
 	if r.Drill.EndsSession {
 		// This session goes with the stack: whoever is alive at the end, the daemon, says
@@ -243,6 +242,21 @@ func (r *Run) end(ctx context.Context, res Result, w *watcher, blow Blow, late, 
 	d.Outcome, d.Why = core.DrillUnknown, "somebody interrupted it"
 	return res, errors.Join(ErrCut, undone, r.tell(ctx, *d))
 }
+
+// asKept makes d what the daemon keeps of it, now that it was told of the end. It may have
+// ended the drill itself before, in a new life, and there is one result of a drill.
+func (r *Run) asKept(ctx context.Context, d *core.Drill) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellLimit)
+	defer cancel()
+	_ = r.Daemon.Watch(ctx, func(st control.Status) error {
+		if is := st.Drill; is != nil && is.ID == d.ID && !is.Ended.IsZero() {
+			d.Outcome, d.Outage, d.Why = is.Outcome, time.Duration(is.OutageMS)*time.Millisecond, is.Why
+		}
+		return errEnough
+	})
+}
+
+var errEnough = errors.New("one status is enough")
 
 // tell tells the daemon of the end, also after the context has ended, and waits where it
 // is just away.

@@ -20,6 +20,8 @@ type town struct {
 	told  []core.Drill
 	tells func(core.Drill) error
 	conns atomic.Int32
+	// is what whoever begins to watch hears at once, where it is set.
+	is atomic.Pointer[control.Status]
 }
 
 func newTown() *town {
@@ -28,6 +30,11 @@ func newTown() *town {
 
 func (w *town) Watch(ctx context.Context, seen func(control.Status) error) error {
 	w.conns.Add(1)
+	if is := w.is.Load(); is != nil {
+		if err := seen(*is); err != nil {
+			return err
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -274,12 +281,15 @@ func TestEndedByTheDaemon(t *testing.T) {
 		var id string
 		res, _, _, err := play(t, "terminate-user", "", Blow{}, func(d core.Drill) error { id = d.ID; return nil }, func(w *town, _ func()) {
 			time.Sleep(time.Second)
-			w.says <- well(daemon(43), func(st *control.Status) {
+			st := well(daemon(43), func(st *control.Status) {
 				st.Began = core.LifeRevived
 				st.Units[0].Invocation = "2"
 				st.Survivals = []control.Survival{{At: time.Now()}}
-				st.Drill = &control.Drill{ID: id, Ended: time.Now(), Outcome: core.DrillBack, OutageMS: 777}
 			})
+			w.says <- st
+			// It ended the drill since it said so last.
+			st.Drill = &control.Drill{ID: id, Ended: time.Now(), Outcome: core.DrillBack, OutageMS: 777}
+			w.is.Store(&st)
 		})
 		if err != nil || res.Drill.Outage != 777*time.Millisecond {
 			t.Errorf("%v %+v", err, res.Drill)
