@@ -8,11 +8,12 @@ import (
 )
 
 // homeListing is every file of the account with its checksum, but for the
-// checkout that is installed from, and what the daemon writes as it goes.
+// checkout that is installed from, what the daemon writes as it goes, and what Podman
+// makes when keeper doctor asks it.
 func homeListing(t *testing.T, h *Host) string {
 	t.Helper()
 	out, err := h.Output(within(t, 20*time.Second), "sh", "-ec",
-		`cd /home/`+User+`; find . -path ./keeper -prune -o -path './.local/state/keeper/*.json*' -prune -o -path './.local/state/keeper/history' -prune -o -path './.local/state/keeper/recordings' -prune -o -type f -exec sha256sum {} + -o -print | sort`)
+		`cd /home/`+User+`; find . -path ./keeper -prune -o -path ./.local/share/containers -prune -o -path './.local/state/keeper/*.json*' -prune -o -path './.local/state/keeper/history' -prune -o -path './.local/state/keeper/recordings' -prune -o -type f -exec sha256sum {} + -o -print | sort`)
 	if err != nil {
 		t.Fatal(err)
 	}
