@@ -57,7 +57,7 @@ run() { if [ -n "$dry" ]; then say "would run: $*"; else "$@"; fi; }
 
 here=$(cd "$(dirname "$0")" && pwd -P)
 script=$here/$(basename "$0")
-self="sh $0"
+self=${KEEPER_INSTALL_AS:-sh $0} # root's, where root hands over to the account
 root=$(dirname "$here")
 user='' binary='' package='' tarball='' sha256='' action=install system='' no_root='' armor=1 delay=''
 replace='' keep_linger='' dry='' yes=''
@@ -336,19 +336,18 @@ check() {
 
 # put MODE NEW PATH: replaces PATH in one step, if it differs.
 put() {
+	[ -n "$dry" ] || rm -f "$3".new.* # of a run that was stopped
+	! cmp -s "$2" "$3" || return 0
+	changed=$((${changed:-0} + 1))
 	if [ -n "$dry" ]; then
-		cmp -s "$2" "$3" || say "would write $3"
+		say "would write $3"
 		return
 	fi
-	rm -f "$3".new.* # of a run that was stopped
-	if ! cmp -s "$2" "$3"; then
-		cp "$2" "$3.new.$$"
-		chmod "$1" "$3.new.$$"
-		mv -f "$3.new.$$" "$3"
-		[ -z "$restorecon" ] || restorecon "$3" || say "the SELinux context of $3 could not be set"
-		changed=$((${changed:-0} + 1))
-		say "wrote $3"
-	fi
+	cp "$2" "$3.new.$$"
+	chmod "$1" "$3.new.$$"
+	mv -f "$3.new.$$" "$3"
+	[ -z "$restorecon" ] || restorecon "$3" || say "the SELinux context of $3 could not be set"
+	say "wrote $3"
 }
 note() { printf '%s %s\n' "$(sum "$2")" "$3" >>"$work/manifest"; }
 make_dir_of() { make_dir "$(dirname "$3")"; }
@@ -396,13 +395,9 @@ write_files() {
 	"$1" put
 	while read -r path; do
 		{ [ -e "$path" ] && ! theirs "$path"; } || continue
-		if [ -n "$dry" ]; then
-			say "would remove $path"
-			continue
-		fi
-		rm -f "$path"
 		changed=$((${changed:-0} + 1))
-		say "removed $path"
+		run rm -f "$path"
+		[ -n "$dry" ] || say "removed $path"
 	done <"$work/obsolete"
 }
 
@@ -563,7 +558,7 @@ find_programs() {
 # no hold of root's terminal.
 as_account() {
 	setsid -w runuser -u "$user" -- env -i PATH="$PATH" LANG="${LANG:-C.UTF-8}" HOME="$home" USER="$user" LOGNAME="$user" \
-		XDG_RUNTIME_DIR="/run/user/$uid" KEEPER_INSTALL_AS="$self${no_root:+ --no-root} --user $user" "$@"
+		XDG_RUNTIME_DIR="/run/user/$uid" KEEPER_INSTALL_AS="$self" "$@"
 }
 
 # hand_over: as root, to the account, which writes its own files. Root never
@@ -690,14 +685,11 @@ install_account() {
 	run_daemon
 	settle each_of_account
 	did=${did#; }
-	if [ -n "$dry" ]; then
-		say "nothing was changed"
-	elif [ -z "$did" ]; then
+	if [ -z "$did" ]; then
 		say "nothing had to be changed"
-	else
-		say "done for $me: $did"
+	elif [ -z "$dry" ]; then
+		say "for $me: $did"
 	fi
-	[ -n "$dry" ] || say "see: keeper status$([ -n "$packaged" ] || echo " (in $bindir)"). To undo: ${KEEPER_INSTALL_AS:-$self} --uninstall"
 }
 
 # run_daemon: the units are enabled and run, as they are now.
@@ -751,7 +743,7 @@ uninstall_account() {
 		say "root's part stays, and brings nothing back any more; root takes it out by: $self --uninstall --system --user $me"
 	if [ -n "$dry" ]; then
 		[ -z "$undo" ] || run loginctl disable-linger "$me"
-		say "would remove $state; nothing was changed"
+		say "would remove $state"
 		return
 	elif [ -n "$undo" ]; then
 		say "keeper is removed; linger was off before it and is taken off: the services end with the last session of $me"
@@ -855,12 +847,15 @@ install_root() {
 		run systemctl daemon-reload
 	fi
 	systemctl --quiet is-enabled "keeper-revive@$uid.service" 2>/dev/null || run systemctl enable --quiet "keeper-revive@$uid.service"
-	[ -z "$dry" ] || return 0
+	if [ -n "$dry" ]; then
+		[ -n "$changed" ] || say "nothing had to be changed in root's part"
+		return
+	fi
 	as_wanted || die "another drop-in overrules keeper's; see: systemctl cat user@$uid user-runtime-dir@$uid"
 	shared_manifest && settle each_shared
 	root_manifest && settle each_of_root
 	if [ -n "$changed" ]; then
-		did="$did; put root's part in, or what was missing of it: $changed files"
+		did="$did; wrote or removed $changed files of root's part"
 	else
 		say "nothing had to be changed in root's part"
 	fi
@@ -971,7 +966,7 @@ as_root() {
 	find_programs
 	install_packages
 	if [ -n "$dry" ] && ! is_packaged && [ -n "$package" ]; then
-		say "would then set linger for $user, enable and start keeper, and put in root's part, unless told --no-root; nothing was changed"
+		say "would then set linger for $user, enable and start keeper, and put in root's part, unless told --no-root"
 		return
 	fi
 	[ -n "$no_root" ] || prepare_root
@@ -981,10 +976,17 @@ as_root() {
 		exit 1
 	}
 	cat "$work/said"
+	did=$did$(sed -n "s/^keeper install: for $user: /; /p" "$work/said")
 	[ -n "$no_root" ] || install_root
 	doctor as_account
+	sum_up "--user $user"
+}
+
+# sum_up OPTIONS: what this run did, and how to undo it.
+sum_up() {
 	[ -z "$dry" ] || return 0
-	say "done for $user (uid $uid)${did:+: ${did#; }}. To undo: $self --uninstall --user $user"
+	say "done${did:+: ${did#; }}"
+	say "see: keeper status$([ -n "$packaged" ] || echo " (in ~/.local/bin)"). To undo: $self --uninstall${1:+ $1}"
 }
 
 me=$(id -un)
@@ -998,13 +1000,23 @@ trap 'exit 130' INT
 trap 'exit 143' HUP TERM
 restorecon=''
 [ ! -e /sys/fs/selinux/enforce ] || ! command -v restorecon >/dev/null || restorecon=1
+[ -z "$dry" ] || [ -n "${KEEPER_INSTALL_AS-}" ] || say "a dry run: nothing is changed"
 if is_root; then
 	as_root
+elif [ "$action" = uninstall ]; then
+	account_paths
+	find_programs
+	uninstall_account
+elif [ -n "${KEEPER_INSTALL_AS-}" ]; then # by root, which has looked at the host
+	account_paths
+	find_programs
+	install_account
 else
 	account_paths
-	# What root hands over it has looked at.
-	[ "$action" = uninstall ] || [ -n "${KEEPER_INSTALL_AS-}" ] || check_host
+	check_host
 	find_programs
-	"${action}_account"
-	[ "$action" = uninstall ] || [ -n "${KEEPER_INSTALL_AS-}" ] || doctor env
+	install_account
+	doctor env
+	sum_up ''
+	[ -e "$etc/users/$(id -u)" ] || [ -n "$dry" ] || say "root can add more (docs/explanation/root.md): $self --user $me"
 fi

@@ -38,7 +38,7 @@ func TestInstall(t *testing.T) {
 				}
 			}
 			// A person's own things, which must still be there at the end.
-			if _, err := h.UserOutput(ctx, "sh", "-ec", `mkdir -p .local/bin .config/systemd/user
+			if _, err := h.UserOutput(ctx, "sh", "-ec", `mkdir -p .local/bin .local/share .config/systemd/user
 				echo mine >.local/bin/mine; echo '[Unit]' >.config/systemd/user/mine.service`); err != nil {
 				t.Fatal(err)
 			}
