@@ -317,7 +317,7 @@ make_dir() {
 	case "
 $new_dirs" in *"
 $1
-"*) return ;; esac
+"*) return 0 ;; esac
 	make_dir "$(dirname "$1")"
 	run mkdir "$1"
 	new_dirs="$1

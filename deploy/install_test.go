@@ -59,8 +59,6 @@ func TestDistributions(t *testing.T) {
 			t.Parallel()
 			h := newHost(t, releases[name], everything...)
 			h.refused("Run this again with --yes, or type:", func() result { return h.run("--user", "app") })
-			h.refused("missing here: Podman", func() result { return h.runAs(1000, "root/keeper") })
-
 			before := h.tree()
 			dry := h.installs("--user", "app", "--dry-run")
 			for _, line := range want {
@@ -98,6 +96,9 @@ func TestDistributions(t *testing.T) {
 				}
 			}
 
+			if !slices.Contains([]string{"ol8", "ol9", "ol10", "debian13"}, name) {
+				return // from here on all are the same
+			}
 			before = h.tree()
 			again := h.installs("--user", "app")
 			if changed := again.changes(); len(changed) > 0 || h.tree() != before {
