@@ -311,17 +311,30 @@ manifest='' work='' new_dirs='' changed='' unsettled='' did=''
 
 sum() { sha256sum <"$1" | cut -d' ' -f1; }
 
-# make_dir DIR: makes it, and notes which directories were not there.
-make_dir() {
-	[ -d "$1" ] && return
+# want_dir DIR: it is to be there: new_dirs is what is not yet.
+want_dir() {
+	[ ! -d "$1" ] || return 0
 	case "
 $new_dirs" in *"
 $1
 "*) return 0 ;; esac
-	make_dir "$(dirname "$1")"
-	run mkdir "$1"
+	want_dir "$(dirname "$1")"
 	new_dirs="$1
 $new_dirs"
+}
+
+# make_dirs: they are noted by then, or are so at once.
+make_dirs() {
+	[ -z "$dry" ] || return 0
+	printf '%s' "$new_dirs" | sort | while read -r d; do
+		[ -d "$d" ] || mkdir "$d"
+	done
+}
+
+# start_manifest: with its own directories.
+start_manifest() {
+	make_dirs
+	[ -n "$dry" ] || [ -e "$manifest" ] || printf '%s' "$new_dirs" | sed 's/^/dir /' >"$manifest"
 }
 
 # mine PATH: is the file as this script left it?
@@ -350,7 +363,7 @@ put() {
 	say "wrote $3"
 }
 note() { printf '%s %s\n' "$(sum "$2")" "$3" >>"$work/manifest"; }
-make_dir_of() { make_dir "$(dirname "$3")"; }
+want_dir_of() { want_dir "$(dirname "$3")"; }
 
 # theirs PATH: does it belong to the package by now?
 theirs() { [ -n "$packaged" ] && [ "$1" = "$helper" ]; }
@@ -384,13 +397,14 @@ write_files() {
 	# again, or taken out.
 	plan "$1"
 	{ cat "$work/manifest" && grep '^dir ' "$manifest"; } 2>/dev/null | cmp -s - "$manifest" || unsettled=1
-	"$1" make_dir_of
+	"$1" want_dir_of
 	[ -n "$dry" ] || {
 		cat "$work/manifest"
 		[ ! -f "$manifest" ] || cat "$manifest"
 		printf '%s' "$new_dirs" | sed 's/^/dir /'
 	} | sort -u >"$work/noted"
 	note_down "$work/noted"
+	make_dirs
 	new_dirs=''
 	"$1" put
 	while read -r path; do
@@ -655,13 +669,10 @@ install_account() {
 
 	was_here='' # then it is not this run that sets linger first
 	[ ! -e "$manifest" ] || [ -e "$set_linger" ] || was_here=1
-	make_dir "$state"
-	make_dir "$units/default.target.wants"
-	# What is stopped from here on can be taken out.
-	[ -n "$dry" ] || {
-		chmod 0700 "$state"
-		[ -e "$manifest" ] || printf '%s' "$new_dirs" | sed 's/^/dir /' >"$manifest"
-	}
+	want_dir "$state"
+	want_dir "$units/default.target.wants"
+	start_manifest # what is stopped from here on can be taken out
+	[ -n "$dry" ] || chmod 0700 "$state"
 	if ! lingers; then
 		[ -n "$was_here$dry" ] || : >"$set_linger"
 		run loginctl enable-linger "$me" || {
@@ -834,9 +845,10 @@ prepare_root() {
 install_root() {
 	umask 022
 	changed='' unsettled='' new_dirs=''
-	make_dir "$etc/installed"
-	make_dir "$etc/users"
+	want_dir "$etc/installed"
+	want_dir "$etc/users"
 	shared_manifest
+	start_manifest
 	reread=''
 	if [ -f "$work/logind" ]; then cmp -s "$work/logind" "$logind" || reread=1; elif [ -e "$logind" ]; then reread=1; fi
 	write_files each_shared

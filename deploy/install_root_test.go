@@ -71,7 +71,7 @@ var stubs = map[string]string{
 }
 
 // quiet are the stubs that change nothing, and are not noted.
-var quiet = []string{"getent", "stat", "busctl"}
+var quiet = []string{"getent", "stat", "busctl", "go"}
 
 // host is a small root file system that the script runs in.
 type host struct {
