@@ -104,7 +104,7 @@ func TestInstallByRoot(t *testing.T) {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
 			h := testHost(t, Options{Name: "byroot-" + suite, Suite: suite})
-			sh(t, h, "sed -i '/^"+User+":/d' /etc/subuid /etc/subgid; echo other:100000:65536 >>/etc/subgid")
+			sh(t, h, "sed -i '/^"+User+":/d' /etc/subuid /etc/subgid; echo other:100000:65536 >>/etc/subgid; runuser -u "+User+" mkdir -p /home/"+User+"/.local/share")
 			// What a test of the host leaves and what belongs to none of this is left out.
 			everything := func() string {
 				return homeListing(t, h) + sh(t, h, `find /etc /usr/libexec /usr/local /root /tmp /var/lib/systemd/linger -path /root/keeper -prune -o -type f -exec sha256sum {} + -o -print | sort`)
@@ -127,7 +127,7 @@ func TestInstallByRoot(t *testing.T) {
 				}
 			}
 			if now := everything(); now != before {
-				t.Errorf("a dry run changed something; before:\n%s\nafter:\n%s", before, now)
+				t.Errorf("a dry run changed something:\n%s", difference(before, now))
 			}
 
 			out := sh(t, h, script)
@@ -142,12 +142,13 @@ func TestInstallByRoot(t *testing.T) {
 			installed := everything()
 			pid := status(t, h).Daemon.PID
 			out = sh(t, h, script)
-			if strings.Count(out, "nothing had to be changed") != 2 || everything() != installed || status(t, h).Daemon.PID != pid {
-				t.Errorf("a second installation changed something:\n%s", out)
+			now := everything()
+			if strings.Count(out, "nothing had to be changed") != 2 || now != installed || status(t, h).Daemon.PID != pid {
+				t.Errorf("a second installation changed something:\n%s\n%s", out, difference(installed, now))
 			}
 			sh(t, h, script+" --uninstall --dry-run")
-			if everything() != installed {
-				t.Error("a dry run of the removal changed something")
+			if now := everything(); now != installed {
+				t.Errorf("a dry run of the removal changed something:\n%s", difference(installed, now))
 			}
 
 			out = sh(t, h, script+" --uninstall")
@@ -157,7 +158,7 @@ func TestInstallByRoot(t *testing.T) {
 			// Its containers' files belong to the subordinate ids: they stay.
 			sh(t, h, "sed -i '/^"+User+":/d' /etc/subuid /etc/subgid; rm -f /etc/subuid- /etc/subgid-")
 			if now := everything(); now != before {
-				t.Errorf("not all is as before. It said:\n%s\nbefore:\n%s\nafter:\n%s", out, before, now)
+				t.Errorf("not all is as before. It said:\n%s\n%s", out, difference(before, now))
 			}
 		})
 	}
