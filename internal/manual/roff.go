@@ -43,7 +43,10 @@ func (r *roff) term(escaped string) {
 func (r *roff) blocks(list []block) {
 	for i, b := range list {
 		if b.asIs {
-			r.request(".PP\n.RS 4\n.nf")
+			if i > 0 {
+				r.request(".PP")
+			}
+			r.request(".RS 4\n.nf")
 			for _, line := range b.lines {
 				r.text(line)
 			}
