@@ -56,10 +56,12 @@ func Man(c *cobra.Command, date string) string {
 		r.section("EXAMPLES")
 		r.blocks(blocks(c.Example))
 	}
-	r.section("FILES")
-	for _, p := range placesOf(c) {
-		r.term(italic(p.Path))
-		r.text(sentence(p.What))
+	if list := placesOf(c); len(list) > 0 {
+		r.section("FILES")
+		for _, p := range list {
+			r.term(italic(p.Path))
+			r.text(sentence(strings.ReplaceAll(p.What, "`", "")))
+		}
 	}
 	r.section("SEE ALSO")
 	r.seeAlso(related(c))
