@@ -50,7 +50,7 @@ type adoptFlags struct {
 
 func adoptCommand(to term.IO) *cobra.Command {
 	var f adoptFlags
-	c := &cobra.Command{Use: "adopt [NAME...]", Short: "Turn containers and Compose files into Quadlet units", Long: adoptHelp, Example: adoptExample}
+	c := &cobra.Command{Use: "adopt [NAME...]", Short: "Turn containers and Compose files into Quadlet units", Long: adoptHelp, Example: adoptExample, Args: cobra.ArbitraryArgs}
 	c.SetHelpTemplate("{{.Long}}\n\nExamples:\n{{.Example}}\n\nFlags:\n{{.LocalFlags.FlagUsages}}")
 	flags := c.Flags()
 	flags.BoolVar(&f.all, "all", false, "all containers that run, or are meant to")

@@ -124,6 +124,7 @@ keeper.service can be read by that service alone: run the test there,
 
 Exit codes: 0 all took it, 1 one did not, 2 there is no channel, or none of that name.`,
 		Example: "  keeper alert test\n  keeper alert test ops",
+		Args:    cobra.ArbitraryArgs,
 	}
 	c.ValidArgsFunction = completeChannels
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")

@@ -108,8 +108,8 @@ func hookCommand() *cobra.Command {
 		Use:   "hook claude|gemini|copilot|codex",
 		Short: "What an agent runs before each of its commands",
 		Long: `hook reads what the agent is about to do on standard input, in the agent's own JSON,
-and answers as its documentation asks (docs/reference/guard-agents.md). keeper guard install puts
-it into the agent's settings; nobody types it.
+and answers as its documentation asks (docs/reference/guard-agents.md). keeper guard
+install puts it into the agent's settings; nobody types it.
 
 Exit codes: what the agent's documentation asks for; 2 refuses, to every agent.`,
 		Example:   `  echo '{"tool_name":"Bash","tool_input":{"command":"ls"}}' | keeper-guard hook claude`,

@@ -59,7 +59,7 @@ func Man(c *cobra.Command, date string) string {
 	if list := placesOf(c); len(list) > 0 {
 		r.section("FILES")
 		for _, p := range list {
-			r.term(italic(p.Path))
+			r.term(path(p.Path))
 			r.text(sentence(strings.ReplaceAll(p.What, "`", "")))
 		}
 	}

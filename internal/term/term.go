@@ -30,7 +30,7 @@ var Codes = []struct {
 	Means string
 }{
 	{ExitOK, "done, or all is well"},
-	{ExitError, "an error; standard error says which"},
+	{ExitError, "an error, told on standard error"},
 	{ExitUsage, "wrong use, or wrong settings"},
 	{ExitDegraded, "something is wrong and to be mended, or keeper stands down"},
 	{ExitUnreachable, "the daemon does not answer"},
