@@ -200,17 +200,17 @@ func (d *diagnosis) cgroup(h Health, c CGroupFacts) {
 			break
 		}
 	}
-	d.add("delegation", s, what, means, delegate(h.UID))
+	d.add("delegation", s, what, means, delegate())
 }
 
-// delegate is how the account gets the controllers while all of its processes live on:
-// docs/explanation/delegation.md has what was measured.
-func delegate(uid int) string {
-	return "as root: mkdir -p /etc/systemd/system/user@.service.d" +
+// delegate is how the account gets the controllers while all of its processes live on.
+// PID 1 hands them down within seconds after its reload; a user manager looks what it has
+// when it begins, and once more when it executes itself anew. Nothing of that ends
+// anything: docs/explanation/delegation.md has what was measured.
+func delegate() string {
+	return "never end the session for this. As root: mkdir -p /etc/systemd/system/user@.service.d" +
 		" && printf '[Service]\\nDelegate=" + strings.Join(Controllers, " ") + "\\n' >/etc/systemd/system/user@.service.d/50-delegate.conf" +
-		" && systemctl daemon-reload" +
-		fmt.Sprintf(" && systemctl set-property --runtime user@%d.service CPUWeight=100", uid) +
-		"; then as the account: systemctl --user daemon-reexec (never end the session for it)"
+		" && systemctl daemon-reload. Once this finding is gone, as the account: systemctl --user daemon-reexec"
 }
 
 func (d *diagnosis) runtimeDir(h Health, r RuntimeFacts) {
@@ -267,8 +267,12 @@ func (d *diagnosis) sessionPolicy(h Health, p LogindPolicy) {
 		if slices.Contains(p.KillOnly, h.User) {
 			what = "logind kills what is left of a session of " + h.User + " at its end (KillOnlyUsers=)"
 		}
+		spared := append(slices.Clone(p.KillExclude), h.User)
+		if !slices.Contains(spared, "root") {
+			spared = slices.Insert(spared, 0, "root")
+		}
 		d.add("kill-user-processes", Warn, what, "containers started by hand in a login session may die with it, linger or not; services do not",
-			"as root: in /etc/systemd/logind.conf.d/50-keeper.conf, under [Login]: KillExcludeUsers=root "+h.User+"; then systemctl reload systemd-logind; or make them Quadlet units")
+			"make them Quadlet units; or "+logindConf("50-keeper-sessions.conf", "KillExcludeUsers="+strings.Join(spared, " ")))
 	}
 	if p.RemoveIPC {
 		s, means := Info, "after the user manager ended, Podman does not see a container that outlived it; linger keeps that from happening at a logout"
@@ -276,8 +280,14 @@ func (d *diagnosis) sessionPolicy(h Health, p LogindPolicy) {
 			s, means = Warn, "linger is off: with each last logout Podman's locks go, and with them the sight of a container that outlived it"
 		}
 		d.add("remove-ipc", s, "logind removes the account's shared memory when it believes that the user is gone (RemoveIPC=yes)", means,
-			"as root: in /etc/systemd/logind.conf.d/50-keeper.conf, under [Login]: RemoveIPC=no; then systemctl reload systemd-logind")
+			logindConf("50-keeper-ipc.conf", "RemoveIPC=no"))
 	}
+}
+
+// logindConf is how root sets a line of logind.conf(5). install.sh has 50-keeper.conf.
+func logindConf(name, line string) string {
+	const dir = "/etc/systemd/logind.conf.d"
+	return "as root: mkdir -p " + dir + " && printf '[Login]\\n" + line + "\\n' >" + dir + "/" + name + " && systemctl reload-or-restart systemd-logind"
 }
 
 func checksOfHost() []Check {
