@@ -32,7 +32,7 @@ const (
 
 var (
 	pure  = []string{"quadlet", "guard", "redact", "report", "agents"} // and core, more strictly
-	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal"}
+	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal", "host"}
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
 	// shelves are used by any room and know none.
@@ -343,6 +343,8 @@ func TestRules(t *testing.T) {
 		"containers of units":    {one("keeper/internal/containers", "keeper/internal/units"), "not one another"},
 		"cli with containers":    {one("keeper/internal/cli", "keeper/internal/containers"), "cli imports"},
 		"an edge of the engine":  {one("keeper/internal/logind", "keeper/internal/engine"), "not one another"},
+		"host":                   {one("keeper/internal/host", "os/exec", "golang.org/x/sys/unix", "keeper/internal/core"), ""},
+		"host asks logind":       {one("keeper/internal/host", "keeper/internal/logind"), "not one another"},
 		"journal":                {one("keeper/internal/journal", "os/exec", "keeper/internal/core", "keeper/internal/redact"), ""},
 		"redact reads a file":    {one("keeper/internal/redact", "os"), "no I/O"},
 		"engine":                 {one("keeper/internal/engine", "context", "sync", "keeper/internal/core"), ""},
