@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -152,23 +151,11 @@ func agreed(ctx context.Context, to term.IO, in *os.File, d drill.Drill, st cont
 		fmt.Fprintln(to.Err, what)
 		return nil
 	}
-	_, _, talks := term.Size(to.Err)
-	if _, _, ok := term.Size(in); !ok || !talks {
+	if !canAsk(to, in) {
 		return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("%s\nthis is no terminal to agree to that on; to strike without being asked: --yes", what)}
 	}
-	fmt.Fprintf(to.Err, "%s\nStrike? Type yes: ", what)
-	said := make(chan string, 1)
-	go func() { // it ends with the program, should nobody ever answer
-		line, _ := bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
-		said <- strings.TrimSpace(line)
-	}()
-	select {
-	case answer := <-said:
-		if answer == "yes" {
-			return nil
-		}
-	case <-ctx.Done():
-		fmt.Fprintln(to.Err)
+	if ask(ctx, to, in, what+"\nStrike? Type yes: ") == "yes" {
+		return nil
 	}
 	return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("%s is not struck: nobody agreed", d.Name)}
 }
