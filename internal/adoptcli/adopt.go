@@ -204,7 +204,9 @@ func check(ctx context.Context, to term.IO, names []string, asJSON bool) error {
 		err = printJSON(to.Out, struct {
 			Version int               `json:"version"`
 			Files   []adopt.Explained `json:"files"`
-		}{1, list})
+			// Dropins says that this host's Quadlet reads drop-ins.
+			Dropins bool `json:"dropins"`
+		}{1, list, version != (quadlet.Version{}) && quadlet.Dropins(quadlet.Host{Podman: version})})
 	} else {
 		err = printExplained(to, list)
 	}
