@@ -39,6 +39,8 @@ type Queue struct {
 	// User and Host are put into alerts that name none.
 	User, Host string
 	Helper     Helper
+	// Commands runs those of channels; nil runs them as children of this process.
+	Commands Runner
 
 	dir     string
 	changed chan struct{}
