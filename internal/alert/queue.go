@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -98,6 +99,11 @@ func Open(dir string, now time.Time) (*Queue, error) {
 		var i item
 		lerr := load(path, &i, now)
 		if lerr == nil && i.Alert.Key != "" {
+			for name, d := range i.To {
+				if d == nil { // null, of whoever edited it
+					i.To[name] = &delivery{}
+				}
+			}
 			q.items = append(q.items, &i)
 		}
 		err = errors.Join(err, lerr)
@@ -115,7 +121,12 @@ const (
 )
 
 func readJSON(path string, v any) error {
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	switch {
 	case err != nil:
 		return err

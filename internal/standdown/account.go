@@ -29,7 +29,7 @@ func (m Marks) account(ctx context.Context, now time.Time) core.StandDown {
 		return core.StandDown{Cause: core.CauseRemoved, Detail: "there is no account with uid " + uid + " any more"}
 	}
 	name, _, _ := strings.Cut(line, ":")
-	if err != nil || name == "" {
+	if err != nil || name == "" || strings.HasPrefix(name, "-") || printable(name) != name {
 		return core.StandDown{}
 	}
 	aging, err := m.privileged(ctx, "chage", "-l", name)
