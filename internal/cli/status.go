@@ -27,13 +27,13 @@ func statusCommand(io term.IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show how the services are, and whether the stack would survive",
+		Example: "  keeper status\n  keeper status --watch\n  keeper status --json",
 		Long: `status shows what is wrong, each with what to type; how each service is; whether
 the stack would come back; and what keeper did. Without the daemon it shows the last
 known state, marked STALE.
 
 Exit codes: 0 all is well, 3 something is wrong or keeper stands down, 4 the daemon
 does not answer.`,
-		Example: "  keeper status\n  keeper status --watch\n  keeper status --json",
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	watch := c.Flags().Bool("watch", false, "stay, and show every change; with --json: a line for each")

@@ -302,7 +302,7 @@ func commandLines(c located) [][]string {
 		for i, w := range command {
 			is := slices.Contains([]string{"keeper", "keeper-guard", "keeper-adopt"}, filepath.Base(w))
 			before := i == 0 || command[i-1] == "--" || command[0] == "systemd-run"
-			if is && before && len(command) > i+1 {
+			if is && before && len(command) > i+1 && !strings.HasSuffix(command[i+1], ":") { // keeper guard: is how it begins to talk
 				list = append(list, append([]string{filepath.Base(w)}, command[i+1:]...))
 				break
 			}
@@ -480,8 +480,10 @@ func TestTryLine(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", line, said, found, wrong)
 		}
 	}
-	if list := commandLines(located{text: "keeper stands down", prompted: true}); list != nil {
-		t.Errorf("what is printed is taken for a command: %v", list)
+	for _, said := range []located{{text: "keeper stands down", prompted: true}, {text: "keeper install: done"}} {
+		if list := commandLines(said); list != nil {
+			t.Errorf("what is printed is taken for a command: %v", list)
+		}
 	}
 }
 
