@@ -30,8 +30,8 @@ func Become(args []string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	// Root's session keyring would open its keys to the account (session-keyring(7)).
-	// Where the kernel or a filter knows no keyrings, the account cannot reach any either.
-	if _, err := unix.KeyctlJoinSessionKeyring(""); err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
+	// No name makes an anonymous one. Where the kernel or a filter knows no keyrings, the account cannot reach any either.
+	if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("cannot leave root's keyring: %w", err)
 	}
 	if err := closeOthers(); err != nil {
