@@ -40,13 +40,13 @@ func TestStack(t *testing.T) {
 
 		"a typo": {func(h *Health) {
 			h.Stack.Files = []QuadletFile{{File: "/q/web.container", Unit: "web.service", Why: "no such key", Try: "mend it"}}
-		}, [][5]string{{"bad not-loaded", "web.container is not loaded: no such key", "no web.service", "mend it (/q/web.container), then: " + reload, "-"}}},
+		}, [][5]string{{"bad not-loaded", "web.container is not loaded: no such key", "no unit is made of it", "mend it (/q/web.container), then: " + reload, "-"}}},
 		"a typo in a volume": {func(h *Health) {
 			h.Stack.Files = []QuadletFile{{File: "/q/d.volume", Unit: "d-volume.service", Why: "no such key", Try: "mend it"}}
 		}, [][5]string{{"warn not-loaded", "d.volume is not loaded", "", "", "-"}}},
 		"not read yet": {func(h *Health) {
 			h.Stack.Files = []QuadletFile{{File: "/q/web.container", Unit: "web.service", Why: "not read", Try: reload, Reload: true}}
-		}, [][5]string{{"warn not-loaded", "is not loaded: not read", "nothing can start it", reload, reload}}},
+		}, [][5]string{{"warn not-loaded", "is not loaded: not read", "no unit is made of it", reload, reload}}},
 		"changed": {func(h *Health) {
 			h.Stack.Files = []QuadletFile{{File: "/q/web.container", Unit: "web.service", Loaded: true, Why: "changed", Try: reload, Reload: true}}
 			h.Drift = []Drift{{Unit: "web.service", Against: "container", Field: "file"}, {Unit: "web.service", Against: "container", Field: "image"}}
