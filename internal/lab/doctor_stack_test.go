@@ -106,7 +106,7 @@ pkill -KILL -u `+User+` -x catatonit || true`)
 // are gone, that the others are not, and that all containers run on.
 func mended(t *testing.T, h *Host, want []seen) {
 	t.Helper()
-	before := containersOf(t, h)
+	before := frailLives(t, h)
 	list := doctorSays(t, h)
 	for _, w := range want {
 		f, ok := w.in(list)
@@ -130,7 +130,7 @@ func mended(t *testing.T, h *Host, want []seen) {
 			t.Errorf("it would mend that again: %+v", f)
 		}
 	}
-	if after := containersOf(t, h); after != before {
+	if after := frailLives(t, h); after != before {
 		t.Errorf("containers were stopped or started: %s\nbefore: %s", after, before)
 	}
 	if t.Failed() {
@@ -177,8 +177,8 @@ func doctorSays(t *testing.T, h *Host, args ...string) []core.Finding {
 	return said.Findings
 }
 
-// containersOf are the containers that run, each with when it was started.
-func containersOf(t *testing.T, h *Host) string {
+// frailLives are the containers that run, each with when it was started.
+func frailLives(t *testing.T, h *Host) string {
 	t.Helper()
 	out, err := h.UserOutput(within(t, 30*time.Second), "systemctl", "--user", "show", "--property=Id,MainPID,InvocationID", "--", "sound", "changed", "lost", "unrestarted", "hasty", "late", "first", "second", "secret", "bare", "unwanted", "app", "store")
 	if err != nil {
