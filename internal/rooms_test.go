@@ -32,7 +32,7 @@ const (
 
 var (
 	pure  = []string{"quadlet", "guard", "redact", "report", "agents"} // and core, more strictly
-	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal"}
+	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal", "host"}
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
 	// shelves are used by any room and know none.
@@ -144,6 +144,12 @@ var rules = []rule{
 		broken: onlyOurs("core", "control", "containers"),
 	},
 	{
+		name:   "everyone imports core and the wire types",
+		why:    "it runs as root: what it links, and what it believes of an account's answer, is to be little",
+		of:     rooms("everyone"),
+		broken: onlyOurs("core", "control"),
+	},
+	{
 		name:   "report imports core alone",
 		why:    "it says what it was given: who reads the disk and asks the clock is the command",
 		of:     rooms("report"),
@@ -165,7 +171,7 @@ var rules = []rule{
 		name:   "cli imports control, app and what it reads without the daemon",
 		why:    "the daemon has the one truth; a command that worked it out by itself would contradict it one day",
 		of:     rooms("cli"),
-		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core", "drill", "term", "report", "alert", "atomicfile"),
+		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core", "drill", "everyone", "term", "report", "alert", "atomicfile"),
 	},
 	{
 		name:   "shelves import nothing of keeper",
@@ -186,6 +192,22 @@ var rules = []rule{
 			return ours(path) && path != module+"/cmd/keeper-lab" && !under(path, internal+"lab")
 		},
 		broken: func(_, imported string) bool { return under(imported, internal+"lab") },
+	},
+	{
+		name: "the manual is imported by cmd/keeper-manual alone",
+		why:  "it links all three command lines, and writes about them; no program that is installed needs it",
+		of: func(path string) bool {
+			return ours(path) && path != module+"/cmd/keeper-manual" && !isRoom(path, []string{"manual"})
+		},
+		broken: func(_, imported string) bool { return isRoom(imported, []string{"manual"}) },
+	},
+	{
+		name: "the manual imports the command lines and what has tables for it",
+		why:  "what is said of a command is in the command's own help, and of a setting in its table",
+		of:   rooms("manual"),
+		broken: func(_, imported string) bool {
+			return ours(imported) && imported != module+"/docs" && !isRoom(imported, append([]string{"cli", "adoptcli", "guardcli", "config", "core", "metrics"}, shelves...))
+		},
 	},
 	{
 		name:   "guardhost imports the guard and what it reads and writes",
@@ -308,6 +330,9 @@ func TestRules(t *testing.T) {
 		p    pkg
 		rule string // part of the name of the one rule that is broken
 	}{
+		"the manual":             {one("keeper/internal/manual", "os", "keeper/docs", "keeper/internal/cli", "keeper/internal/term"), ""},
+		"the manual runs things": {one("keeper/internal/manual", "keeper/internal/app"), "the manual imports"},
+		"cli with the manual":    {one("keeper/internal/adoptcli", "keeper/internal/manual"), "cmd/keeper-manual alone"},
 		"core computes":          {one("keeper/internal/core", "fmt", "slices", "strings", "time"), ""},
 		"core hashes":            {one("keeper/internal/core", "crypto/sha256"), "what computes"},
 		"core reaches for core":  {one("keeper/internal/core", "keeper/internal/paths"), "nothing of keeper"},
@@ -324,6 +349,8 @@ func TestRules(t *testing.T) {
 		"containers of units":    {one("keeper/internal/containers", "keeper/internal/units"), "not one another"},
 		"cli with containers":    {one("keeper/internal/cli", "keeper/internal/containers"), "cli imports"},
 		"an edge of the engine":  {one("keeper/internal/logind", "keeper/internal/engine"), "not one another"},
+		"host":                   {one("keeper/internal/host", "os/exec", "golang.org/x/sys/unix", "keeper/internal/core"), ""},
+		"host asks logind":       {one("keeper/internal/host", "keeper/internal/logind"), "not one another"},
 		"journal":                {one("keeper/internal/journal", "os/exec", "keeper/internal/core", "keeper/internal/redact"), ""},
 		"redact reads a file":    {one("keeper/internal/redact", "os"), "no I/O"},
 		"engine":                 {one("keeper/internal/engine", "context", "sync", "keeper/internal/core"), ""},
@@ -337,6 +364,8 @@ func TestRules(t *testing.T) {
 		"report reads a file":    {one("keeper/internal/report", "os"), "no I/O"},
 		"drill":                  {one("keeper/internal/drill", "os/exec", "keeper/internal/control", "keeper/internal/containers"), ""},
 		"drill with units":       {one("keeper/internal/drill", "keeper/internal/units"), "drill imports"},
+		"everyone":               {one("keeper/internal/everyone", "os/exec", "keeper/internal/control", "keeper/internal/core"), ""},
+		"everyone with history":  {one("keeper/internal/everyone", "keeper/internal/history"), "everyone imports"},
 		"a shelf":                {one("keeper/internal/paths", "keeper/internal/core", "os"), "shelves"},
 		"podman":                 {one("keeper/internal/podman", "github.com/containers/podman/v5/pkg/bindings"), ""},
 		"podman by the side":     {one("keeper/internal/app", "github.com/containers/podman/v5/pkg/bindings"), "Podman bindings"},

@@ -116,7 +116,7 @@ would be done:
 			looks, mended := 0, []string(nil)
 			d.look = func(context.Context) (examined, error) {
 				looks++
-				e := examined{Version: doctorVersion, Findings: tt.before, standsDown: tt.standsDown}
+				e := examined{Version: core.DoctorVersion, Findings: tt.before, standsDown: tt.standsDown}
 				if looks > 1 {
 					e.Findings = append([]core.Finding{}, tt.after...)
 				}

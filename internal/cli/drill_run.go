@@ -35,11 +35,14 @@ Exit codes: 0 it went as it must, 1 it did not, 2 wrong use or refused, 4 the da
 does not answer.`,
 		Example: "  keeper drill run keeper-kill\n  keeper drill run container-kill --service redis\n  keeper drill run terminate-user --yes --json",
 		Args:    cobra.ExactArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
 			return strikable(), cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	service := c.Flags().String("service", "", "the service to strike at")
+	service := c.Flags().String("service", "", "strike at this `SERVICE`")
 	yes := c.Flags().Bool("yes", false, "do not ask")
 	asJSON := c.Flags().Bool("json", false, "print the result as JSON (version 1)")
 	_ = c.RegisterFlagCompletionFunc("service", completeServices) // the flag is there
