@@ -249,6 +249,9 @@ func TestChecksOfHost(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		known[c.ID] = true
+		if c.Fixes != (c.ID == "user-bus") {
+			t.Errorf("%s: fixes is %v", c.ID, c.Fixes)
+		}
 	}
 	h := healthy()
 	h.Host = goodHost()
@@ -266,6 +269,9 @@ func TestChecksOfHost(t *testing.T) {
 	h.Units[0].Ports = []string{"127.0.0.1:80"}
 	seen := map[string]bool{"delegation": true, "subids": true, "disk": true, "journal": true, "podman": true}
 	for _, f := range hostFindings(h) {
+		if fixes := f.Repair != nil; fixes != (f.ID == "user-bus") {
+			t.Errorf("keeper doctor --fix mends %s: %v", f.ID, fixes)
+		}
 		if seen[f.ID] = true; !known[f.ID] {
 			t.Errorf("%s is not in the reference", f.ID)
 		}
