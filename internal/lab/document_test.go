@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 //
 //	<!-- not run: REASON -->             it cannot be run on a lab's host
 //	<!-- run: exit 3 -->                 the last command exits with that
+//	<!-- run: exit 0 or 3 -->            the last command exits with either
 //	<!-- run: ends the session -->       the last command does so
 //	<!-- run: again, until it is so -->  repeat it: what it shows takes a moment
 type document struct {
@@ -28,7 +30,7 @@ type block struct {
 	line     int
 	commands []command
 	notRun   string
-	exit     int
+	exits    []int
 	ends     bool
 	again    bool
 }
@@ -109,11 +111,13 @@ func (b *block) directive(line string) error {
 	case how == "again, until it is so":
 		b.again = true
 	case strings.HasPrefix(how, "exit "):
-		code, err := strconv.Atoi(how[len("exit "):])
-		if err != nil || code < 1 || code > 255 {
-			return fmt.Errorf("no exit code: %s", how)
+		for code := range strings.SplitSeq(how[len("exit "):], " or ") {
+			n, err := strconv.Atoi(code)
+			if err != nil || n < 0 || n > 255 {
+				return fmt.Errorf("no exit code: %s", how)
+			}
+			b.exits = append(b.exits, n)
 		}
-		b.exit = code
 	default:
 		return fmt.Errorf("unknown way to run a block: %s", how)
 	}
@@ -231,7 +235,7 @@ func (d *document) update(printed map[*command][]string) string {
 func TestDocumentIsRead(t *testing.T) {
 	t.Parallel()
 	d, err := parseDocument("# Title\n\n```console\n$ one \\\n  two\nout\n\n# three\n```\n" +
-		"<!-- not run: no network -->\n```console\n# dnf install x\n```\n<!-- run: exit 3 -->\n```console\n$ four\n```\n" +
+		"<!-- not run: no network -->\n```console\n# dnf install x\n```\n<!-- run: exit 3 or 0 -->\n```console\n$ four\n```\n" +
 		"<!-- run: ends the session -->\n```console\n$ five\n```\n<!-- run: again, until it is so -->\n```console\n$ six\n```\n```toml\na = 1\n```\n")
 	if err != nil {
 		t.Fatal(err)
@@ -243,13 +247,13 @@ func TestDocumentIsRead(t *testing.T) {
 	if len(first) != 2 || first[0].text != "one \\\n  two" || first[0].root || strings.Join(first[0].shown, "|") != "out|" || !first[1].root || first[1].text != "three" {
 		t.Errorf("the first block: %+v", first)
 	}
-	if b := d.blocks; b[1].notRun != "no network" || b[2].exit != 3 || !b[3].ends || !b[4].again {
+	if b := d.blocks; b[1].notRun != "no network" || !slices.Equal(b[2].exits, []int{3, 0}) || !b[3].ends || !b[4].again {
 		t.Errorf("the comments: %+v", b[1:])
 	}
 	for _, bad := range []string{
 		"```sh\nls\n```\n", "```\nls\n```\n", "    ls\n", "```console\nls\n```\n", "```console\n```\n", "```console\n$ ls\n",
 		"<!-- not run: -->\n```console\n$ ls\n```\n", "<!-- run: twice -->\n```console\n$ ls\n```\n",
-		"<!-- run: exit 0 -->\n```console\n$ ls\n```\n", "<!-- perhaps -->\n```console\n$ ls\n```\n", "<!-- run: exit 3\n```console\n$ ls\n```\n",
+		"<!-- run: exit three -->\n```console\n$ ls\n```\n", "<!-- perhaps -->\n```console\n$ ls\n```\n", "<!-- run: exit 3\n```console\n$ ls\n```\n",
 	} {
 		if _, err := parseDocument(bad); err == nil {
 			t.Errorf("no error: %q", bad)
