@@ -9,14 +9,36 @@ import (
 	"os"
 )
 
-// Exit codes, as docs and --help have them.
+// Exit codes. Those from ExitAsk on are the command guard's; the last two are what shells
+// end with where a program cannot be run.
 const (
 	ExitOK          = 0
 	ExitError       = 1
 	ExitUsage       = 2
 	ExitDegraded    = 3
 	ExitUnreachable = 4
+	ExitAsk         = 10
+	ExitDeny        = 11
+	ExitNotRun      = 126
+	ExitNoProgram   = 127
 )
+
+// Codes are all exit codes and what they mean in general; what one means for a command
+// is in its help.
+var Codes = []struct {
+	Code  int
+	Means string
+}{
+	{ExitOK, "done, or all is well"},
+	{ExitError, "an error, told on standard error"},
+	{ExitUsage, "wrong use, or wrong settings"},
+	{ExitDegraded, "something is wrong and to be mended, or keeper stands down"},
+	{ExitUnreachable, "the daemon does not answer"},
+	{ExitAsk, "the command guard has a person asked"},
+	{ExitDeny, "the command guard refuses the command"},
+	{ExitNotRun, "a wrapped program cannot be run"},
+	{ExitNoProgram, "a wrapped program is not there"},
+}
 
 // IO is where a command reads and writes.
 type IO struct {
