@@ -33,7 +33,7 @@ const (
 // Answer is what is known of an account. All text in it is printable.
 type Answer struct {
 	User    string `json:"user"`
-	UID     uint32 `json:"uid"`
+	UID     uint32 `json:"uid,omitempty"` // of one that does not exist there is none
 	Lingers bool   `json:"lingers"`
 	State   State  `json:"state"`
 	// Error is why the state is unknown.
