@@ -30,10 +30,18 @@ func made(t *testing.T) map[string]bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// What a function calls itself, or has other functions of its own call, such as
-		// d.mendLinger.
+		// That of the last d.add.
 		last := ""
+		words := map[string]ast.Expr{} // the constants of the function
 		ast.Inspect(parsed, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				clear(words)
+			case *ast.ValueSpec:
+				for i := range min(len(n.Names), len(n.Values)) {
+					words[n.Names[i].Name] = n.Values[i]
+				}
+			}
 			call, ok := n.(*ast.CallExpr)
 			if !ok {
 				return true
@@ -47,9 +55,13 @@ func made(t *testing.T) map[string]bool {
 			}
 			switch {
 			case fun.Sel.Name == "add" && len(call.Args) == 5:
-				id, ok := call.Args[0].(*ast.BasicLit)
+				arg := call.Args[0]
+				if name, ok := arg.(*ast.Ident); ok {
+					arg = words[name.Name]
+				}
+				id, ok := arg.(*ast.BasicLit)
 				if !ok {
-					t.Errorf("%s: an id must be a string", fset.Position(call.Pos()))
+					t.Errorf("%s: an id must be a string, or a constant of the function", fset.Position(call.Pos()))
 					return true
 				}
 				if last, err = strconv.Unquote(id.Value); err != nil {

@@ -240,7 +240,7 @@ func (d *diagnosis) runtimeDir(h Health, r RuntimeFacts) {
 	if r.BusErr != "" {
 		d.add("user-bus", Bad, r.Want+"/bus does not answer: "+r.BusErr,
 			"Podman asks for the cgroup of each container over it: none starts", busFix(h))
-		(*d)[len(*d)-1].Repair = &Repair{What: "start the user bus again", Steps: []RepairStep{{Run: strings.Fields(restartBus)}}}
+		d.mend("start the user bus again", RepairStep{Run: strings.Fields(restartBus)})
 		return
 	}
 	if r.Env == r.Want {
