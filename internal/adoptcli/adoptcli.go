@@ -34,16 +34,24 @@ var Release = "dev"
 
 // Main runs the command line and returns the exit code.
 func Main(ctx context.Context, args []string, to term.IO) int {
+	root := newRoot(to)
+	root.SetArgs(args)
+	return term.Code(root.ExecuteContext(ctx), "keeper", to)
+}
+
+// Commands is the tree of commands, for the manual and its tests: nothing of it runs.
+func Commands() *cobra.Command { return newRoot(term.IO{Out: io.Discard, Err: io.Discard}) }
+
+func newRoot(to term.IO) *cobra.Command {
 	root := &cobra.Command{
 		Use: "keeper-adopt", Short: "What keeper adopt runs", SilenceErrors: true, SilenceUsage: true, Version: Release,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetOut(to.Out)
 	root.SetErr(to.Err)
-	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(adoptCommand(to), writeCommand(to), driftCommand(to), settleCommand(to), exchangeCommand(), sendCommand(to))
-	return term.Code(root.ExecuteContext(ctx), "keeper", to)
+	return root
 }
 
 func usage(err error) error {

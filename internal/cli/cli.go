@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,9 @@ func Main(ctx context.Context, args []string, io term.IO) int {
 	root.SetArgs(args)
 	return term.Code(root.ExecuteContext(ctx), "keeper", io)
 }
+
+// Commands is the tree of commands, for the manual and its tests: nothing of it runs.
+func Commands() *cobra.Command { return newRoot(term.IO{Out: io.Discard, Err: io.Discard}) }
 
 func newRoot(io term.IO) *cobra.Command {
 	c := &cobra.Command{

@@ -98,9 +98,9 @@ once.`,
 		}
 		switch j.verdict.Decision {
 		case guard.Deny:
-			return term.Exit{Code: ExitDeny}
+			return term.Exit{Code: term.ExitDeny}
 		case guard.Ask:
-			return term.Exit{Code: ExitAsk}
+			return term.Exit{Code: term.ExitAsk}
 		}
 		return nil
 	}

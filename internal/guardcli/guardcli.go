@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,13 +16,6 @@ import (
 
 // Release is the version of this build; the linker sets it.
 var Release = "dev"
-
-// The exit codes of check, and of a wrapped program that was not run. The others are
-// those of keeper.
-const (
-	ExitAsk  = 10
-	ExitDeny = 11
-)
 
 // Main runs the command line and returns the exit code.
 func Main(args []string, in io.Reader, to term.IO) int {
@@ -32,6 +26,11 @@ func Main(args []string, in io.Reader, to term.IO) int {
 	root := newRoot(in, to)
 	root.SetArgs(args)
 	return term.Code(root.ExecuteContext(context.Background()), "keeper guard", to)
+}
+
+// Commands is the tree of commands, for the manual and its tests: nothing of it runs.
+func Commands() *cobra.Command {
+	return newRoot(strings.NewReader(""), term.IO{Out: io.Discard, Err: io.Discard})
 }
 
 func newRoot(in io.Reader, to term.IO) *cobra.Command {
@@ -49,8 +48,8 @@ on something that cannot be known, a person is asked. All else passes without a 
 
 It is a belt, and no wall: docs/how-to/guard.md says what it cannot do.
 
-Exit codes: 0 all well, 1 error, 2 wrong use or settings, 3 something is to be mended;
-of check: 10 a person is to be asked, 11 refused.`,
+Exit codes: 0 all well, 1 error, 2 wrong use or settings, 3 something is to be mended,
+10 a person is to be asked (check), 11 refused (check, and the wrappers of "shell").`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "keeper guard"},

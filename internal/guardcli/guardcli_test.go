@@ -120,18 +120,18 @@ func TestCheck(t *testing.T) {
 		code int
 		says string
 	}{
-		"one line":        {"", []string{"check", "--", "sudo loginctl terminate-user x"}, ExitDeny, "session.terminate"},
-		"words":           {"", []string{"check", "--", "loginctl", "terminate-user", "x"}, ExitDeny, "session.terminate"},
+		"one line":        {"", []string{"check", "--", "sudo loginctl terminate-user x"}, term.ExitDeny, "session.terminate"},
+		"words":           {"", []string{"check", "--", "loginctl", "terminate-user", "x"}, term.ExitDeny, "session.terminate"},
 		"words with a ;":  {"", []string{"check", "--", "echo", "a; loginctl terminate-user x"}, 0, ""},
-		"standard input":  {"loginctl kill-user x\n", []string{"check"}, ExitDeny, "session.kill"},
-		"a question":      {"", []string{"check", "--", "loginctl $v x"}, ExitAsk, "allow-once"},
+		"standard input":  {"loginctl kill-user x\n", []string{"check"}, term.ExitDeny, "session.kill"},
+		"a question":      {"", []string{"check", "--", "loginctl $v x"}, term.ExitAsk, "allow-once"},
 		"harmless":        {"", []string{"check", "--", "ls"}, 0, ""},
 		"nothing":         {"", []string{"check"}, 2, "no command to judge"},
 		"a wrong flag":    {"", []string{"check", "--nosuch"}, 2, "--help"},
 		"a wrong command": {"", []string{"chek"}, 2, "no command"},
 		"explained":       {"", []string{"explain", "--", "bash -c 'podman rm -f postgres'"}, 0, "bash -c › podman rm -f postgres  stack.container"},
 		"rules":           {"", []string{"rules"}, 0, "session.terminate"},
-		"a secret":        {"", []string{"check", "--", "PGPASSWORD=hunter2 dropdb ledger"}, ExitDeny, "PGPASSWORD=***"},
+		"a secret":        {"", []string{"check", "--", "PGPASSWORD=hunter2 dropdb ledger"}, term.ExitDeny, "PGPASSWORD=***"},
 		"no terminal":     {"", []string{"status"}, 0, "nothing was refused"},
 	} {
 		t.Run(name, func(t *testing.T) {

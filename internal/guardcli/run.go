@@ -185,7 +185,7 @@ func runWrapped(args []string, to term.IO) error {
 		complain(to, mistakes)
 		fmt.Fprint(to.Err, brief(j, term.Colours(to.Err)))
 		if j.verdict.Decision == guard.Deny || !asked(args[0]) {
-			return term.Exit{Code: ExitDeny}
+			return term.Exit{Code: term.ExitDeny}
 		}
 	}
 	err = syscall.Exec(program, append([]string{args[0]}, args[1:]...), os.Environ())

@@ -198,7 +198,7 @@ func tryShell(ctx context.Context, dir string, account guardhost.Account) error 
 	if err != nil {
 		return err
 	}
-	if code != ExitDeny || strings.Contains(out, "it ran") {
+	if code != term.ExitDeny || strings.Contains(out, "it ran") {
 		return fmt.Errorf("the wrapper lets \"loginctl terminate-user\" through (exit code %d)", code)
 	}
 	out, code, err = run("systemctl", "--user", "status")

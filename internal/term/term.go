@@ -9,14 +9,31 @@ import (
 	"os"
 )
 
-// Exit codes, as docs and --help have them.
+// Exit codes. ExitAsk and ExitDeny are the command guard's.
 const (
 	ExitOK          = 0
 	ExitError       = 1
 	ExitUsage       = 2
 	ExitDegraded    = 3
 	ExitUnreachable = 4
+	ExitAsk         = 10
+	ExitDeny        = 11
 )
+
+// Codes are all exit codes and what they mean in general; what one means for a command
+// is in its help.
+var Codes = []struct {
+	Code  int
+	Means string
+}{
+	{ExitOK, "done, or all is well"},
+	{ExitError, "an error; standard error says which"},
+	{ExitUsage, "wrong use, or wrong settings"},
+	{ExitDegraded, "something is wrong and to be mended, or keeper stands down"},
+	{ExitUnreachable, "the daemon does not answer"},
+	{ExitAsk, "the command guard has a person asked"},
+	{ExitDeny, "the command guard refuses the command"},
+}
 
 // IO is where a command reads and writes.
 type IO struct {

@@ -1,43 +1,13 @@
 package config
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
-	"testing"
 )
 
-var update = flag.Bool("update", false, "write the tables of docs/reference/settings.md anew")
-
-// The tables in docs/reference/settings.md are those of the code.
-func TestDocs(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join("..", "..", "docs", "reference", "settings.md")
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(data)
-	for name, table := range map[string]string{"keys of keeper.toml": docKeys(), "keys of a channel": docChannel(), "keys of a service": docSettings(), "keys of the guard": docGuard()} {
-		begin, end := "<!-- "+name+" -->\n", "<!-- end -->"
-		before, rest, found := strings.Cut(text, begin)
-		_, after, ended := strings.Cut(rest, end)
-		if !found || !ended {
-			t.Fatalf("there is no place for the %s", name)
-		}
-		text = before + begin + table + end + after
-	}
-	switch {
-	case text == string(data):
-	case *update:
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	default:
-		t.Errorf("%s does not have what the code has; go test ./internal/config -run TestDocs -update", file)
-	}
+// Tables are those of docs/reference/settings.md, by the marks that they stand between.
+func Tables() map[string]string {
+	return map[string]string{"keys of keeper.toml": docKeys(), "keys of a channel": docChannel(), "keys of a service": docSettings(), "keys of the guard": docGuard()}
 }
 
 func docKeys() string {
