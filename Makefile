@@ -132,6 +132,10 @@ MATRIX := docs/reference/kill-matrix
 killmatrix: setup build ## Strike the whole kill table and write docs/reference/kill-matrix.* (root; about an hour, nothing else running, the clock set; MATRIX_FLAGS=…)
 	bin/keeper-lab killmatrix --clock --json $(MATRIX).json --markdown $(MATRIX).md $(MATRIX_FLAGS)
 
+.PHONY: manual
+manual: ## Write the generated pages of docs/reference anew
+	CGO_ENABLED=0 $(GO) run ./cmd/keeper-manual --docs docs
+
 LINT = $(TOOLS)/golangci-lint-$(GOLANGCI)-$(shell $(GO) env GOVERSION)
 
 # Its cache knows files by their content, and then reports them by the path that

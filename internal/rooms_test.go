@@ -32,7 +32,7 @@ const (
 
 var (
 	pure  = []string{"quadlet", "guard", "redact", "report", "agents"} // and core, more strictly
-	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal"}
+	edges = []string{"logind", "units", "containers", "netns", "probe", "alert", "history", "standdown", "config", "journal", "host"}
 	// sources make a model of quadlet's of what there is.
 	sources = []string{"podman", "podman/compile", "compose"}
 	// shelves are used by any room and know none.
@@ -188,6 +188,22 @@ var rules = []rule{
 		broken: func(_, imported string) bool { return under(imported, internal+"lab") },
 	},
 	{
+		name: "the manual is imported by cmd/keeper-manual alone",
+		why:  "it links all three command lines, and writes about them; no program that is installed needs it",
+		of: func(path string) bool {
+			return ours(path) && path != module+"/cmd/keeper-manual" && !isRoom(path, []string{"manual"})
+		},
+		broken: func(_, imported string) bool { return isRoom(imported, []string{"manual"}) },
+	},
+	{
+		name: "the manual imports the command lines and what has tables for it",
+		why:  "what is said of a command is in the command's own help, and of a setting in its table",
+		of:   rooms("manual"),
+		broken: func(_, imported string) bool {
+			return ours(imported) && imported != module+"/docs" && !isRoom(imported, append([]string{"cli", "adoptcli", "guardcli", "config", "core", "metrics"}, shelves...))
+		},
+	},
+	{
 		name:   "guardhost imports the guard and what it reads and writes",
 		why:    "what it links starts before every command of an agent",
 		of:     rooms("guardhost"),
@@ -308,6 +324,9 @@ func TestRules(t *testing.T) {
 		p    pkg
 		rule string // part of the name of the one rule that is broken
 	}{
+		"the manual":             {one("keeper/internal/manual", "os", "keeper/docs", "keeper/internal/cli", "keeper/internal/term"), ""},
+		"the manual runs things": {one("keeper/internal/manual", "keeper/internal/app"), "the manual imports"},
+		"cli with the manual":    {one("keeper/internal/adoptcli", "keeper/internal/manual"), "cmd/keeper-manual alone"},
 		"core computes":          {one("keeper/internal/core", "fmt", "slices", "strings", "time"), ""},
 		"core hashes":            {one("keeper/internal/core", "crypto/sha256"), "what computes"},
 		"core reaches for core":  {one("keeper/internal/core", "keeper/internal/paths"), "nothing of keeper"},
@@ -324,6 +343,8 @@ func TestRules(t *testing.T) {
 		"containers of units":    {one("keeper/internal/containers", "keeper/internal/units"), "not one another"},
 		"cli with containers":    {one("keeper/internal/cli", "keeper/internal/containers"), "cli imports"},
 		"an edge of the engine":  {one("keeper/internal/logind", "keeper/internal/engine"), "not one another"},
+		"host":                   {one("keeper/internal/host", "os/exec", "golang.org/x/sys/unix", "keeper/internal/core"), ""},
+		"host asks logind":       {one("keeper/internal/host", "keeper/internal/logind"), "not one another"},
 		"journal":                {one("keeper/internal/journal", "os/exec", "keeper/internal/core", "keeper/internal/redact"), ""},
 		"redact reads a file":    {one("keeper/internal/redact", "os"), "no I/O"},
 		"engine":                 {one("keeper/internal/engine", "context", "sync", "keeper/internal/core"), ""},

@@ -54,5 +54,11 @@ func write(man, completions, docs string) error {
 			return fmt.Errorf("cannot write the completions: %w", err)
 		}
 	}
+	if docs != "" {
+		pages, err := manual.Reference()
+		if err := errors.Join(err, manual.Write(docs, pages)); err != nil {
+			return fmt.Errorf("cannot write the reference: %w", err)
+		}
+	}
 	return nil
 }

@@ -26,7 +26,11 @@ type onDisk struct {
 }
 
 // disk is what there is in the directories that the generator reads.
-type disk struct{ files []onDisk }
+type disk struct {
+	files []onDisk
+	// hidden are those that another file of the same name goes before.
+	hidden []onDisk
+}
 
 // The bounds of what is read: far above what anybody has.
 const (
@@ -55,7 +59,13 @@ func readDisk(dirs []string) (disk, []compile.Problem) {
 				return nil
 			}
 			name, ok := quadletName(path)
-			if !ok || seen[name] {
+			if !ok {
+				return nil
+			}
+			if seen[name] {
+				if first, is := d.file(name); is && !strings.Contains(name, "/") && !sameFile(first.Path, path) {
+					d.hidden = append(d.hidden, onDisk{Path: path, Name: name})
+				}
 				return nil
 			}
 			if len(d.files) == mostFiles {
@@ -63,6 +73,7 @@ func readDisk(dirs []string) (disk, []compile.Problem) {
 			}
 			content, err := readSmall(path)
 			if err != nil {
+				seen[name] = isNull(path)
 				problems = append(problems, compile.Problem{File: path, Text: err.Error()})
 				return nil
 			}
@@ -75,6 +86,13 @@ func readDisk(dirs []string) (disk, []compile.Problem) {
 		}
 	}
 	return d, problems
+}
+
+// isNull says that it is a link to /dev/null, by which somebody says that there is to be
+// no such unit.
+func isNull(path string) bool {
+	to, err := filepath.EvalSymlinks(path)
+	return err == nil && to == os.DevNull
 }
 
 // quadletName returns what the generator calls a file, if it reads it at all.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"keeper/internal/compose"
+	"keeper/internal/core"
 	"keeper/internal/podman"
 	"keeper/internal/quadlet"
 )
@@ -35,6 +36,10 @@ type DriftReport struct {
 	// looking again.
 	Watch  []string `json:"watch"`
 	Errors []string `json:"errors"`
+	// Anonymous are the volumes without a name of what runs, Policies the containers
+	// without a unit that Podman was told to keep running (for keeper doctor).
+	Anonymous []core.AnonymousVolume `json:"anonymous,omitempty"`
+	Policies  []core.RestartPolicy   `json:"policies,omitempty"`
 }
 
 // Drift holds the running containers against their units, and the units against
@@ -57,10 +62,32 @@ func (a *Adopter) Drift(ctx context.Context) DriftReport {
 		}
 		out.Drift = append(out.Drift, list...)
 	}
+	out.Anonymous, out.Policies = a.frail(survey)
 	d, _ := readDisk(append([]string{a.Places.Quadlets}, a.Places.Others...))
 	a.ofCompose(ctx, d, quadlet.Host{Podman: survey.Version}, &out)
 	slices.SortStableFunc(out.Drift, func(x, y Drift) int { return strings.Compare(x.Unit+x.Against+x.Field, y.Unit+y.Against+y.Field) })
 	return out
+}
+
+// frail finds what goes with its container, and what runs by Podman's word alone. A
+// container that is thrown away when it ends (--rm) is meant to go, unless a unit makes
+// it anew.
+func (a *Adopter) frail(survey podman.Survey) (volumes []core.AnonymousVolume, policies []core.RestartPolicy) {
+	units, _ := legacyUnits(a.Places.UserUnits)
+	for _, c := range survey.Containers {
+		if c.SystemdUnit == "" && (c.AutoRemove || c.Infra) {
+			continue
+		}
+		for _, v := range c.Anonymous {
+			if c.Running {
+				volumes = append(volumes, core.AnonymousVolume{Unit: c.SystemdUnit, Container: c.Name, Target: v.Target, Volume: v.Volume})
+			}
+		}
+		if c.SystemdUnit == "" && units[c.Name] == "" && slices.Contains([]string{"always", "unless-stopped"}, c.RestartPolicy) {
+			policies = append(policies, core.RestartPolicy{Container: c.Name, Policy: c.RestartPolicy, Running: c.Running})
+		}
+	}
+	return volumes, policies
 }
 
 // ofContainer holds a container against the command line of its unit, which is

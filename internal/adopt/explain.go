@@ -22,7 +22,11 @@ type Explained struct {
 	// Why says why not, or what is dubious; Try what to do.
 	Why string `json:"why,omitempty"`
 	Try string `json:"try,omitempty"`
+	// Reload says that nothing is wrong but that systemd has not read the file yet.
+	Reload bool `json:"reload,omitempty"`
 }
+
+const reload = "systemctl --user daemon-reload"
 
 // Explain says of each Quadlet file on disk, or of those that are named, whether
 // systemd has a unit of it, and why not. It needs no Podman service: version is
@@ -40,10 +44,16 @@ func (a *Adopter) Explain(ctx context.Context, names []string, version quadlet.V
 	}
 	var list []Explained
 	for _, p := range unreadable {
-		if !named(onDisk{Path: p.File, Name: filepath.Base(p.File)}, names) {
+		if !named(onDisk{Path: p.File, Name: filepath.Base(p.File)}, names) || isNull(p.File) {
 			continue
 		}
 		list = append(list, Explained{File: p.File, Why: "it cannot be read: " + p.Text, Try: "ls -l " + p.File})
+	}
+	for _, f := range d.hidden {
+		if first, ok := d.file(f.Name); ok && named(f, names) {
+			list = append(list, Explained{File: f.Path, Service: quadlet.Service(f.Name),
+				Why: "there is another file of that name, which goes before it: " + first.Path, Try: "give one of them another name"})
+		}
 	}
 	for _, f := range d.files {
 		if strings.Contains(f.Name, "/") || !named(f, names) {
@@ -94,6 +104,11 @@ func (a *Adopter) explain(ctx context.Context, f onDisk, problems []compile.Prob
 			complaint = theirs
 		case complaint == "":
 			complaint = "this host's generator makes no unit of it, and does not say why"
+			if since, known := kindSince[filepath.Ext(f.Name)]; known && v != (quadlet.Version{}) && v.Before(since) {
+				e.Loaded = false
+				e.Why, e.Try = fmt.Sprintf("files %s need Podman %s, and this host has %s, which passes over them", filepath.Ext(f.Name), since, v), "say it in another way, or upgrade Podman"
+				return nil
+			}
 		}
 	}
 	switch {
@@ -109,11 +124,17 @@ func (a *Adopter) explain(ctx context.Context, f onDisk, problems []compile.Prob
 	case l.State == "masked":
 		e.Why, e.Try = e.Service+" is masked", "systemctl --user unmask "+e.Service
 	case l.State != "loaded":
-		e.Why, e.Try = "systemd has not read it yet", "systemctl --user daemon-reload"
+		e.Why, e.Try, e.Reload = "systemd has not read it yet", reload, true
 	case l.Stale:
-		e.Why, e.Try = "it was changed since systemd read it", "systemctl --user daemon-reload"
+		e.Why, e.Try, e.Reload = "it was changed since systemd read it", reload, true
 	}
 	return nil
+}
+
+// kindSince is since which Podman there are files of a kind (field facts; the release
+// notes of each).
+var kindSince = map[string]quadlet.Version{
+	".image": {Major: 4, Minor: 8}, ".pod": {Major: 5}, ".build": {Major: 5, Minor: 2}, ".artifact": {Major: 5, Minor: 7},
 }
 
 // sameFile says whether two paths lead to one file: the generator names what a

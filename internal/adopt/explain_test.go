@@ -68,7 +68,59 @@ func TestExplain(t *testing.T) {
 			if tt.why != "" && e.Loaded && name != "stale" {
 				t.Error("it is said to be loaded")
 			}
+			if e.Reload != (name == "stale" || name == "not reloaded") {
+				t.Errorf("a reload is all: %v", e.Reload)
+			}
 		})
+	}
+}
+
+// TestExplainNames has files of one name in two directories, one that is a link to
+// /dev/null, and the same file twice.
+func TestExplainNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dir := w.places().Quadlets
+	for _, name := range []string{"x.container", "more/x.container", "y.container"} {
+		w.put(filepath.Join(dir, name), goodUnit)
+	}
+	w.read()
+	for link, to := range map[string]string{"off.container": os.DevNull, "more/y.container": filepath.Join(dir, "y.container")} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := w.adopter(nil).Explain(t.Context(), nil, quadlet.Version{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := 0
+	for _, e := range list {
+		if e.Why == "" {
+			continue
+		}
+		wrong++
+		if e.Loaded || e.Reload || !strings.HasSuffix(e.File, "x.container") || !strings.Contains(e.Why, "another file of that name, which goes before it: "+dir) || e.Try == "" {
+			t.Errorf("got %+v", e)
+		}
+	}
+	if wrong != 1 || len(list) != 3 {
+		t.Errorf("got %+v", list)
+	}
+}
+
+// TestExplainKinds has a Podman that is older than a kind of files.
+func TestExplainKinds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put(filepath.Join(w.places().Quadlets, "x.pod"), "[Pod]\n")
+	a := w.adopter(nil)
+	a.Places.Generator = generatorScript(t, w, "exit 0")
+	for version, want := range map[quadlet.Version]string{{Major: 4, Minor: 9}: "files .pod need Podman 5.0, and this host has 4.9", {Major: 5}: "does not say why", {}: "does not say why"} {
+		list, err := a.Explain(t.Context(), nil, version)
+		if err != nil || len(list) != 1 || list[0].Loaded || !strings.Contains(list[0].Why, want) {
+			t.Errorf("%s: got %+v, %v; want %q", version, list, err, want)
+		}
 	}
 }
 

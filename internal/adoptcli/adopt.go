@@ -22,14 +22,6 @@ const planVersion = 1
 const adoptHelp = `adopt turns containers into Quadlet units, which come back after the end of a
 session, a reboot, and terminate-user. It shows a plan; --apply carries it out.
 
-  keeper adopt                         what there is, and what would be done
-  keeper adopt web db --diff           the files, held against those on disk
-  keeper adopt web db --apply          do it, for these two
-  keeper adopt --all --apply           do it, for all that runs
-  keeper adopt --compose compose.yaml  the same for the services of a Compose file
-  keeper adopt --check                 why is my unit not loaded?
-  keeper adopt --undo                  put back what an interrupted adoption did
-
 With --apply the containers are stopped in order, their units started, and the
 old containers removed once the new ones have proved themselves. If anything
 fails, everything is put back. Data in anonymous volumes goes into named ones,
@@ -42,6 +34,14 @@ alone unless you name them, or their restart policy says that they are to run.
 Exit codes: 0 done, or nothing to do; 1 error, and nothing was changed; 2 wrong
 use; 3 something stops the plan, or a unit is not loaded.`
 
+const adoptExample = `  keeper adopt                         # what there is, and what would be done
+  keeper adopt web db --diff           # the files, held against those on disk
+  keeper adopt web db --apply          # do it, for these two
+  keeper adopt --all --apply           # do it, for all that runs
+  keeper adopt --compose compose.yaml  # the same for the services of a Compose file
+  keeper adopt --check                 # why is my unit not loaded?
+  keeper adopt --undo                  # put back what an interrupted adoption did`
+
 type adoptFlags struct {
 	all, apply, dryRun, diff, check, undo, asJSON, secrets, keepOld bool
 	compose, profiles, accept                                       []string
@@ -50,8 +50,8 @@ type adoptFlags struct {
 
 func adoptCommand(to term.IO) *cobra.Command {
 	var f adoptFlags
-	c := &cobra.Command{Use: "adopt [NAME...]", Short: "Turn containers and Compose files into Quadlet units", Long: adoptHelp}
-	c.SetHelpTemplate("{{.Long}}\n\nFlags:\n{{.LocalFlags.FlagUsages}}")
+	c := &cobra.Command{Use: "adopt [NAME...]", Short: "Turn containers and Compose files into Quadlet units", Long: adoptHelp, Example: adoptExample, Args: cobra.ArbitraryArgs}
+	c.SetHelpTemplate("{{.Long}}\n\nExamples:\n{{.Example}}\n\nFlags:\n{{.LocalFlags.FlagUsages}}")
 	flags := c.Flags()
 	flags.BoolVar(&f.all, "all", false, "all containers that run, or are meant to")
 	flags.BoolVar(&f.apply, "apply", false, "carry the plan out")
@@ -66,6 +66,7 @@ func adoptCommand(to term.IO) *cobra.Command {
 	flags.StringVar(&f.project, "project", "", "the Compose project's `name`")
 	flags.StringSliceVar(&f.profiles, "profile", nil, "a Compose `profile` that is on; may be repeated")
 	flags.StringSliceVar(&f.accept, "accept", nil, "go on in spite of what stops the plan: its `word`, as the plan gives it")
+	_ = c.MarkFlagFilename("compose", "yaml", "yml") // the flag is there
 	c.RunE = func(c *cobra.Command, names []string) error { return runAdopt(c.Context(), to, f, names) }
 	return c
 }
@@ -203,7 +204,9 @@ func check(ctx context.Context, to term.IO, names []string, asJSON bool) error {
 		err = printJSON(to.Out, struct {
 			Version int               `json:"version"`
 			Files   []adopt.Explained `json:"files"`
-		}{1, list})
+			// Dropins says that this host's Quadlet reads drop-ins.
+			Dropins bool `json:"dropins"`
+		}{1, list, version != (quadlet.Version{}) && quadlet.Dropins(quadlet.Host{Podman: version})})
 	} else {
 		err = printExplained(to, list)
 	}

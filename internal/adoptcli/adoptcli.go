@@ -50,6 +50,7 @@ func newRoot(to term.IO) *cobra.Command {
 	root.SetOut(to.Out)
 	root.SetErr(to.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.AddCommand(adoptCommand(to), writeCommand(to), driftCommand(to), settleCommand(to), exchangeCommand(), sendCommand(to))
 	return root
 }

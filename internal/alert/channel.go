@@ -30,9 +30,13 @@ func (r refused) Unwrap() error { return r.error }
 // its standard input, answer on its standard output.
 type Helper func(ctx context.Context, request []byte) ([]byte, error)
 
+// Runner runs a command with these variables, and the text as its standard input, and
+// returns what it printed. Where it did not run it, it may be run in another way.
+type Runner func(ctx context.Context, argv, env []string, stdin []byte) (said string, ran bool, err error)
+
 // send sends one alert by one channel, and returns what the receiver said. Neither that
 // nor the error has a secret in it.
-func send(ctx context.Context, c core.Channel, a core.Alert, helper Helper) (said string, err error) {
+func send(ctx context.Context, c core.Channel, a core.Alert, helper Helper, run Runner) (said string, err error) {
 	timeout := c.Timeout
 	if timeout == 0 {
 		timeout = sendTimeout
@@ -40,7 +44,7 @@ func send(ctx context.Context, c core.Channel, a core.Alert, helper Helper) (sai
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if c.Kind == core.ChannelCommand {
-		return runCommand(ctx, c.Command, a)
+		return runCommand(ctx, c.Command, a, run)
 	}
 	address, err := read(c.URL)
 	if err != nil {

@@ -27,15 +27,15 @@ func TestTokenFromAFile(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	c := core.Channel{Name: "ops", Kind: core.ChannelWebhook, URL: core.Secret{File: file(t, r.URL+"\n", 0o600)}, Token: core.Secret{File: file(t, "s3cret-token\n", 0o640)}}
-	if _, err := send(t.Context(), c, of("a", 1), nil); err != nil || r.auth != "Bearer s3cret-token" {
+	if _, err := send(t.Context(), c, of("a", 1), nil, nil); err != nil || r.auth != "Bearer s3cret-token" {
 		t.Errorf("%v, Authorization %q", err, r.auth)
 	}
 	c.Token.File = file(t, "s3cret-token", 0o644)
-	if _, err := send(t.Context(), c, of("a", 1), nil); err == nil || !strings.Contains(err.Error(), "chmod o=") {
+	if _, err := send(t.Context(), c, of("a", 1), nil, nil); err == nil || !strings.Contains(err.Error(), "chmod o=") {
 		t.Errorf("everybody's secret: %v", err)
 	}
 	c.Token = core.Secret{Credential: "../x"}
-	if _, err := send(t.Context(), c, of("a", 1), nil); err == nil {
+	if _, err := send(t.Context(), c, of("a", 1), nil, nil); err == nil {
 		t.Error("no credential, and no error")
 	}
 }
@@ -71,7 +71,7 @@ func TestSecretsStayIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := send(t.Context(), tt.c, of("a", 1), tt.helper)
+			_, err := send(t.Context(), tt.c, of("a", 1), tt.helper, nil)
 			if err == nil {
 				t.Fatal("it was sent")
 			}
@@ -90,7 +90,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		http.Redirect(w, req, thief.URL, http.StatusTemporaryRedirect)
 		return false
 	})
-	_, err := send(t.Context(), core.Channel{Kind: core.ChannelWebhook, URL: core.Secret{Plain: r.URL}, Token: core.Secret{Plain: "token"}}, of("a", 1), nil)
+	_, err := send(t.Context(), core.Channel{Kind: core.ChannelWebhook, URL: core.Secret{Plain: r.URL}, Token: core.Secret{Plain: "token"}}, of("a", 1), nil, nil)
 	if err == nil || !strings.Contains(err.Error(), "redirect") || thief.asked != 0 {
 		t.Errorf("%v, and the other was asked %d times", err, thief.asked)
 	}
@@ -104,7 +104,7 @@ func TestSlowReceiver(t *testing.T) {
 	defer close(held)
 	c := r.channel("ops")
 	c.Timeout = 50 * time.Millisecond
-	if _, err := send(t.Context(), c, of("a", 1), nil); !strings.Contains(errText(err), "deadline") {
+	if _, err := send(t.Context(), c, of("a", 1), nil, nil); !strings.Contains(errText(err), "deadline") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -140,7 +140,7 @@ func TestAlertmanager(t *testing.T) {
 	if l := list[0]; !l.EndsAt.Equal(a.Mended) || len(before) != len(l.Labels) {
 		t.Errorf("closed: %+v", l)
 	}
-	if _, err := send(t.Context(), core.Channel{Kind: core.ChannelAlertmanager, URL: core.Secret{Plain: r.URL + "/"}}, a, nil); err != nil {
+	if _, err := send(t.Context(), core.Channel{Kind: core.ChannelAlertmanager, URL: core.Secret{Plain: r.URL + "/"}}, a, nil, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -151,7 +151,7 @@ func TestCommand(t *testing.T) {
 	c := core.Channel{Kind: core.ChannelCommand, Command: []string{"/bin/sh", "-c", `printf '%s|%s|' "$KEEPER_INCIDENT" "$KEEPER_TITLE" >"$0"; cat >>"$0"`, out}}
 	a := of("a", 1)
 	a.Title = "db is down\nand more"
-	if said, err := send(t.Context(), c, a, nil); err != nil || !strings.HasPrefix(said, "exit 0") {
+	if said, err := send(t.Context(), c, a, nil, nil); err != nil || !strings.HasPrefix(said, "exit 0") {
 		t.Fatalf("%q, %v", said, err)
 	}
 	data, err := os.ReadFile(out)
@@ -159,13 +159,13 @@ func TestCommand(t *testing.T) {
 		t.Errorf("it got %s, %v", data, err)
 	}
 	c.Command = []string{"/bin/sh", "-c", "echo the reason >&2; exit 3"}
-	if _, err := send(t.Context(), c, a, nil); err == nil || !strings.Contains(err.Error(), "exit status 3: the reason") {
+	if _, err := send(t.Context(), c, a, nil, nil); err == nil || !strings.Contains(err.Error(), "exit status 3: the reason") {
 		t.Errorf("got %v", err)
 	}
 	// It ends, and what it started with it.
 	mark := filepath.Join(t.TempDir(), "pid")
 	c.Command, c.Timeout = []string{"/bin/sh", "-c", "sleep 1000 & echo $! >" + mark + "; trap '' TERM; wait; sleep 1000"}, 200*time.Millisecond
-	if _, err := send(t.Context(), c, a, nil); err == nil {
+	if _, err := send(t.Context(), c, a, nil, nil); err == nil {
 		t.Error("it never ends, and that is no error")
 	}
 	pid, err := os.ReadFile(mark)

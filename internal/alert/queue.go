@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -39,6 +40,8 @@ type Queue struct {
 	// User and Host are put into alerts that name none.
 	User, Host string
 	Helper     Helper
+	// Commands runs those of channels; nil runs them as children of this process.
+	Commands Runner
 
 	dir     string
 	changed chan struct{}
@@ -96,6 +99,11 @@ func Open(dir string, now time.Time) (*Queue, error) {
 		var i item
 		lerr := load(path, &i, now)
 		if lerr == nil && i.Alert.Key != "" {
+			for name, d := range i.To {
+				if d == nil { // null, of whoever edited it
+					i.To[name] = &delivery{}
+				}
+			}
 			q.items = append(q.items, &i)
 		}
 		err = errors.Join(err, lerr)
@@ -113,7 +121,12 @@ const (
 )
 
 func readJSON(path string, v any) error {
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	switch {
 	case err != nil:
 		return err

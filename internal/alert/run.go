@@ -136,7 +136,7 @@ func (q *Queue) deliver(ctx context.Context, l *lane, i *item) {
 	if done { // somebody else did it meanwhile
 		return
 	}
-	said, err := send(ctx, l.channel, i.Alert, q.Helper)
+	said, err := send(ctx, l.channel, i.Alert, q.Helper, q.Commands)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if d.Done {
@@ -267,7 +267,7 @@ func Test(ctx context.Context, channels []core.Channel, a core.Alert, helper Hel
 	for n, c := range channels {
 		all.Go(func() {
 			begin := time.Now()
-			said, err := send(ctx, c, a, helper)
+			said, err := send(ctx, c, a, helper, nil)
 			list[n] = Answer{Channel: c.Name, Kind: c.Kind, Said: said, TookMS: time.Since(begin).Milliseconds()}
 			if err != nil {
 				list[n].Err = err.Error()

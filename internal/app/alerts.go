@@ -48,6 +48,7 @@ func openQueue(p paths.Paths, id identity, rec *recorder, log *slog.Logger) *ale
 		log.Error("not all alerts that waited can be read", "error", err)
 	}
 	q.Told, q.User, q.Helper = rec.tell, id.user(), Shout
+	q.Commands = alertOutside(p.Runtime)
 	q.Host, _ = os.Hostname()
 	return q
 }

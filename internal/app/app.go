@@ -45,7 +45,7 @@ func Run(ctx context.Context, release string, log *slog.Logger) error {
 	if kept.Life.Boot == "" {
 		kept.Incidents.Open = openIncidents(store, time.Now(), log)
 	}
-	marks := standdown.Marks{UID: uint32(uid), StateDir: p.State, MarkDir: p.Marks}
+	marks := standdown.Marks{UID: uint32(uid), StateDir: p.State, MarkDir: p.Marks, Outside: askOutside(p.Runtime)}
 	socket, err := control.Listen(p.Socket)
 	if err != nil {
 		return err

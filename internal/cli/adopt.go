@@ -20,8 +20,10 @@ func adoptCommand() *cobra.Command {
 		Long: `adopt shows the Quadlet units that containers without one would get, and puts
 them in force with --apply. "keeper adopt --help" has all of it. The work is done
 by the program keeper-adopt, which is installed beside keeper.`,
+		Example:            "  keeper adopt\n  keeper adopt --all --apply",
 		DisableFlagParsing: true,
 		Args:               cobra.ArbitraryArgs,
+		ValidArgsFunction:  completeAdopt,
 		RunE: func(_ *cobra.Command, args []string) error {
 			program, err := app.HelperProgram()
 			if err != nil {

@@ -35,8 +35,8 @@ func alertCommand(to term.IO) *cobra.Command {
 		Use:   "alert",
 		Short: "Show who is told of incidents, and what waits to be sent",
 		Long: `alert lists the channels that are set in keeper.toml, and the alerts that one of them
-did not take yet. It needs no daemon.`,
-		Args: cobra.NoArgs,
+did not take yet. It needs no daemon, and sends nothing.`,
+		Example: "  keeper alert\n  keeper alert test",
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(*cobra.Command, []string) error { return printAlerts(to, *asJSON) }
@@ -124,7 +124,9 @@ keeper.service can be read by that service alone: run the test there,
 
 Exit codes: 0 all took it, 1 one did not, 2 there is no channel, or none of that name.`,
 		Example: "  keeper alert test\n  keeper alert test ops",
+		Args:    cobra.ArbitraryArgs,
 	}
+	c.ValidArgsFunction = completeChannels
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		_, s, err := alertSettings()

@@ -36,10 +36,8 @@ func newRoot(io term.IO) *cobra.Command {
 watches logind and the user manager, and brings the stack back after
 "loginctl terminate-user" and its kin.
 
-  systemctl --user enable --now keeper
-  keeper status
-
 Exit codes: 0 all well, 1 error, 2 wrong use or settings, 3 degraded, 4 daemon not reachable.`,
+		Example:       "  systemctl --user enable --now keeper\n  keeper status\n  keeper doctor",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -50,6 +48,8 @@ Exit codes: 0 all well, 1 error, 2 wrong use or settings, 3 degraded, 4 daemon n
 	})
 	c.AddCommand(runCommand(io), recoverCommand(io), rearmCommand(io), socketsCommand(), statusCommand(io), metricsCommand(io), doctorCommand(io),
 		adoptCommand(), guardCommand(), configCommand(io), historyCommand(io), incidentCommand(io), alertCommand(io), drillCommand(io), restartCommand(io), pauseCommand(io), resumeCommand(io), versionCommand(io))
+	// Files stand in few places, and these say so.
+	c.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	c.InitDefaultHelpCmd()
 	c.InitDefaultCompletionCmd()
 	checkArgs(c)
@@ -93,10 +93,17 @@ func checkArgs(c *cobra.Command) {
 }
 
 func versionCommand(io term.IO) *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Show the version", RunE: func(*cobra.Command, []string) error {
-		_, err := fmt.Fprintln(io.Out, "keeper", Release)
-		return err
-	}}
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Show the version",
+		Long: `version prints the name and the version of this program. That of the daemon, which may
+be an older one until it is started again, is in: keeper status`,
+		Example: "  keeper version",
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(io.Out, "keeper", Release)
+			return err
+		},
+	}
 }
 
 // here returns the account's places and its stand-down marks.

@@ -22,7 +22,13 @@ import (
 const configVersion = 1
 
 func configCommand(io term.IO) *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Check the settings, and show what is in force"}
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "Check the settings, and show what is in force",
+		Long: `config reads the settings: keeper.toml, guard.toml, and the [X-Keeper] sections of
+Quadlet files. It changes none of them. keeper works without any.`,
+		Example: "  keeper config check\n  keeper config show",
+	}
 	c.AddCommand(configCheckCommand(io), configShowCommand(io))
 	return c
 }
@@ -38,9 +44,13 @@ nothing. With FILE, that one is read in place of keeper.toml; Quadlet files alon
 (.container, .pod, .kube) are read by themselves, with their drop-ins, and so is a
 guard.toml.
 
-It exits with 2 if there are mistakes. What is merely odd is said on stderr.`,
+What is merely odd is said on stderr.
+
+Exit codes: 0 nothing is wrong, 2 there are mistakes.`,
 		Example: "  keeper config check\n  keeper config check ./keeper.toml",
 		Args:    cobra.ArbitraryArgs,
+
+		ValidArgsFunction: completeFiles,
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(_ *cobra.Command, args []string) error {

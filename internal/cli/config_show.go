@@ -27,10 +27,18 @@ func configShowCommand(to term.IO) *cobra.Command {
 		Short: "Show the settings in force, and where each came from",
 		Long: `show prints what the daemon goes by: what was set, with file and line, and what it
 found out or takes by default. With SERVICE, that of this service alone. Without
-the daemon it shows what the files say, and exits with 4. Of passwords it
-knows the file or the credential, and nothing else.`,
+the daemon it shows what the files say. Of passwords it knows the file or the
+credential, and nothing else.
+
+Exit codes: 0 it was shown, 2 there is no such service, 4 the daemon does not answer.`,
 		Example: "  keeper config show\n  keeper config show postgres",
 		Args:    cobra.MaximumNArgs(1),
+	}
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return completeServices(c, args, begun)
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(c *cobra.Command, args []string) error {

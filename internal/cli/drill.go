@@ -27,11 +27,8 @@ func drillCommand(to term.IO) *cobra.Command {
 		Short: "Strike at this host on purpose, and see whether it holds",
 		Long: `drill is a fire drill: it takes away, on this host, what keeper and systemd are there
 to bring back, watches how long that takes, and keeps the result. Nothing of it loses
-data. What interrupts services asks first; what needs root is only shown.
-
-  keeper drill list
-  keeper drill run keeper-kill
-  keeper drill run container-kill --service redis`,
+data. What interrupts services asks first; what needs root is only shown.`,
+		Example: "  keeper drill list\n  keeper drill run keeper-kill\n  keeper drill run container-kill --service redis",
 	}
 	c.AddCommand(drillListCommand(to), drillRunCommand(to))
 	return c

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -36,11 +35,14 @@ Exit codes: 0 it went as it must, 1 it did not, 2 wrong use or refused, 4 the da
 does not answer.`,
 		Example: "  keeper drill run keeper-kill\n  keeper drill run container-kill --service redis\n  keeper drill run terminate-user --yes --json",
 		Args:    cobra.ExactArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
 			return strikable(), cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	service := c.Flags().String("service", "", "the service to strike at")
+	service := c.Flags().String("service", "", "strike at this `SERVICE`")
 	yes := c.Flags().Bool("yes", false, "do not ask")
 	asJSON := c.Flags().Bool("json", false, "print the result as JSON (version 1)")
 	_ = c.RegisterFlagCompletionFunc("service", completeServices) // the flag is there
@@ -152,23 +154,11 @@ func agreed(ctx context.Context, to term.IO, in *os.File, d drill.Drill, st cont
 		fmt.Fprintln(to.Err, what)
 		return nil
 	}
-	_, _, talks := term.Size(to.Err)
-	if _, _, ok := term.Size(in); !ok || !talks {
+	if !canAsk(to, in) {
 		return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("%s\nthis is no terminal to agree to that on; to strike without being asked: --yes", what)}
 	}
-	fmt.Fprintf(to.Err, "%s\nStrike? Type yes: ", what)
-	said := make(chan string, 1)
-	go func() { // it ends with the program, should nobody ever answer
-		line, _ := bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
-		said <- strings.TrimSpace(line)
-	}()
-	select {
-	case answer := <-said:
-		if answer == "yes" {
-			return nil
-		}
-	case <-ctx.Done():
-		fmt.Fprintln(to.Err)
+	if ask(ctx, to, in, what+"\nStrike? Type yes: ") == "yes" {
+		return nil
 	}
 	return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("%s is not struck: nobody agreed", d.Name)}
 }

@@ -21,8 +21,10 @@ func guardCommand() *cobra.Command {
 machine, the stack or its data are refused, with the reason and a safer way. "keeper
 guard --help" has all of it. The work is done by the program keeper-guard, which is
 installed beside keeper.`,
+		Example:            "  keeper guard install claude\n  keeper guard status",
 		DisableFlagParsing: true,
 		Args:               cobra.ArbitraryArgs,
+		ValidArgsFunction:  completeGuard,
 		RunE: func(_ *cobra.Command, args []string) error {
 			program, err := app.Beside(paths.Guard)
 			if err != nil {

@@ -30,15 +30,17 @@ func historyCommand(to term.IO) *cobra.Command {
 the daemon. With --all it prints every line that keeper noted, in the order of time:
 sessions, signals, units, probes, decisions, alerts, verdicts of the command guard.
 
-Exit codes: 0, or 1 if the history cannot be read. Damage is told on standard error.`,
+Damage is told on standard error.
+
+Exit codes: 0 it was shown, 1 the history cannot be read, 2 wrong use.`,
 		Example: "  keeper history\n  keeper history --all --since 2h\n  keeper history --since 2026-01-05 --json",
 		Args:    cobra.NoArgs,
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1); with --all a line for each entry")
 	all := c.Flags().Bool("all", false, "every entry, and not incidents and drills alone")
 	drills := c.Flags().Bool("drills", false, "the drills alone, without incidents")
-	since := c.Flags().String("since", "", "from a time on: 2h, 7d, 2026-01-05 or \"2026-01-05 17:30\"")
-	most := c.Flags().IntP("number", "n", 20, "how many; 0 is all")
+	since := c.Flags().String("since", "", "from a `TIME` on: 2h, 7d, 2026-01-05 or \"2026-01-05 17:30\"")
+	most := c.Flags().IntP("number", "n", 20, "show the newest `N`; 0 is all")
 	c.MarkFlagsMutuallyExclusive("all", "drills")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		from, err := parseSince(*since, time.Now())

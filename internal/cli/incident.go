@@ -42,9 +42,10 @@ Exit codes: 0 it was shown, 1 the history cannot be read, 2 there is no such inc
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	asMD := c.Flags().Bool("md", false, "print a post-mortem in Markdown")
 	asHTML := c.Flags().Bool("html", false, "print one self-contained page, with the timeline drawn")
-	file := c.Flags().StringP("output", "o", "", "write to a file, which must not be there yet")
+	file := c.Flags().StringP("output", "o", "", "write to a `FILE`, which must not be there yet")
 	force := c.Flags().Bool("force", false, "with -o: replace a file that is there")
 	c.MarkFlagsMutuallyExclusive("json", "md", "html")
+	_ = c.MarkFlagFilename("output") // the flag is there
 	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp

@@ -14,7 +14,10 @@ func metricsCommand(io term.IO) *cobra.Command {
 		Use:   "metrics",
 		Short: "Print the daemon's metrics (OpenMetrics)",
 		Long: `metrics prints what the daemon answers on its socket to GET /metrics. To have
-Prometheus scrape it, set listen or textfile in the table [metrics] of keeper.toml.`,
+Prometheus scrape it, set listen or textfile in the table [metrics] of keeper.toml.
+
+Exit codes: 0 they were printed, 4 the daemon does not answer.`,
+		Example: "  keeper metrics",
 		RunE: func(c *cobra.Command, _ []string) error {
 			p, _, err := here()
 			if err != nil {

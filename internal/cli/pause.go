@@ -26,13 +26,15 @@ start, restart, continue or unpause them. They are shown as before, and systemd
 still restarts what dies. No container stops.
 
 Either lasts until "keeper resume", or for a time. It is kept on disk, survives a
-reboot, and holds whether the daemon runs or not.`,
+reboot, and holds whether the daemon runs or not.
+
+Exit codes: 0 done, 1 it could not be written, 2 wrong use, or there is no such service.`,
 		Example:           "  keeper pause --for 2h --reason \"moving the disks\"\n  keeper pause postgres --reason \"restoring a backup\"",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeServices,
 	}
-	d := c.Flags().Duration("for", 0, "end the pause by itself after this long (90m, 2h)")
-	reason := c.Flags().String("reason", "", "why, for whoever reads the status")
+	d := c.Flags().Duration("for", 0, "end the pause by itself after a `TIME` (90m, 2h)")
+	reason := c.Flags().String("reason", "", "why: a `TEXT` for whoever reads the status")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if c.Flags().Changed("for") && *d < time.Second {
 			return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("--for %s: a pause lasts a second or more; leave --for out for one without end", *d)}
@@ -92,7 +94,12 @@ func resumeCommand(io term.IO) *cobra.Command {
 brought back of late, and takes the account's password lock as it is.
 
 With services, it ends their pauses, and keeper starts afresh with them: also
-where it had given up.`,
+where it had given up.
+
+Exit codes: 0 done, 2 there is no such service, 3 keeper stands down all the same, or
+refused, 4 the daemon does not answer.`,
+		Example: "  keeper resume\n  keeper resume postgres",
+
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeServices,
 		RunE: func(c *cobra.Command, args []string) error {

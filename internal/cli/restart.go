@@ -31,7 +31,7 @@ or they are not well in time, 4 the daemon does not answer.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeServices,
 	}
-	limit := c.Flags().Duration("timeout", 2*time.Minute, "how long to wait")
+	limit := c.Flags().Duration("timeout", 2*time.Minute, "wait for no longer than a `TIME`")
 	noWait := c.Flags().Bool("no-wait", false, "do not wait")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *limit < time.Second {

@@ -19,6 +19,10 @@ func runCommand(io term.IO) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon (keeper.service does this)",
+		Long: `run is the daemon. It keeps linger on, brings back what ran, asks the services how
+they are, tells people of incidents and answers the other commands, until SIGTERM ends
+it. It stops no container at its end. keeper.service runs it and feeds its watchdog.`,
+		Example: "  systemctl --user enable --now keeper\n  journalctl --user -u keeper -f",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return app.Run(c.Context(), Release, journal(io.Err))
 		},
@@ -33,6 +37,7 @@ func recoverCommand(io term.IO) *cobra.Command {
 ends what still holds a volume that a unit is going to mount, and clears the
 runtime state that Podman would stumble over, if nothing of the account's
 containers lives any more. Beside a stack that runs it does nothing.`,
+		Example: "  systemctl --user status keeper-session",
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(c.Context(), recoverLimit)
 			defer cancel()
@@ -55,6 +60,7 @@ func rearmCommand(io term.IO) *cobra.Command {
 		Long: `The last act of the user manager. When the manager is being stopped and the
 machine is not, rearm asks logind to start it again. It does nothing where
 somebody told keeper to stand down, and nothing when run by hand.`,
+		Example: "  systemctl --user status keeper-session",
 		RunE: func(c *cobra.Command, _ []string) error {
 			// What kills the account's processes must not stop the rescue half
 			// way: systemd ends it at TimeoutStopSec if need be.

@@ -4,7 +4,6 @@
 package containers
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"errors"
@@ -217,8 +216,9 @@ func (v View) status(pid int) (status, bool) {
 	}
 	var st status
 	known := false
-	for sc := bufio.NewScanner(bytes.NewReader(data)); sc.Scan(); {
-		key, value, _ := strings.Cut(sc.Text(), ":")
+	// Not a bufio.Scanner: a process with many groups has a line longer than it takes.
+	for line := range bytes.Lines(data) {
+		key, value, _ := strings.Cut(string(line), ":")
 		fields := strings.Fields(value)
 		if len(fields) == 0 {
 			continue

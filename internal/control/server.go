@@ -68,24 +68,8 @@ func Listen(path string) (net.Listener, error) {
 
 // Serve answers until the context ends.
 func (s Server) Serve(ctx context.Context, l net.Listener) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", s.status)
-	if s.Metrics != nil {
-		mux.Handle("GET /metrics", s.Metrics)
-	}
-	if s.Changes != nil {
-		mux.HandleFunc("GET /v1/watch", s.watch)
-	}
-	for what, do := range map[string]func(context.Context, string) error{"restart": s.Restart, "resume": s.Resume} {
-		if do != nil {
-			mux.HandleFunc("POST /v1/services/{name}/"+what, s.about(do))
-		}
-	}
-	if s.Drill != nil {
-		mux.HandleFunc("POST /v1/drill", s.drill)
-	}
 	srv := &http.Server{
-		Handler:           mux,
+		Handler:           s.handler(),
 		ReadHeaderTimeout: 2 * time.Second,
 		ReadTimeout:       5 * time.Second,
 		WriteTimeout:      10 * time.Second,
@@ -108,6 +92,27 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 		return nil
 	}
 	return err
+}
+
+// handler answers requests, whoever asks.
+func (s Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", s.status)
+	if s.Metrics != nil {
+		mux.Handle("GET /metrics", s.Metrics)
+	}
+	if s.Changes != nil {
+		mux.HandleFunc("GET /v1/watch", s.watch)
+	}
+	for what, do := range map[string]func(context.Context, string) error{"restart": s.Restart, "resume": s.Resume} {
+		if do != nil {
+			mux.HandleFunc("POST /v1/services/{name}/"+what, s.about(do))
+		}
+	}
+	if s.Drill != nil {
+		mux.HandleFunc("POST /v1/drill", s.drill)
+	}
+	return mux
 }
 
 func (s Server) status(w http.ResponseWriter, r *http.Request) {

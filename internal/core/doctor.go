@@ -135,6 +135,11 @@ func (d *diagnosis) add(id string, s Severity, what, means, fix string) {
 	*d = append(*d, Finding{ID: id, Severity: s, What: what, Means: means, Fix: fix})
 }
 
+// mend adds to the last finding what keeper doctor --fix would do about it.
+func (d *diagnosis) mend(what string, steps ...RepairStep) {
+	(*d)[len(*d)-1].Repair = &Repair{What: what, Steps: steps}
+}
+
 func (d *diagnosis) standDown(h Health) {
 	if !h.StandDown.InForce() {
 		d.add("stand-down", Good, "no mark, no pause; the account is neither locked nor expired", "", "")
@@ -161,10 +166,12 @@ func (d *diagnosis) linger(h Health) {
 		d.add("linger", Good, "linger is on: the stack outlives a logout and starts at boot", "", "")
 	} else {
 		d.add("linger", Bad, "linger is off", "the stack ends with the last session and does not start at boot", "loginctl enable-linger "+h.User)
+		d.mendLinger(h)
 	}
 	if h.UserState == "closing" {
 		d.add("closing", Warn, "logind believes that the user is on the way out (User.State is closing)",
 			"the daemon sets that right where root's armor kept the user manager up", "loginctl enable-linger "+h.User)
+		d.mendLinger(h)
 	}
 	switch {
 	case h.PolkitErr != "":
@@ -175,6 +182,18 @@ func (d *diagnosis) linger(h Health) {
 		d.add("polkit", Bad, "polkit does not let the account set its own linger (org.freedesktop.login1.set-self-linger)",
 			"the account cannot be brought back without root's part", "as root: allow that action to "+h.User+" in /etc/polkit-1/rules.d")
 	}
+}
+
+// mendLinger is for whoever may set it, and did not ask keeper to stand down.
+func (d *diagnosis) mendLinger(h Health) {
+	if h.MayLinger && !h.StandDown.InForce() {
+		d.mend("have logind keep the user manager of "+h.User+" (enable-linger)", RepairStep{Run: []string{"loginctl", "enable-linger", h.User}})
+	}
+}
+
+// mendDaemon starts keeper, and keeper-session with it (Also=).
+func (d *diagnosis) mendDaemon() {
+	d.mend("enable and start keeper and keeper-session", RepairStep{Run: []string{"systemctl", "--user", "enable", "--now", "keeper"}})
 }
 
 func (d *diagnosis) rearm(h Health) {
@@ -190,8 +209,10 @@ func (d *diagnosis) rearm(h Health) {
 		d.add("rearm", Bad, "keeper-session.service runs "+s.Program+", which is not there", "the stack would not come back from terminate-user", "install keeper again")
 	case !s.Active || !s.Enabled:
 		d.add("rearm", Bad, "keeper-session.service is not enabled and active", "the stack would not come back from terminate-user", enable)
+		d.mendDaemon()
 	case s.Stale:
 		d.add("rearm", Warn, "keeper-session.service changed on disk and was not read again", "", "systemctl --user daemon-reload")
+		d.mend("have systemd read the unit files again; nothing is stopped or started", Reload())
 	case !s.Ordered:
 		d.add("rearm", Bad, "keeper-session.service is not ordered before basic.target and shutdown.target",
 			"it would act too early, or not at all", "systemctl --user cat keeper-session; install keeper again")
@@ -212,8 +233,10 @@ func (d *diagnosis) rearm(h Health) {
 	switch {
 	case !h.Daemon.Enabled:
 		d.add("daemon", Warn, "keeper.service is not enabled", "nobody keeps linger on", enable)
+		d.mendDaemon()
 	case !h.Daemon.Active:
 		d.add("daemon", Warn, "keeper.service does not run", "nobody keeps linger on", "systemctl --user start keeper")
+		d.mendDaemon()
 	default:
 		d.add("daemon", Good, "keeper.service runs and is enabled", "", "")
 	}
@@ -246,6 +269,7 @@ func (d *diagnosis) runtime(h Health) {
 	case h.Leftover && h.Living == 0:
 		d.add("runtime", Warn, "Podman's runtime state is there, and nothing of the containers lives",
 			"Podman may refuse to start anything (\"invalid internal status\")", "keeper recover")
+		d.mend("clear the runtime state that nothing uses any more", RepairStep{Run: []string{"keeper", "recover"}})
 	case h.Living > 0 && !h.Locks:
 		d.add("runtime", Warn, fmt.Sprintf("Podman's locks (/dev/shm/libpod_rootless_lock_%d) are gone while containers live", h.UID),
 			"Podman may not see what runs", "restart the stack when it suits")
@@ -255,6 +279,7 @@ func (d *diagnosis) runtime(h Health) {
 	if len(h.Dead) > 0 {
 		d.add("network", Warn, strings.Join(h.Dead, " and ")+" should run and does not", "containers do not reach one another by name, or not the world",
 			"systemd-run --user --wait podman network reload --all")
+		d.mend("have Podman start them again; the containers run on", RepairStep{Run: []string{"systemd-run", "--user", "--wait", "podman", "network", "reload", "--all"}})
 	}
 	for _, p := range h.InSession {
 		d.add("in-session", Warn, fmt.Sprintf("%s (%d), of a container, is in the login session %s", p.Name, p.PID, p.Session),
@@ -266,14 +291,15 @@ func (d *diagnosis) shutdown(h Health) {
 	if h.LogindErr != "" || h.ManagerErr != "" {
 		return
 	}
-	units := map[string]Unit{}
-	for _, u := range h.Units {
-		units[u.Name] = u
-	}
+	units := byName(h.Units)
 	gaps := Gaps(units)
 	for _, g := range gaps {
 		d.add("order", Warn, g.String(), "at a shutdown the store may end first; keeper stops the application before, as far as logind gives it time",
 			fmt.Sprintf("in %s, under [Unit]: After=%s and Requires=%s", units[g.Unit].Source, g.Store, g.Store))
+		if h.Stack.UserUnits != "" && !circular(g, gaps, units) {
+			d.mend(fmt.Sprintf("order %s after %s", short(g.Unit), short(g.Store)),
+				h.Stack.unitDropIn(g.Unit, "50-keeper-order-"+short(g.Store)+".conf", "[Unit]", "After="+g.Store, "Requires="+g.Store)...)
+		}
 	}
 	if len(gaps) == 0 && slices.ContainsFunc(h.Units, Unit.IsService) {
 		d.add("order", Good, "systemd knows the order of the services: applications stop before their stores", "", "")
@@ -291,6 +317,12 @@ func (d *diagnosis) shutdown(h Health) {
 	}
 }
 
+// circular says that the store itself comes after something that lacks an order: with
+// both orders there may be a circle, of which systemd drops a part.
+func circular(g Gap, gaps []Gap, units map[string]Unit) bool {
+	return slices.ContainsFunc(gaps, func(o Gap) bool { return slices.Contains(units[g.Store].After, o.Unit) })
+}
+
 // DelayLeast and DelayMost are the least and the most that install.sh raises
 // InhibitDelayMaxSec to, in whole seconds: it is 5 s by itself, and lets every
 // local user delay every shutdown by as much.
@@ -303,11 +335,17 @@ func (d *diagnosis) files(h Health) {
 	for _, f := range h.Lost {
 		d.add("lost", Bad, f.Source+" was deleted or emptied", "its service will not start again",
 			"cp '"+f.Copy+"' '"+f.Source+"' && systemctl --user daemon-reload")
+		d.mend("put back keeper's copy of it", RepairStep{Write: f.Source, Copy: f.Copy}, Reload())
 	}
 	for _, u := range h.Units {
-		if u.Runs() && !u.Wanted {
+		if u.Runs() && !u.Wanted && !h.Stack.Terms[u.Name].Triggered {
 			d.add("wanted", Warn, u.Name+" is not started by anything", "it does not come back after a boot",
 				fmt.Sprintf("in %s: [Install] WantedBy=default.target", u.Source))
+			// Only Quadlet reads [Install]; of a template it reads another file's.
+			if s := h.Stack; s.Dropins && !strings.Contains(u.Name, "@") {
+				d.mend("have "+short(u.Name)+" started with the user manager",
+					DropIn(s.Quadlets+"/"+s.quadlet(u), "50-keeper-wanted.conf", "[Install]", "WantedBy=default.target"), Reload())
+			}
 		}
 	}
 }
@@ -319,10 +357,7 @@ func (d *diagnosis) adoption(h Health) {
 	if h.Adoption == AdoptionInterrupted {
 		d.add("adoption", Warn, "an adoption of containers was interrupted half-way", "what it changed is neither as it was nor as it is to be", "keeper adopt --undo")
 	}
-	units := map[string]Unit{}
-	for _, u := range h.Units {
-		units[u.Name] = u
-	}
+	units := byName(h.Units)
 	// What is known of units is in force here as it is in the daemon.
 	for _, u := range (State{Units: units, Unkept: h.Unkept}).UnkeptNow() {
 		switch {
@@ -331,10 +366,13 @@ func (d *diagnosis) adoption(h Health) {
 		case u.Unit != "":
 			d.add("without-unit", Info, u.Name+" runs without its unit, "+u.Unit, "the unit is in force from the next start", "keeper adopt --apply "+u.Name)
 		default:
-			d.add("without-unit", Warn, u.Name+" runs without a unit", "it does not come back after its session ends", "keeper adopt "+u.Name)
+			d.withoutUnit(u.Name, h.Stack)
 		}
 	}
 	for _, f := range h.Drift {
+		if f.Field == "file" && f.Against == "container" && slices.ContainsFunc(h.Stack.Files, func(q QuadletFile) bool { return q.Unit == f.Unit && q.Reload }) {
+			continue // said of the file already
+		}
 		s, means := Info, "the Compose file changed since the unit was written"
 		if f.Against != "compose" {
 			s, means = Warn, "at its next start it runs as the unit says"

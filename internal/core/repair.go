@@ -1,6 +1,10 @@
 package core
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
 
 // Repair is what keeper doctor --fix does about a finding. Nothing of it needs root,
 // ends a session, stops a service or touches a file that a person wrote: what is to
@@ -20,7 +24,7 @@ type RepairStep struct {
 	Write string `json:"write,omitempty"`
 	Text  string `json:"text,omitempty"`
 	// Copy is a file of keeper's own that Write becomes a copy of, in place of Text: it
-	// must not be there, or be empty.
+	// must not be there, or be empty. Mode 0600: it may have secrets in it.
 	Copy string `json:"copy,omitempty"`
 	// Run is a command and its arguments; no shell reads it.
 	Run []string `json:"run,omitempty"`
@@ -35,7 +39,13 @@ const RepairMark = "# Written by keeper doctor --fix; keeper may write it again.
 func DropIn(source, name string, lines ...string) RepairStep {
 	text := RepairMark + "\n"
 	for _, l := range lines {
-		text += l + "\n"
+		// A name with a line break in it must not become a line of its own.
+		text += strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return ' '
+			}
+			return r
+		}, l) + "\n"
 	}
 	return RepairStep{Write: source + ".d/" + name, Text: text}
 }
@@ -43,23 +53,68 @@ func DropIn(source, name string, lines ...string) RepairStep {
 // Reload is the step after files of units were written.
 func Reload() RepairStep { return RepairStep{Run: []string{"systemctl", "--user", "daemon-reload"}} }
 
-// Merge puts the repairs of all findings into one list of steps in their order. A step
-// that is there more than once, a reload for example, is done once, at its last place.
+// Merge puts the repairs of all findings into one list of steps. A step that several of
+// them have, a reload for example, is in it once: after all that comes before it in any of
+// them, and before all that comes after it.
 func Merge(list []Finding) []RepairStep {
-	var all []RepairStep
+	var queues [][]RepairStep
 	for _, f := range list {
-		if f.Repair != nil {
-			all = append(all, f.Repair.Steps...)
+		if f.Repair != nil && len(f.Repair.Steps) > 0 {
+			queues = append(queues, f.Repair.Steps)
 		}
 	}
 	var steps []RepairStep
-	for n, s := range all {
-		again := slices.ContainsFunc(all[n+1:], func(t RepairStep) bool {
-			return t.Write == s.Write && t.Text == s.Text && t.Copy == s.Copy && slices.Equal(t.Run, s.Run)
-		})
-		if !again {
-			steps = append(steps, s)
+	for len(queues) > 0 {
+		next := queues[0][0] // where two want the opposite order of each other
+		for _, q := range queues {
+			// Nobody who wants it has something to do before.
+			if !slices.ContainsFunc(queues, func(other []RepairStep) bool { return q[0].In(other[1:]) }) {
+				next = q[0]
+				break
+			}
 		}
+		steps = append(steps, next)
+		for n, q := range queues {
+			queues[n] = slices.DeleteFunc(slices.Clone(q), next.Same)
+		}
+		queues = slices.DeleteFunc(queues, func(q []RepairStep) bool { return len(q) == 0 })
 	}
 	return steps
+}
+
+// Same says whether the other does the very same.
+func (s RepairStep) Same(t RepairStep) bool {
+	return t.Write == s.Write && t.Text == s.Text && t.Copy == s.Copy && slices.Equal(t.Run, s.Run)
+}
+
+// In says whether the step is among these.
+func (s RepairStep) In(steps []RepairStep) bool { return slices.ContainsFunc(steps, s.Same) }
+
+// Starts says whether the repair may start something. Of commands that is believed unless
+// it is known better.
+func (r Repair) Starts() bool {
+	return slices.ContainsFunc(r.Steps, func(s RepairStep) bool {
+		if len(s.Run) == 0 {
+			return false
+		}
+		if len(s.Run) < 3 || s.Run[0] != "systemctl" || s.Run[1] != "--user" || slices.Contains(s.Run, "--now") {
+			return true
+		}
+		return !slices.Contains([]string{"daemon-reload", "enable", "reset-failed"}, s.Run[2])
+	})
+}
+
+// Mendable parts the findings that have a repair into those that are to be mended now and
+// those whose repair starts something, which waits until keeper no longer stands down.
+func Mendable(list []Finding, standsDown bool) (now, later []Finding) {
+	for _, f := range list {
+		switch {
+		case f.Repair == nil || len(f.Repair.Steps) == 0:
+		case standsDown && f.Repair.Starts():
+			later = append(later, f)
+		default:
+			now = append(now, f)
+		}
+	}
+	return now, later
 }

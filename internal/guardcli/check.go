@@ -69,13 +69,18 @@ func checkCommand(in io.Reader, to term.IO) *cobra.Command {
 		Long: `check judges a command and does not run it. One argument is a line of shell, several
 are the words of one command; without any, the line is read from standard input.
 
-For agents and programs that the guard has no hook for: exit code 0 lets it run, 10
-has a person asked, 11 refuses it. What it says goes to standard error; the verdict is
-kept in the history. A command that a person let through once is let through by it,
-once.`,
-		Args: cobra.ArbitraryArgs,
+It is for agents and programs that the guard has no hook for. What it says goes to
+standard error; the verdict is kept in the history. A command that a person let through
+once is let through by it, once.
+
+Exit codes: 0 the command may run, 10 a person is to be asked, 11 it is refused.`,
+		Example: "  keeper guard check -- 'loginctl terminate-user app'\n  keeper guard check --dir /srv/app --json -- podman compose down",
+		Args:    cobra.ArbitraryArgs,
+
+		DisableFlagsInUseLine: true,
 	}
-	dir := c.Flags().String("dir", "", "the working directory of the command (default: this one)")
+	dir := c.Flags().String("dir", "", "the working directory of the command: `DIR`, by default this one")
+	_ = c.MarkFlagDirname("dir") // the flag is there
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		j, account, err := judgeHere(args, in, *dir)
@@ -145,9 +150,13 @@ func explainCommand(in io.Reader, to term.IO) *cobra.Command {
 		Long: `explain shows every program that a command would run, the rules that it runs into,
 why they are there, what to do instead, and who changed a decision. It runs nothing
 and keeps nothing.`,
-		Args: cobra.ArbitraryArgs,
+		Example: "  keeper guard explain -- 'sudo bash -c \"loginctl terminate-user app\"'",
+		Args:    cobra.ArbitraryArgs,
+
+		DisableFlagsInUseLine: true,
 	}
-	dir := c.Flags().String("dir", "", "the working directory of the command (default: this one)")
+	dir := c.Flags().String("dir", "", "the working directory of the command: `DIR`, by default this one")
+	_ = c.MarkFlagDirname("dir") // the flag is there
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		j, _, err := judgeHere(args, in, *dir)
@@ -170,6 +179,7 @@ func rulesCommand(to term.IO) *cobra.Command {
 		Short: "List what is guarded, and what happens to it here",
 		Long: `rules lists every rule with its id, by which the settings name it, and what the
 settings of this host and account make of it.`,
+		Example: "  keeper guard rules",
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(*cobra.Command, []string) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keeper/internal/agents"
 	"keeper/internal/term"
 )
 
@@ -41,15 +42,14 @@ func newRoot(in io.Reader, to term.IO) *cobra.Command {
 the stack or its data are refused, with the reason and a safer way; where it depends
 on something that cannot be known, a person is asked. All else passes without a word.
 
-  keeper guard install claude       put it before an agent's commands
-  keeper guard test                 send a deadly command through what is installed
-  keeper guard status               is it on, and what did it refuse?
-  keeper guard explain -- COMMAND   how a command is read, and what comes of it
-
 It is a belt, and no wall: docs/how-to/guard.md says what it cannot do.
 
 Exit codes: 0 all well, 1 error, 2 wrong use or settings, 3 something is to be mended,
 10 a person is to be asked (check), 11 refused (check, and the wrappers of "shell").`,
+		Example: `  keeper guard install claude       # put it before an agent's commands
+  keeper guard test                 # send a deadly command through what is installed
+  keeper guard status               # is it on, and what did it refuse?
+  keeper guard explain -- 'podman rm -f db'`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "keeper guard"},
@@ -60,7 +60,9 @@ Exit codes: 0 all well, 1 error, 2 wrong use or settings, 3 something is to be m
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w; see: %s --help", err, c.CommandPath()))
 	})
-	c.CompletionOptions.HiddenDefaultCmd = true
+	// keeper completes: it asks this program by __complete.
+	c.CompletionOptions.DisableDefaultCmd = true
+	c.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	c.AddCommand(hookCommand(), checkCommand(in, to), explainCommand(in, to), rulesCommand(to), statusCommand(to), testCommand(to),
 		installCommand(to), uninstallCommand(to), allowCommand(to), runCommand(to), versionCommand(to))
 	c.Args = func(_ *cobra.Command, args []string) error {
@@ -88,10 +90,16 @@ Exit codes: 0 all well, 1 error, 2 wrong use or settings, 3 something is to be m
 func usage(err error) error { return term.Exit{Code: term.ExitUsage, Err: err} }
 
 func versionCommand(to term.IO) *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Show the version", RunE: func(*cobra.Command, []string) error {
-		_, err := fmt.Fprintln(to.Out, "keeper-guard", Release)
-		return err
-	}}
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Show the version of keeper-guard",
+		Long:    "version prints the name and the version of this program, which is that of keeper.",
+		Example: "  keeper guard version",
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(to.Out, "keeper-guard", Release)
+			return err
+		},
+	}
 }
 
 // hookCommand is there for the help; Main runs the hook itself.
@@ -100,9 +108,13 @@ func hookCommand() *cobra.Command {
 		Use:   "hook claude|gemini|copilot|codex",
 		Short: "What an agent runs before each of its commands",
 		Long: `hook reads what the agent is about to do on standard input, in the agent's own JSON,
-and answers as its documentation asks (docs/reference/guard-agents.md). keeper guard install puts
-it into the agent's settings; nobody types it.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(*cobra.Command, []string) error { return nil },
+and answers as its documentation asks (docs/reference/guard-agents.md). keeper guard
+install puts it into the agent's settings; nobody types it.
+
+Exit codes: what the agent's documentation asks for; 2 refuses, to every agent.`,
+		Example:   `  echo '{"tool_name":"Bash","tool_input":{"command":"ls"}}' | keeper-guard hook claude`,
+		Args:      cobra.ExactArgs(1),
+		ValidArgs: agents.Names(),
+		RunE:      func(*cobra.Command, []string) error { return nil },
 	}
 }

@@ -34,7 +34,11 @@ and for agents without hooks.
 
 With --system, as root, the settings are those of the whole host, which no account can
 change. uninstall takes out exactly what install put in.`,
-		Args: cobra.MinimumNArgs(1),
+		Example: "  keeper guard install claude --dry-run\n  keeper guard install claude shell",
+		Args:    cobra.MinimumNArgs(1),
+
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     completeAgents,
 	}
 	system := c.Flags().Bool("system", false, "as root: for all accounts of this host")
 	dry := c.Flags().Bool("dry-run", false, "say what would be written, and write nothing")
@@ -70,13 +74,23 @@ change. uninstall takes out exactly what install put in.`,
 	return c
 }
 
+// completeAgents are the agents, and the shell, that are not named yet.
+func completeAgents(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	names := slices.DeleteFunc(append(agents.Names(), shellName), func(n string) bool { return slices.Contains(args, n) })
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
 func uninstallCommand(to term.IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "uninstall AGENT...|--all [--system] [--dry-run]",
 		Short: "Take the guard out of an agent's settings",
 		Long: `uninstall takes out what install put in, and nothing else: the hook, the rules of
 conduct, the wrappers of "shell". --all is every agent and the shell.`,
-		Args: cobra.ArbitraryArgs,
+		Example: "  keeper guard uninstall claude\n  keeper guard uninstall --all",
+		Args:    cobra.ArbitraryArgs,
+
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     completeAgents,
 	}
 	all := c.Flags().Bool("all", false, "every agent, and the shell")
 	system := c.Flags().Bool("system", false, "as root: of all accounts of this host")

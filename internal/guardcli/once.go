@@ -33,10 +33,15 @@ func allowCommand(to term.IO) *cobra.Command {
 		Long: `allow-once shows what a command would do, and has a person at a terminal confirm it.
 Then exactly this command line is let through once, within ten minutes. It asks on
 /dev/tty and takes no answer from anywhere else; it refuses where an agent runs it. It
-is in the history who let what pass, and when it was used.`,
-		Args: cobra.MinimumNArgs(1),
+is in the history who let what pass, and when it was used.
+
+Exit codes: 0 it may be used, 1 nobody confirmed it, or an agent runs this, 2 wrong use.`,
+		Example: "  keeper guard allow-once -- 'podman rm -f old-db'",
+		Args:    cobra.MinimumNArgs(1),
+
+		DisableFlagsInUseLine: true,
 	}
-	wait := c.Flags().Duration("for", passFor, "how long it may be used: at most 1h")
+	wait := c.Flags().Duration("for", passFor, "how long it may be used: a `TIME` of at most 1h")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		if *wait <= 0 || *wait > passMax {
 			return usage(fmt.Errorf("--for %s: give a time of at most %s", *wait, passMax))

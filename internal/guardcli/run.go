@@ -158,7 +158,12 @@ func runCommand(to term.IO) *cobra.Command {
 		Short: "Judge a command, then run it: what the shell's wrappers do",
 		Long: `run judges a program with its words, and becomes that program if nothing is to be
 said against it. Where a person is to be asked, it asks on the terminal, if there is
-one and no agent is above it. It exits with 11 where it refuses.`,
+one and no agent is above it. keeper guard install shell writes the wrappers; nobody
+types it.
+
+Exit codes: that of the program, once it runs; before, 1 an error, 11 refused, 126 the
+program cannot be run, 127 there is none.`,
+		Example:            "  keeper guard run systemctl --user status",
 		DisableFlagParsing: true,
 		Args:               cobra.MinimumNArgs(1),
 		RunE:               func(_ *cobra.Command, args []string) error { return runWrapped(args, to) },
@@ -169,7 +174,7 @@ func runWrapped(args []string, to term.IO) error {
 	account := guardhost.Here()
 	program, err := realProgram(args[0], account)
 	if err != nil {
-		return term.Exit{Code: 127, Err: err}
+		return term.Exit{Code: term.ExitNoProgram, Err: err}
 	}
 	dir, _ := os.Getwd() // not known is what the guard takes it for
 	host, policy, mistakes := account.Load(dir, time.Now())
@@ -189,7 +194,7 @@ func runWrapped(args []string, to term.IO) error {
 		}
 	}
 	err = syscall.Exec(program, append([]string{args[0]}, args[1:]...), os.Environ())
-	return term.Exit{Code: 126, Err: fmt.Errorf("cannot run %s: %w", program, err)}
+	return term.Exit{Code: term.ExitNotRun, Err: fmt.Errorf("cannot run %s: %w", program, err)}
 }
 
 // asked asks the person at the terminal.

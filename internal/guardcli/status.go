@@ -21,7 +21,10 @@ func statusCommand(to term.IO) *cobra.Command {
 		Short: "Show before whom the guard stands, and what it refused",
 		Long: `status shows each agent that is used here, whether the guard stands before it, when
 it last judged, and what it refused. It looks at the settings; keeper guard test proves
-that they work. It exits with 3 if something is to be mended.`,
+that they work.
+
+Exit codes: 0 nothing is to be mended, 3 something is.`,
+		Example: "  keeper guard status",
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	c.RunE = func(*cobra.Command, []string) error {

@@ -28,8 +28,12 @@ func testCommand(to term.IO) *cobra.Command {
 		Long: `test does for each agent what the agent does: it reads its settings, runs the hook that
 is configured there, tells it of "loginctl terminate-user", and reads the answer. No
 command is run. Then it does the same with "ls", which must pass. Without names it
-tests whatever is installed; it exits with 3 if anything does not hold.`,
-		Args: cobra.ArbitraryArgs,
+tests whatever is installed.
+
+Exit codes: 0 all of it holds, 3 something does not, or nothing is installed.`,
+		Example:           "  keeper guard test\n  keeper guard test claude",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeAgents,
 		RunE: func(c *cobra.Command, names []string) error {
 			for _, name := range names {
 				if err := known(name); err != nil {

@@ -130,9 +130,9 @@ func drilled(t *testing.T, h *Host, d drillListed) {
 	if back := r.Drill.Outcome == core.DrillBack; back != (r.Drill.OutageMS > 0) {
 		t.Errorf("%s after %d ms", r.Drill.Outcome, r.Drill.OutageMS)
 	}
-	if !holds(t.Context(), h, "curl -sf -m 5 http://127.0.0.1:8000/readyz") {
-		t.Error("the drill is over, and the stack is not whole")
-	}
+	await(t, 20*time.Second, "the drill is over, and the stack is whole", func(ctx context.Context) bool {
+		return holds(ctx, h, "curl -sf -m 5 http://127.0.0.1:8000/readyz")
+	})
 	kept(t, h, r)
 	switch {
 	case r.Drill.Outcome == core.DrillHeld:

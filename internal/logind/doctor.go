@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"keeper/internal/core"
 )
 
 // MayLinger asks polkit whether this process may set its own account's linger,
@@ -50,4 +52,19 @@ func (c *Conn) DelayHeld(ctx context.Context) (bool, time.Duration, error) {
 		}
 	}
 	return false, micros(us), nil
+}
+
+// Policy asks what logind.conf(5) says that bears on containers without root.
+func (c *Conn) Policy(ctx context.Context) (core.LogindPolicy, error) {
+	var got map[string]dbus.Variant
+	if err := c.call(ctx, busName, objPath, "org.freedesktop.DBus.Properties.GetAll", managerIf).Store(&got); err != nil {
+		return core.LogindPolicy{}, fmt.Errorf("cannot ask logind for its settings: %w", err)
+	}
+	var p core.LogindPolicy
+	kill, ok1 := got["KillUserProcesses"].Value().(bool)
+	ipc, ok2 := got["RemoveIPC"].Value().(bool)
+	p.Known, p.KillUserProcesses, p.RemoveIPC = ok1 && ok2, kill, ipc
+	p.KillOnly, _ = got["KillOnlyUsers"].Value().([]string)
+	p.KillExclude, _ = got["KillExcludeUsers"].Value().([]string)
+	return p, nil
 }

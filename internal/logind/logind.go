@@ -293,6 +293,21 @@ func (c *Conn) Manager(ctx context.Context, uid uint32) (Manager, error) {
 	return m, err // m is read after the call, which fills it in
 }
 
+// StopLimit is how long PID 1 gives user@UID.service to stop (TimeoutStopUSec).
+func (c *Conn) StopLimit(ctx context.Context, uid uint32) (time.Duration, error) {
+	var path dbus.ObjectPath
+	unit := fmt.Sprintf("user@%d.service", uid)
+	if err := c.call(ctx, pid1Name, pid1Path, pid1Name+".Manager.GetUnit", unit).Store(&path); err != nil {
+		return 0, fmt.Errorf("cannot ask PID 1 about %s: %w", unit, err)
+	}
+	var us uint64
+	if err := c.property(ctx, pid1Name, path, pid1Name+".Service", "TimeoutStopUSec", &us); err != nil {
+		return 0, err
+	}
+	// A limit that never comes reads as the highest number there is.
+	return micros(min(us, uint64(24*time.Hour/time.Microsecond))), nil
+}
+
 // ReviveUnit is the unit that root's part starts when the user manager ended.
 const ReviveUnit = "keeper-revive@"
 

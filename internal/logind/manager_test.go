@@ -83,6 +83,26 @@ func TestManager(t *testing.T) {
 	}
 }
 
+func TestStopLimit(t *testing.T) {
+	t.Parallel()
+	b := startBus(t)
+	p := fakePID1(t, b)
+	c := b.dial(t)
+	for us, want := range map[uint64]time.Duration{120_000_000: 2 * time.Minute, 1<<64 - 1: 24 * time.Hour} {
+		p.set(fakeUnit, pid1Name+".Service", "TimeoutStopUSec", us)
+		if got, err := c.StopLimit(t.Context(), 1000); err != nil || got != want {
+			t.Errorf("got %v, %v; want %v", got, err, want)
+		}
+	}
+	if _, err := c.StopLimit(t.Context(), 4711); err == nil || !strings.Contains(err.Error(), "user@4711.service") {
+		t.Errorf("a manager that is not loaded: %v", err)
+	}
+	p.set(fakeUnit, pid1Name+".Service", "TimeoutStopUSec", "2min")
+	if _, err := c.StopLimit(t.Context(), 1000); err == nil {
+		t.Error("it is a string, and no error")
+	}
+}
+
 func TestManagerRootsPart(t *testing.T) {
 	t.Parallel()
 	b := startBus(t)

@@ -2,6 +2,7 @@ package manual
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,17 +73,25 @@ const exitsBegin = "Exit codes: "
 
 var exitCode = regexp.MustCompile(`(?:^|[,;] (?:or )?)(\d+) `)
 
-// help is the long help of a command without the exit codes, and these.
-func help(c *cobra.Command) ([]block, []exit) {
+// told is what the help of a command says.
+type told struct {
+	text []block
+	// exits are its exit codes, by number; lead is what is said before them.
+	exits []exit
+	lead  string
+}
+
+// help takes the long help of a command apart. Codes that it is silent about mean what
+// they mean in general.
+func help(c *cobra.Command) told {
 	text := c.Long
 	if text == "" {
 		text = c.Short + "."
 	}
-	var rest []block
-	var exits []exit
+	var t told
 	for _, b := range blocks(text) {
 		if b.asIs || !strings.HasPrefix(b.lines[0], exitsBegin) {
-			rest = append(rest, b)
+			t.text = append(t.text, b)
 			continue
 		}
 		said := strings.TrimSuffix(strings.TrimPrefix(strings.Join(b.lines, " "), exitsBegin), ".")
@@ -93,15 +102,19 @@ func help(c *cobra.Command) ([]block, []exit) {
 				end = at[i+1][0]
 			}
 			n, _ := strconv.Atoi(said[m[2]:m[3]]) // digits
-			exits = append(exits, exit{n, said[m[1]:end]})
+			t.exits = append(t.exits, exit{n, said[m[1]:end]})
+		}
+		if len(at) > 0 {
+			t.lead = said[:at[0][0]]
 		}
 	}
-	if exits == nil {
-		for _, code := range []int{term.ExitOK, term.ExitError, term.ExitUsage} {
-			exits = append(exits, exit{code, means(code)})
+	for _, code := range []int{term.ExitOK, term.ExitError, term.ExitUsage} {
+		if t.lead == "" && !slices.ContainsFunc(t.exits, func(e exit) bool { return e.code == code }) {
+			t.exits = append(t.exits, exit{code, means(code)})
 		}
 	}
-	return rest, exits
+	slices.SortFunc(t.exits, func(a, b exit) int { return a.code - b.code })
+	return t
 }
 
 // means is what an exit code means in general.

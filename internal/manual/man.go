@@ -16,9 +16,9 @@ func Man(c *cobra.Command, date string) string {
 	r.text(page(c) + ` - ` + lower(c.Short))
 	r.section("SYNOPSIS")
 	r.synopsis(synopsis(c))
-	said, exits := help(c)
+	said := help(c)
 	r.section("DESCRIPTION")
-	r.blocks(said)
+	r.blocks(said.text)
 	if list := sub(c); len(list) > 0 && c.Name() != "completion" {
 		r.section("COMMANDS")
 		for _, s := range list {
@@ -45,7 +45,10 @@ func Man(c *cobra.Command, date string) string {
 	r.term(bold("-h") + ", " + bold("--help"))
 	r.text("Show the help of this command.")
 	r.section("EXIT STATUS")
-	for _, e := range exits {
+	if said.lead != "" {
+		r.text(sentence(said.lead))
+	}
+	for _, e := range said.exits {
 		r.term(bold(fmt.Sprint(e.code)))
 		r.text(sentence(e.means))
 	}
@@ -53,10 +56,12 @@ func Man(c *cobra.Command, date string) string {
 		r.section("EXAMPLES")
 		r.blocks(blocks(c.Example))
 	}
-	r.section("FILES")
-	for _, p := range placesOf(c) {
-		r.term(italic(p.Path))
-		r.text(sentence(p.What))
+	if list := placesOf(c); len(list) > 0 {
+		r.section("FILES")
+		for _, p := range list {
+			r.term(path(p.Path))
+			r.text(sentence(strings.ReplaceAll(p.What, "`", "")))
+		}
 	}
 	r.section("SEE ALSO")
 	r.seeAlso(related(c))

@@ -15,7 +15,7 @@ func (r *roff) request(format string, args ...any) { fmt.Fprintf(&r.b, format+"\
 
 func (r *roff) title(name string, section int, date string) {
 	r.request(`.\" Made by keeper-manual from the program's own help.`)
-	r.request(`.TH "%s" "%d" "%s" "keeper" "keeper manual"`, escape(strings.ToUpper(name)), section, escape(date))
+	r.request(`.TH "%s" "%d" "%s" "keeper" "keeper manual"`, strings.ToUpper(name), section, date)
 	// Neither hyphens nor blanks that the text does not have: commands stand in it.
 	r.request(".nh")
 	r.request(".ad l")
@@ -43,7 +43,10 @@ func (r *roff) term(escaped string) {
 func (r *roff) blocks(list []block) {
 	for i, b := range list {
 		if b.asIs {
-			r.request(".PP\n.RS 4\n.nf")
+			if i > 0 {
+				r.request(".PP")
+			}
+			r.request(".RS 4\n.nf")
 			for _, line := range b.lines {
 				r.text(line)
 			}
@@ -80,7 +83,11 @@ func (r *roff) seeAlso(names []string) {
 	}
 }
 
-func bold(s string) string   { return `\fB` + escape(s) + `\fR` }
+func bold(s string) string { return `\fB` + escape(s) + `\fR` }
+
+// path is one that may go on in the next line where a directory ends.
+func path(s string) string { return strings.NewReplacer("/", `/\:`, ",", `,\:`).Replace(italic(s)) }
+
 func italic(s string) string { return `\fI` + escape(s) + `\fR` }
 
 // escape has each letter of the text come out as it is: a bare - would be a hyphen where

@@ -29,10 +29,10 @@ func (m Marks) account(ctx context.Context, now time.Time) core.StandDown {
 		return core.StandDown{Cause: core.CauseRemoved, Detail: "there is no account with uid " + uid + " any more"}
 	}
 	name, _, _ := strings.Cut(line, ":")
-	if err != nil || name == "" {
+	if err != nil || name == "" || strings.HasPrefix(name, "-") || printable(name) != name {
 		return core.StandDown{}
 	}
-	aging, err := m.run(ctx, "chage", "-l", name)
+	aging, err := m.privileged(ctx, "chage", "-l", name)
 	if err == nil && expired(aging, now) {
 		return core.StandDown{Cause: core.CauseExpired, Detail: "the account " + name + " has expired (chage -l " + name + ")"}
 	}
@@ -94,7 +94,7 @@ const (
 )
 
 func (m Marks) password(ctx context.Context, name string) string {
-	out, err := m.run(ctx, "passwd", "-S", name)
+	out, err := m.privileged(ctx, "passwd", "-S", name)
 	fields := strings.Fields(out)
 	if err != nil || len(fields) < 2 {
 		return ""
@@ -126,6 +126,18 @@ func (m Marks) Accept(ctx context.Context) error {
 		return nil
 	}
 	return os.Remove(m.passwordPath())
+}
+
+// privileged runs a program that is set-uid.
+func (m Marks) privileged(ctx context.Context, name string, args ...string) (string, error) {
+	if m.Outside == nil {
+		return m.run(ctx, name, args...)
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", err
+	}
+	return m.Outside(ctx, append([]string{path}, args...))
 }
 
 func (m Marks) run(ctx context.Context, name string, args ...string) (string, error) {

@@ -28,6 +28,10 @@ type Marks struct {
 	// Run runs a program and returns its standard output; nil means to run it
 	// for real.
 	Run func(ctx context.Context, name string, args ...string) (string, error)
+	// Outside runs chage(1) and passwd(1), which are set-uid, for one who has
+	// NoNewPrivileges (the daemon), and returns what they print. Without it they are run
+	// as any other.
+	Outside func(ctx context.Context, argv []string) (string, error)
 }
 
 // pauseFile is pause.json.

@@ -9,7 +9,8 @@ import (
 	"os"
 )
 
-// Exit codes. ExitAsk and ExitDeny are the command guard's.
+// Exit codes. Those from ExitAsk on are the command guard's; the last two are what shells
+// end with where a program cannot be run.
 const (
 	ExitOK          = 0
 	ExitError       = 1
@@ -18,6 +19,8 @@ const (
 	ExitUnreachable = 4
 	ExitAsk         = 10
 	ExitDeny        = 11
+	ExitNotRun      = 126
+	ExitNoProgram   = 127
 )
 
 // Codes are all exit codes and what they mean in general; what one means for a command
@@ -27,12 +30,14 @@ var Codes = []struct {
 	Means string
 }{
 	{ExitOK, "done, or all is well"},
-	{ExitError, "an error; standard error says which"},
+	{ExitError, "an error, told on standard error"},
 	{ExitUsage, "wrong use, or wrong settings"},
 	{ExitDegraded, "something is wrong and to be mended, or keeper stands down"},
 	{ExitUnreachable, "the daemon does not answer"},
 	{ExitAsk, "the command guard has a person asked"},
 	{ExitDeny, "the command guard refuses the command"},
+	{ExitNotRun, "a wrapped program cannot be run"},
+	{ExitNoProgram, "a wrapped program is not there"},
 }
 
 // IO is where a command reads and writes.
