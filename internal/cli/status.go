@@ -33,6 +33,7 @@ known state, marked STALE.
 
 Exit codes: 0 all is well, 3 something is wrong or keeper stands down, 4 the daemon
 does not answer.`,
+		Example: "  keeper status\n  keeper status --watch\n  keeper status --json",
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	watch := c.Flags().Bool("watch", false, "stay, and show every change; with --json: a line for each")
