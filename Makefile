@@ -68,7 +68,7 @@ setup: ## Install with apt what the tests need and this machine lacks
 	fi
 
 .PHONY: test
-test: setup build vet test-unit check-scripts check-units test-lab ## Run every test, the lab suite last (root)
+test: setup build vet test-unit check-scripts check-units packages check-packages test-lab ## Run every test, the lab suite last (root)
 
 .PHONY: vet
 vet: ## Run go vet
