@@ -24,8 +24,8 @@ type format struct {
 var (
 	debFormat = format{"deb", "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --allow-downgrades /root/keeper.deb",
 		"DEBIAN_FRONTEND=noninteractive apt-get remove --yes --quiet keeper"}
-	rpmFormat = format{"rpm", "rpm --force-debian --nodeps --oldpackage -U /root/keeper.rpm",
-		"rpm --force-debian --nodeps -e keeper"}
+	rpmFormat = format{"rpm", "rpm --nodeps --oldpackage -U /root/keeper.rpm",
+		"rpm --nodeps -e keeper"}
 )
 
 // makePackages returns the directory with the packages of this tree, which make test
@@ -295,7 +295,7 @@ func TestRpm(t *testing.T) {
 	t.Parallel()
 	p := packaged{testHost(t, Options{Name: "rpm", Stack: true}), t, rpmFormat}
 	dist := must[string](t)(makePackages())
-	p.root("rpm --force-debian --initdb; useradd --create-home ill; loginctl enable-linger ill")
+	p.root("rpm --initdb; useradd --create-home ill; loginctl enable-linger ill")
 	files := p.files()
 	p.put(must[string](t)(makeEarlier()))
 	p.root("sh /usr/libexec/keeper/install.sh --yes --user " + User + " 2>&1")
