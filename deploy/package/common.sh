@@ -55,9 +55,9 @@ ours() {
 	return 1
 }
 
-reload_managers() {
-	for uid in $(managers); do
-		ask "$uid" 20 daemon-reload ||
-			say "the user manager of $(name_of "$uid") could not be told of the change; as that account: systemctl --user daemon-reload"
-	done
+# reload_manager UID has it read the units anew, or returns 1.
+reload_manager() {
+	ask "$1" 20 daemon-reload && return
+	say "the user manager of $(name_of "$1") could not be told of the change; as that account: systemctl --user daemon-reload"
+	return 1
 }

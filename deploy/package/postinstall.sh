@@ -6,8 +6,8 @@
 # that enabled it before: it is started.
 if booted; then
 	reload_system
-	reload_managers
 	for uid in $(managers); do
+		reload_manager "$uid" || continue
 		ours "$uid" || continue
 		if ask "$uid" 10 is-active keeper-session.service; then
 			ask "$uid" 30 try-restart keeper.service

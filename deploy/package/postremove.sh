@@ -7,6 +7,8 @@ remove | 0) ;;
 esac
 if booted; then
 	reload_system
-	reload_managers
+	for uid in $(managers); do
+		reload_manager "$uid" || :
+	done
 fi
 exit 0

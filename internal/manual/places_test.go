@@ -116,7 +116,7 @@ func TestVariables(t *testing.T) {
 			switch {
 			case err != nil:
 				return err
-			case d.IsDir() && slices.Contains([]string{"lab", "manual", "testdata", "keeper-lab", "keeper-manual"}, d.Name()):
+			case d.IsDir() && slices.Contains([]string{"lab", "manual", "testdata", "keeper-lab", "keeper-manual", "keeper-sbom"}, d.Name()):
 				return fs.SkipDir
 			case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 				return nil
