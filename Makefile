@@ -3,6 +3,9 @@
 
 GO        ?= go
 GOLANGCI  := v2.12.2
+VULN      := v1.9.0
+# Where Go's vulnerability database is: an address, or file:///DIR of a copy.
+VULNDB    ?= https://vuln.go.dev
 FUZZTIME  ?= 10s
 BENCH     ?= .
 BENCHTIME ?= 1s
@@ -191,6 +194,29 @@ check-packages: ## Have lintian and rpmlint look at the packages in dist/
 	set -x; \
 	lintian --allow-root --fail-on error,warning --tag-display-limit 0 $(DEB); \
 	rpmlint --strict --config deploy/package/rpmlint.toml $(RPM)
+
+VULNCHECK = $(TOOLS)/govulncheck-$(VULN)-$(shell $(GO) env GOVERSION)
+
+# Not part of test: it needs the database, and what that says changes from day to day.
+# govulncheck exits with 3 if something was found, and with another status if it could
+# not look.
+.PHONY: vuln
+vuln: ## Compare what is linked with Go's vulnerability database (needs vuln.go.dev, or VULNDB=file:///DIR)
+	@if [ ! -x "$(VULNCHECK)" ]; then \
+		echo "vuln: building govulncheck $(VULN) (once)"; \
+		mkdir -p "$(TOOLS)"; tmp=$$(mktemp -d "$(TOOLS)/vuln.XXXXXX"); trap 'rm -rf "$$tmp"' EXIT; \
+		GOFLAGS= GOBIN="$$tmp" CGO_ENABLED=0 $(GO) install -trimpath -ldflags "-s -w" \
+			golang.org/x/vuln/cmd/govulncheck@$(VULN); \
+		mv "$$tmp/govulncheck" "$(VULNCHECK)"; \
+	fi; \
+	echo "govulncheck $(VULN), database $(VULNDB)"; \
+	status=0; CGO_ENABLED=0 timeout 600 "$(VULNCHECK)" -db "$(VULNDB)" -tags "$(TAGS)" ./cmd/... || status=$$?; \
+	case $$status in \
+	0 | 3) ;; \
+	*) echo "vuln: nothing was compared, see above. It needs $(VULNDB):" \
+		"run it where that can be reached, or with a copy: make vuln VULNDB=file:///DIR" >&2 ;; \
+	esac; \
+	exit $$status
 
 .PHONY: fmt
 fmt: ## Format the Go code

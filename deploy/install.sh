@@ -641,7 +641,7 @@ wait_manager() {
 	i=0
 	until systemctl --user show-environment >/dev/null 2>&1; do
 		i=$((i + 1))
-		[ $i -le 100 ] || die "the user manager of $me does not start; see: systemctl status user@$(id -u)"
+		[ $i -le 300 ] || die "the user manager of $me does not start; see: systemctl status user@$(id -u)"
 		sleep 0.1
 	done
 }

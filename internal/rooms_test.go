@@ -144,6 +144,12 @@ var rules = []rule{
 		broken: onlyOurs("core", "control", "containers"),
 	},
 	{
+		name:   "everyone imports core and the wire types",
+		why:    "it runs as root: what it links, and what it believes of an account's answer, is to be little",
+		of:     rooms("everyone"),
+		broken: onlyOurs("core", "control"),
+	},
+	{
 		name:   "report imports core alone",
 		why:    "it says what it was given: who reads the disk and asks the clock is the command",
 		of:     rooms("report"),
@@ -165,7 +171,7 @@ var rules = []rule{
 		name:   "cli imports control, app and what it reads without the daemon",
 		why:    "the daemon has the one truth; a command that worked it out by itself would contradict it one day",
 		of:     rooms("cli"),
-		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core", "drill", "term", "report", "alert", "atomicfile"),
+		broken: onlyOurs("control", "config", "quadlet", "history", "standdown", "paths", "app", "core", "drill", "everyone", "term", "report", "alert", "atomicfile"),
 	},
 	{
 		name:   "shelves import nothing of keeper",
@@ -358,6 +364,8 @@ func TestRules(t *testing.T) {
 		"report reads a file":    {one("keeper/internal/report", "os"), "no I/O"},
 		"drill":                  {one("keeper/internal/drill", "os/exec", "keeper/internal/control", "keeper/internal/containers"), ""},
 		"drill with units":       {one("keeper/internal/drill", "keeper/internal/units"), "drill imports"},
+		"everyone":               {one("keeper/internal/everyone", "os/exec", "keeper/internal/control", "keeper/internal/core"), ""},
+		"everyone with history":  {one("keeper/internal/everyone", "keeper/internal/history"), "everyone imports"},
 		"a shelf":                {one("keeper/internal/paths", "keeper/internal/core", "os"), "shelves"},
 		"podman":                 {one("keeper/internal/podman", "github.com/containers/podman/v5/pkg/bindings"), ""},
 		"podman by the side":     {one("keeper/internal/app", "github.com/containers/podman/v5/pkg/bindings"), "Podman bindings"},

@@ -47,7 +47,7 @@ Exit codes: 0 all well, 1 error, 2 wrong use or settings, 3 degraded, 4 daemon n
 		return term.Exit{Code: term.ExitUsage, Err: fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
 	c.AddCommand(runCommand(io), recoverCommand(io), rearmCommand(io), socketsCommand(), statusCommand(io), metricsCommand(io), doctorCommand(io),
-		adoptCommand(), guardCommand(), configCommand(io), historyCommand(io), incidentCommand(io), alertCommand(io), drillCommand(io), restartCommand(io), pauseCommand(io), resumeCommand(io), versionCommand(io))
+		adoptCommand(), guardCommand(), configCommand(io), historyCommand(io), incidentCommand(io), alertCommand(io), drillCommand(io), restartCommand(io), pauseCommand(io), resumeCommand(io), versionCommand(io), asAccountCommand())
 	// Files stand in few places, and these say so.
 	c.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	c.InitDefaultHelpCmd()

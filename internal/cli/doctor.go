@@ -18,9 +18,6 @@ import (
 	"keeper/internal/term"
 )
 
-// doctorVersion is the version of doctor's JSON.
-const doctorVersion = 1
-
 func doctorCommand(to term.IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
@@ -34,18 +31,25 @@ and asks. It writes files of its own beside those of others, changes no file tha
 person wrote, and stops nothing. What root or a person has to do stays listed. While
 keeper stands down it starts nothing.
 
-Exit codes: 0 nothing is to be mended, 3 something is, 1 a repair failed, 2 wrong use
-or nobody agreed.`,
-		Example: "  keeper doctor\n  keeper doctor --fix\n  keeper doctor --fix --yes --json",
+With --all-users root has the doctor look at every account of this host that lingers,
+or whose user manager runs keeper, and sees what is to be mended.
+
+Exit codes: 0 nothing is to be mended, 3 something is, 1 a repair failed or an account
+could not be asked, 2 wrong use or nobody agreed.`,
+		Example: "  keeper doctor\n  keeper doctor --fix\n  keeper doctor --fix --yes --json\n  keeper doctor --all-users",
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	fix := c.Flags().Bool("fix", false, "mend what the account itself can mend")
 	yes := c.Flags().Bool("yes", false, "with --fix: do not ask")
+	all := c.Flags().Bool("all-users", false, "as root: all accounts of this host")
+	c.MarkFlagsMutuallyExclusive("all-users", "fix")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		d := doctor{to: to, in: os.Stdin, asJSON: *asJSON, look: look, mend: app.Mend}
 		switch {
 		case *yes && !*fix:
 			return term.Exit{Code: term.ExitUsage, Err: errors.New("--yes goes with --fix; see: keeper doctor --help")}
+		case *all:
+			return newAllUsers(to, true, *asJSON).run(c.Context())
 		case getuid() == 0:
 			return term.Exit{Code: term.ExitUsage, Err: errors.New("root has no stack of its own to look at; all accounts: keeper doctor --all-users; one: runuser -l NAME -c 'keeper doctor'")}
 		case *fix:
@@ -85,7 +89,7 @@ func look(ctx context.Context) (examined, error) {
 	if err != nil {
 		return examined{}, err
 	}
-	return examined{Version: doctorVersion, User: h.User, UID: h.UID, Findings: core.Diagnose(h), standsDown: h.StandDown.InForce()}, nil
+	return examined{Version: core.DoctorVersion, User: h.User, UID: h.UID, Findings: core.Diagnose(h), standsDown: h.StandDown.InForce()}, nil
 }
 
 // seen looks, and says so where that takes its time.

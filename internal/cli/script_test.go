@@ -28,8 +28,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	getuid = func() int { return max(1, os.Getuid()) } // root has no stack of its own
 	testscript.Main(m, map[string]func(){"keeper": func() {
-		getuid = func() int { return max(1, os.Getuid()) } // root has no stack of its own
 		// As cmd/keeper has it.
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		code := Main(ctx, os.Args[1:], term.IO{Out: os.Stdout, Err: os.Stderr})

@@ -25,19 +25,27 @@ import (
 
 func statusCommand(io term.IO) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "status",
-		Short: "Show how the services are, and whether the stack would survive",
+		Use:     "status",
+		Short:   "Show how the services are, and whether the stack would survive",
+		Example: "  keeper status\n  keeper status --watch\n  keeper status --json",
 		Long: `status shows what is wrong, each with what to type; how each service is; whether
 the stack would come back; and what keeper did. Without the daemon it shows the last
 known state, marked STALE.
 
+With --all-users root asks every account of this host that lingers, or whose user manager
+runs keeper: a line for each, and what is wrong with it.
+
 Exit codes: 0 all is well, 3 something is wrong or keeper stands down, 4 the daemon
-does not answer.`,
-		Example: "  keeper status\n  keeper status --watch\n  keeper status --json",
+does not answer. With --all-users the worst of all, and 1 if one could not be asked.`,
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON (version 1)")
 	watch := c.Flags().Bool("watch", false, "stay, and show every change; with --json: a line for each")
+	all := c.Flags().Bool("all-users", false, "as root: all accounts of this host")
+	c.MarkFlagsMutuallyExclusive("all-users", "watch")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *all {
+			return newAllUsers(io, false, *asJSON).run(c.Context())
+		}
 		if *watch {
 			return watchStatus(c.Context(), io, *asJSON)
 		}
@@ -87,6 +95,7 @@ func lastKnown(ctx context.Context, p paths.Paths, marks standdown.Marks, err er
 		st.Units, st.Survivals, st.Decisions = []core.Unit{}, []control.Survival{}, []core.Decision{}
 	}
 	st.Stale, st.Well, st.Version, st.UID = true, false, control.WireVersion, os.Getuid()
+	st.NotKept = kerr == nil && st.At.IsZero() && !enabled(p)
 	st.StandDown = nil
 	if s := marks.Read(ctx, time.Now()); s.InForce() {
 		st.StandDown = &s
@@ -115,6 +124,19 @@ func lastKnown(ctx context.Context, p paths.Paths, marks standdown.Marks, err er
 		st.Problems = append(st.Problems, control.StoodDown(st))
 	}
 	return st, err
+}
+
+// enabled says whether the user manager is to start the daemon by itself, as systemctl
+// enable notes it (systemd.unit(5)): for this account, or for all.
+func enabled(p paths.Paths) bool {
+	config := filepath.Dir(filepath.Dir(p.Settings))
+	for _, dir := range []string{config, "/etc"} {
+		found, _ := filepath.Glob(filepath.Join(dir, "systemd", "user", "*.wants", "keeper.service")) // a wrong pattern finds none
+		if len(found) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // heldNow puts into a status that was kept what a person told keeper since.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
@@ -28,14 +29,41 @@ const maxAnswer = 4 << 20
 // askLimit is how long the daemon has for an answer.
 const askLimit = 5 * time.Second
 
+// dial connects to the account's own daemon, and to nobody else: what answers on the
+// socket is believed, and told what to do.
+func dial(ctx context.Context, socket string) (net.Conn, error) {
+	d := net.Dialer{Timeout: askLimit}
+	c, err := d.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, err
+	}
+	switch uid, err := peerUID(c); {
+	case err != nil:
+		c.Close()
+		return nil, fmt.Errorf("cannot tell who listens on %s: %w", socket, err)
+	case int(uid) != os.Getuid():
+		c.Close()
+		return nil, stranger(socket, uid, os.Getuid())
+	}
+	return c, nil
+}
+
+// stranger says that the socket is not the account's own.
+func stranger(socket string, uid uint32, own int) error {
+	way := "look at HOME and XDG_RUNTIME_DIR, which are to be the account's own"
+	if own == 0 {
+		way = "as root, type: keeper status --all-users"
+	}
+	return fmt.Errorf("who listens on %s is uid %d, and not uid %d, which asks; %s", socket, uid, own, way)
+}
+
 // request sends one request. The caller closes the body of the answer.
 func request(ctx context.Context, socket, method, path string, body []byte) (*http.Response, error) {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives:     true,
 		ResponseHeaderTimeout: askLimit,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			d := net.Dialer{Timeout: askLimit}
-			return d.DialContext(ctx, "unix", socket)
+			return dial(ctx, socket)
 		},
 	}}
 	req, err := http.NewRequestWithContext(ctx, method, "http://keeper"+path, bytes.NewReader(body))

@@ -22,6 +22,9 @@ type Status struct {
 	UID  int       `json:"uid"`
 	// Stale means that the daemon does not answer and this is the last it kept.
 	Stale bool `json:"stale"`
+	// NotKept means that nobody asked keeper to look after the account: its daemon is
+	// not enabled, and left nothing behind. The command says that, not the daemon.
+	NotKept bool `json:"not_kept,omitempty"`
 	// Well means that nothing is wrong; otherwise Problems say what, and what
 	// to type.
 	Well     bool      `json:"well"`

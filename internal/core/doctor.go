@@ -112,6 +112,9 @@ type SessionProcess struct {
 	Name, Session string
 }
 
+// DoctorVersion is the version of what keeper doctor prints as JSON.
+const DoctorVersion = 1
+
 // Diagnose says what of the layers is in force, with proof, and what is not.
 func Diagnose(h Health) []Finding {
 	var d diagnosis

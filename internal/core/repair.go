@@ -59,8 +59,17 @@ func Reload() RepairStep { return RepairStep{Run: []string{"systemctl", "--user"
 func Merge(list []Finding) []RepairStep {
 	var queues [][]RepairStep
 	for _, f := range list {
-		if f.Repair != nil && len(f.Repair.Steps) > 0 {
-			queues = append(queues, f.Repair.Steps)
+		if f.Repair == nil {
+			continue
+		}
+		var q []RepairStep
+		for n, s := range f.Repair.Steps {
+			if !s.In(f.Repair.Steps[n+1:]) { // its last place
+				q = append(q, s)
+			}
+		}
+		if len(q) > 0 {
+			queues = append(queues, q)
 		}
 	}
 	var steps []RepairStep
@@ -75,7 +84,7 @@ func Merge(list []Finding) []RepairStep {
 		}
 		steps = append(steps, next)
 		for n, q := range queues {
-			queues[n] = slices.DeleteFunc(slices.Clone(q), next.Same)
+			queues[n] = slices.DeleteFunc(q, next.Same)
 		}
 		queues = slices.DeleteFunc(queues, func(q []RepairStep) bool { return len(q) == 0 })
 	}

@@ -92,7 +92,6 @@ func TestCompletion(t *testing.T) {
 		"keeper adopt --und":            "--undo",
 		"keeper adopt w":                "web worker",
 		"keeper adopt web w":            "worker",
-		"keeper adopt --compose ":       "",
 		"keeper guard uninst":           "uninstall",
 		"keeper guard install cla":      "claude",
 		"keeper guard install claude s": "shell",
