@@ -255,7 +255,7 @@ install_packages() {
 	fi
 	each_install install_by
 	[ -z "$dry" ] || return 0
-	did="$did; installed what was missing: ${lacking:-only $package}"
+	did="$did; installed ${lacking:+what was missing: $lacking}${package:+${lacking:+, and }$package}"
 	needs
 	[ -z "$lacking" ] || die "still missing after that: $lacking"
 }
@@ -311,6 +311,12 @@ manifest='' work='' new_dirs='' changed='' unsettled='' did=''
 
 sum() { sha256sum <"$1" | cut -d' ' -f1; }
 
+# label PATH: with SELinux, as the policy has it. The account may do that, too.
+label() {
+	{ [ -e /sys/fs/selinux/enforce ] && command -v restorecon >/dev/null; } || return 0
+	restorecon "$1" || say "the SELinux context of $1 could not be set"
+}
+
 # want_dir DIR: it is to be there: new_dirs is what is not yet.
 want_dir() {
 	[ ! -d "$1" ] || return 0
@@ -327,7 +333,7 @@ $new_dirs"
 make_dirs() {
 	[ -z "$dry" ] || return 0
 	printf '%s' "$new_dirs" | sort | while read -r d; do
-		[ -d "$d" ] || mkdir "$d"
+		[ -d "$d" ] || { mkdir "$d" && label "$d"; }
 	done
 }
 
@@ -359,7 +365,7 @@ put() {
 	cp "$2" "$3.new.$$"
 	chmod "$1" "$3.new.$$"
 	mv -f "$3.new.$$" "$3"
-	[ -z "$restorecon" ] || restorecon "$3" || say "the SELinux context of $3 could not be set"
+	label "$3"
 	say "wrote $3"
 }
 note() { printf '%s %s\n' "$(sum "$2")" "$3" >>"$work/manifest"; }
@@ -540,7 +546,7 @@ find_programs() {
 	if is_packaged || [ -n "$package" ]; then
 		[ -z "$tarball$binary" ] || die "keeper is here as a package, which goes before all else: take that out first, or leave --tarball and --binary out"
 		packaged=1 root=/usr/share/keeper binary=/usr/bin/keeper beside=/usr/libexec/keeper
-		[ "$action" = uninstall ] || say "keeper is${package:+ to be} here as a package: its programs and units are used"
+		[ "$action" = uninstall ] || [ -n "${KEEPER_INSTALL_AS-}" ] || say "keeper is${package:+ to be} here as a package: its programs and units are used"
 		[ -z "$package" ] || {
 			is_root || die "a package is root's to install; as root: $self --package $package --user $me"
 			package=$(absolute "$package")
@@ -1010,8 +1016,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
-restorecon=''
-[ ! -e /sys/fs/selinux/enforce ] || ! command -v restorecon >/dev/null || restorecon=1
 [ -z "$dry" ] || [ -n "${KEEPER_INSTALL_AS-}" ] || say "a dry run: nothing is changed"
 if is_root; then
 	as_root

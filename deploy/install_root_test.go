@@ -31,7 +31,7 @@ var stubs = map[string]string{
 	passt) new pasta ;;
 	slirp4netns) new slirp4netns ;;
 	shadow-utils | uidmap) new newuidmap ;;
-	policycoreutils) new restorecon ;;
+	policycoreutils) new restorecon "echo restorecon \$* >>/log" ;;
 	polkit | polkitd) file /usr/lib/polkit-1/polkitd ;;
 	dbus-daemon | dbus) new dbus-daemon; case $0 in */dnf) file /usr/lib/systemd/user/dbus.socket ;; esac ;;
 	dbus-user-session) file /usr/lib/systemd/user/dbus.socket ;;
@@ -183,7 +183,7 @@ func stub(name, does string) string {
 	if slices.Contains(quiet, name) || name == "dnf-as-apt" {
 		note = ":"
 	}
-	return "#!/bin/sh\n" + note + "\nnew() { printf '#!/bin/sh\\n:\\n' >/usr/bin/$1; chmod +x /usr/bin/$1; }\n" +
+	return "#!/bin/sh\n" + note + "\nnew() { printf '#!/bin/sh\\n%s\\n' \"${2-:}\" >/usr/bin/$1; chmod +x /usr/bin/$1; }\n" +
 		"file() { mkdir -p \"$(dirname $1)\"; : >$1; }\n" + does + "\n"
 }
 

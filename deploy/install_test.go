@@ -90,7 +90,8 @@ func TestDistributions(t *testing.T) {
 			}
 			for _, line := range []string{"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 app", "loginctl enable-linger app",
 				"systemctl --user enable --quiet keeper.service", "systemctl --user start keeper-session.service keeper.service",
-				"systemctl enable --quiet keeper-revive@1000.service", "keeper doctor"} {
+				"systemctl enable --quiet keeper-revive@1000.service", "keeper doctor",
+				"restorecon /home/app/.local/bin/keeper", "restorecon /etc/systemd/system/user@1000.service.d", "restorecon /etc/keeper/users/1000"} {
 				if !slices.Contains(r.log, line) {
 					t.Errorf("%s was not run, but\n%s", line, strings.Join(r.log, "\n"))
 				}
