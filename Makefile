@@ -3,6 +3,9 @@
 
 GO        ?= go
 GOLANGCI  := v2.12.2
+VULN      := v1.9.0
+# Where Go's vulnerability database is: an address, or file:///DIR of a copy.
+VULNDB    ?= https://vuln.go.dev
 FUZZTIME  ?= 10s
 BENCH     ?= .
 BENCHTIME ?= 1s
@@ -18,10 +21,14 @@ SHELL       := bash
 # time, and nothing may build beside it.
 .NOTPARALLEL:
 
-RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The version that packages and programs have, and the time of the commit.
+VERSIONS := $(shell deploy/package/version)
+RELEASE  := $(or $(word 1,$(VERSIONS)),dev)
+EPOCH    := $(or $(word 2,$(VERSIONS)),0)
 LDFLAGS := -s -w -X keeper/internal/cli.Release=$(RELEASE) -X keeper/internal/adoptcli.Release=$(RELEASE) -X keeper/internal/guardcli.Release=$(RELEASE)
+NFPM    := v2.43.4
 TOOLS   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/keeper-lab/tools
-SCRIPTS := deploy/install.sh systemd/system/revive $(wildcard deploy/demo/*.sh deploy/demo/plain/*.sh deploy/demo/images/*/*.sh) .ci/run
+SCRIPTS := deploy/install.sh systemd/system/revive deploy/package/version deploy/package/stage deploy/package/tarballs $(wildcard deploy/package/*.sh deploy/demo/*.sh deploy/demo/plain/*.sh deploy/demo/images/*/*.sh) .ci/run
 
 # Everything but the suite that boots hosts.
 UNIT_PACKAGES = $$($(GO) list ./... | grep -v '/internal/lab$$')
@@ -36,6 +43,7 @@ build: ## Build the programs into bin/
 
 # tool:package. The race detector is the only thing here that needs a C compiler.
 NEEDS := dbus-daemon:dbus-daemon dbus-run-session:dbus-daemon shellcheck:shellcheck \
+	lintian:lintian rpmlint:rpmlint \
 	mmdebstrap:mmdebstrap systemd-nspawn:systemd-container nsenter:util-linux gcc:gcc
 
 .PHONY: setup
@@ -63,7 +71,7 @@ setup: ## Install with apt what the tests need and this machine lacks
 	fi
 
 .PHONY: test
-test: setup build vet test-unit check-scripts check-units test-lab ## Run every test, the lab suite last (root)
+test: setup build vet test-unit check-scripts check-units packages check-packages test-lab ## Run every test, the lab suite last (root)
 
 .PHONY: vet
 vet: ## Run go vet
@@ -146,6 +154,70 @@ lint: ## Run golangci-lint (built once, kept outside the repository)
 	fi
 	GOLANGCI_LINT_CACHE="$(CURDIR)/bin/lint-cache" $(LINT) run
 
+ARCH    = $(shell $(GO) env GOARCH)
+NFPM_AT = $(TOOLS)/nfpm-$(NFPM)-$(shell $(GO) env GOVERSION)
+DEB     = dist/keeper_$(RELEASE)_$(ARCH).deb
+RPM     = dist/keeper-$(RELEASE)-1.$(if $(filter amd64,$(ARCH)),x86_64,$(if $(filter arm64,$(ARCH)),aarch64,$(ARCH))).rpm
+
+# The same commit gives the same bytes: docs/how-to/build-packages.md.
+.PHONY: packages
+packages: build ## Build the packages into dist/, deb and rpm
+	@if [ ! -x "$(NFPM_AT)" ]; then \
+		echo "packages: building nfpm $(NFPM) (once, kept outside the repository)"; \
+		mkdir -p "$(TOOLS)"; tmp=$$(mktemp -d "$(TOOLS)/nfpm.XXXXXX"); trap 'rm -rf "$$tmp"' EXIT; \
+		GOBIN="$$tmp" GOFLAGS= CGO_ENABLED=0 $(GO) install -trimpath -ldflags "-s -w" \
+			github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM); \
+		mv "$$tmp/nfpm" "$(NFPM_AT)"; \
+	fi
+	rm -rf dist && mkdir -p dist
+	deploy/package/stage "$(RELEASE)" "$(EPOCH)"
+	@export VERSION="$(RELEASE)" ARCH="$(ARCH)" SOURCE_DATE_EPOCH="$(EPOCH)"; \
+	set -x; \
+	"$(NFPM_AT)" package --config deploy/nfpm.yaml --packager deb --target "$(DEB)"; \
+	"$(NFPM_AT)" package --config deploy/nfpm.yaml --packager rpm --target "$(RPM)"
+
+.PHONY: dist
+dist: packages ## Build all that a release has: packages, tarballs, SBOM, checksums
+	deploy/package/tarballs "$(RELEASE)" "$(EPOCH)" "$(ARCH)"
+	SOURCE_DATE_EPOCH="$(EPOCH)" bin/keeper-sbom --of-version "$(RELEASE)" --bom "dist/keeper-$(RELEASE).cdx.json" bin/keeper bin/keeper-adopt bin/keeper-guard
+	cd dist && sha256sum keeper* >SHA256SUMS && ls -l
+
+# lintian and rpmlint know what a distribution expects; what they are told to
+# overlook, and why, is in deploy/package/lintian-overrides and rpmlint.toml.
+.PHONY: check-packages
+check-packages: ## Have lintian and rpmlint look at the packages in dist/
+	@for tool in lintian rpmlint; do \
+		command -v $$tool >/dev/null && continue; \
+		echo "check-packages: no $$tool here, so the packages are not checked (make setup)"; \
+		[ -z "$${KEEPER_TEST_REQUIRE:-}" ]; exit; \
+	done; \
+	set -x; \
+	lintian --allow-root --fail-on error,warning --tag-display-limit 0 $(DEB); \
+	rpmlint --strict --config deploy/package/rpmlint.toml $(RPM)
+
+VULNCHECK = $(TOOLS)/govulncheck-$(VULN)-$(shell $(GO) env GOVERSION)
+
+# Not part of test: it needs the database, and what that says changes from day to day.
+# govulncheck exits with 3 if something was found, and with another status if it could
+# not look.
+.PHONY: vuln
+vuln: ## Compare what is linked with Go's vulnerability database (needs vuln.go.dev, or VULNDB=file:///DIR)
+	@if [ ! -x "$(VULNCHECK)" ]; then \
+		echo "vuln: building govulncheck $(VULN) (once)"; \
+		mkdir -p "$(TOOLS)"; tmp=$$(mktemp -d "$(TOOLS)/vuln.XXXXXX"); trap 'rm -rf "$$tmp"' EXIT; \
+		GOFLAGS= GOBIN="$$tmp" CGO_ENABLED=0 $(GO) install -trimpath -ldflags "-s -w" \
+			golang.org/x/vuln/cmd/govulncheck@$(VULN); \
+		mv "$$tmp/govulncheck" "$(VULNCHECK)"; \
+	fi; \
+	echo "govulncheck $(VULN), database $(VULNDB)"; \
+	status=0; CGO_ENABLED=0 timeout 600 "$(VULNCHECK)" -db "$(VULNDB)" -tags "$(TAGS)" ./cmd/... || status=$$?; \
+	case $$status in \
+	0 | 3) ;; \
+	*) echo "vuln: nothing was compared, see above. It needs $(VULNDB):" \
+		"run it where that can be reached, or with a copy: make vuln VULNDB=file:///DIR" >&2 ;; \
+	esac; \
+	exit $$status
+
 .PHONY: fmt
 fmt: ## Format the Go code
 	gofmt -l -w cmd deploy internal systemd
@@ -166,5 +238,5 @@ fuzz: ## Run each fuzz target for a while (FUZZTIME=10s)
 	done
 
 .PHONY: clean
-clean: ## Remove bin/ (hosts and caches stay: keeper-lab down, ~/.cache/keeper-lab)
-	rm -rf bin
+clean: ## Remove bin/ and dist/ (hosts and caches stay: keeper-lab down, ~/.cache/keeper-lab)
+	rm -rf bin dist

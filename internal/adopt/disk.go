@@ -45,47 +45,65 @@ func readDisk(dirs []string) (disk, []compile.Problem) {
 	var problems []compile.Problem
 	seen := map[string]bool{}
 	for _, dir := range dirs {
-		// With a slash behind it, a directory that is a link is walked, too.
-		err := filepath.WalkDir(dir+"/", func(path string, e fs.DirEntry, err error) error {
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				return nil
-			case err != nil:
-				problems = append(problems, compile.Problem{File: path, Text: err.Error()})
-				return nil
-			case e.IsDir() && path != dir+"/" && strings.HasPrefix(e.Name(), "."):
-				return fs.SkipDir
-			case e.IsDir():
-				return nil
-			}
-			name, ok := quadletName(path)
-			if !ok {
-				return nil
-			}
+		paths, more := quadletFiles(dir)
+		problems = append(problems, more...)
+		for _, path := range paths {
+			name, _ := quadletName(path)
 			if seen[name] {
 				if first, is := d.file(name); is && !strings.Contains(name, "/") && !sameFile(first.Path, path) {
 					d.hidden = append(d.hidden, onDisk{Path: path, Name: name})
 				}
-				return nil
-			}
-			if len(d.files) == mostFiles {
-				return fmt.Errorf("there are more than %d files in %s", mostFiles, dir)
+				continue
 			}
 			content, err := readSmall(path)
 			if err != nil {
 				seen[name] = isNull(path)
 				problems = append(problems, compile.Problem{File: path, Text: err.Error()})
-				return nil
+				continue
 			}
 			seen[name] = true
 			d.files = append(d.files, onDisk{Path: path, Name: name, Content: content, Origin: quadlet.ReadOrigin(content)})
-			return nil
-		})
-		if err != nil {
-			problems = append(problems, compile.Problem{File: dir, Text: err.Error()})
 		}
 	}
 	return d, problems
+}
+
+// quadletFiles returns the Quadlet files and drop-ins below the directory: those of one
+// directory before those of the directories in it, as the generator takes them.
+func quadletFiles(root string) (paths []string, problems []compile.Problem) {
+	var order []string
+	in, count := map[string][]string{}, 0
+	// With a slash behind it, a directory that is a link is walked, too.
+	err := filepath.WalkDir(root+"/", func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			problems = append(problems, compile.Problem{File: path, Text: err.Error()})
+			return nil
+		case e.IsDir() && path != root+"/" && strings.HasPrefix(e.Name(), "."):
+			return fs.SkipDir
+		case e.IsDir():
+			order = append(order, filepath.Clean(path))
+			return nil
+		}
+		if _, ok := quadletName(path); !ok {
+			return nil
+		}
+		if count == mostFiles {
+			return fmt.Errorf("there are more than %d files in %s", mostFiles, root)
+		}
+		count++
+		in[filepath.Dir(path)] = append(in[filepath.Dir(path)], path)
+		return nil
+	})
+	if err != nil {
+		problems = append(problems, compile.Problem{File: root, Text: err.Error()})
+	}
+	for _, dir := range order {
+		paths = append(paths, in[dir]...)
+	}
+	return paths, problems
 }
 
 // isNull says that it is a link to /dev/null, by which somebody says that there is to be

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +143,42 @@ func TestAlertmanager(t *testing.T) {
 	}
 	if _, err := send(t.Context(), core.Channel{Kind: core.ChannelAlertmanager, URL: core.Secret{Plain: r.URL + "/"}}, a, nil, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCommandElsewhere: what somebody else ran is not run again, whatever came of it, and
+// what nobody ran is run here.
+func TestCommandElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		ran  bool
+		err  error
+		here bool
+		want string
+	}{
+		"it ran":             {ran: true},
+		"it ran, and failed": {ran: true, err: errors.New("exit status 3"), want: "exit status 3: the reason"},
+		"it was not run":     {err: errors.New("the manager is frozen"), here: true},
+	} {
+		out := filepath.Join(t.TempDir(), "out")
+		c := core.Channel{Kind: core.ChannelCommand, Command: []string{"/bin/sh", "-c", `echo here >"$0"`, out}}
+		var env []string
+		_, err := send(t.Context(), c, of("a", 1), nil, func(_ context.Context, _, e []string, stdin []byte) (string, bool, error) {
+			env = e
+			if !strings.Contains(string(stdin), `"key":"a/1"`) {
+				t.Errorf("%s: it gets %s", name, stdin)
+			}
+			return "the reason\x1b", tt.ran, tt.err
+		})
+		if errText(err) != tt.want {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, serr := os.Stat(out); (serr == nil) != tt.here {
+			t.Errorf("%s: run here: %v", name, serr)
+		}
+		if !slices.Contains(env, "KEEPER_INCIDENT=a") {
+			t.Errorf("%s: its environment is %q", name, env)
+		}
 	}
 }
 

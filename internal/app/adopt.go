@@ -84,15 +84,39 @@ func (a adopter) Write(ctx context.Context, names []string) core.UnitsWritten {
 
 // Drift is engine.Adopter.
 func (a adopter) Drift(ctx context.Context) core.DriftSeen {
+	seen, _ := a.compare(ctx)
+	return seen
+}
+
+// frail is what goes with its container, and what runs by Podman's word alone.
+type frail struct {
+	Anonymous []core.AnonymousVolume `json:"anonymous"`
+	Policies  []core.RestartPolicy   `json:"policies"`
+}
+
+// compare has keeper-adopt compare what runs with its units.
+func (a adopter) compare(ctx context.Context) (core.DriftSeen, frail) {
 	begun := time.Now()
 	var answer struct {
+		frail
+
 		Version int          `json:"version"`
 		Drift   []core.Drift `json:"drift"`
 		Watch   []string     `json:"watch"`
 		Errors  []string     `json:"errors"`
 	}
 	if err := a.ask(ctx, &answer, &answer.Version, "drift", "--json"); err != nil {
-		return core.DriftSeen{Err: err.Error()}
+		return core.DriftSeen{Err: err.Error()}, frail{}
+	}
+	answer.Anonymous = answer.Anonymous[:min(len(answer.Anonymous), maxDrift)]
+	for i := range answer.Anonymous {
+		v := &answer.Anonymous[i]
+		v.Unit, v.Container, v.Target, v.Volume = line(v.Unit), line(v.Container), line(v.Target), line(v.Volume)
+	}
+	answer.Policies = answer.Policies[:min(len(answer.Policies), maxDrift)]
+	for i := range answer.Policies {
+		p := &answer.Policies[i]
+		p.Container, p.Policy = line(p.Container), line(p.Policy)
 	}
 	seen := core.DriftSeen{Drift: answer.Drift[:min(len(answer.Drift), maxDrift)], Stamps: map[string]string{}}
 	for i := range seen.Drift {
@@ -114,7 +138,7 @@ func (a adopter) Drift(ctx context.Context) core.DriftSeen {
 			seen.Stamps[file] = ""
 		}
 	}
-	return seen
+	return seen, answer.frail
 }
 
 // Undo is engine.Adopter.

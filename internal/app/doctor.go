@@ -37,6 +37,7 @@ func Examine(ctx context.Context) (core.Health, error) {
 	h.Settings, h.SettingsErrs, h.Adoption = settings.Settings, settings.Errs, files{p}.Adoption()
 	wait.Go(func() { h.Guard = ExamineGuard(ctx) })
 	wait.Go(func() { h.Host = examineHost(ctx, p) })
+	wait.Go(func() { examineFiles(ctx, p, adopter{HelperProgram}, &h) })
 	wait.Go(func() { examineDrift(ctx, p, settings.Settings, &h) })
 	// A record that cannot be read counts for nothing, as it does in a rearm.
 	rearms, _ := history.Store{Dir: p.State}.Rearms()
@@ -62,8 +63,9 @@ func examineDrift(ctx context.Context, p paths.Paths, s core.Settings, h *core.H
 	}
 	ctx, cancel := context.WithTimeout(ctx, core.DriftLimit)
 	defer cancel()
-	seen := adopter{HelperProgram}.Drift(ctx)
+	seen, frail := adopter{HelperProgram}.compare(ctx)
 	h.Drift, h.DriftErrs, h.HelperErr = seen.Drift, seen.Errs, seen.Err
+	h.Stack.Anonymous, h.Stack.Policies = frail.Anonymous, frail.Policies
 }
 
 func text(err error) string {

@@ -25,8 +25,9 @@ import (
 
 func statusCommand(io term.IO) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "status",
-		Short: "Show how the services are, and whether the stack would survive",
+		Use:     "status",
+		Short:   "Show how the services are, and whether the stack would survive",
+		Example: "  keeper status\n  keeper status --watch\n  keeper status --json",
 		Long: `status shows what is wrong, each with what to type; how each service is; whether
 the stack would come back; and what keeper did. Without the daemon it shows the last
 known state, marked STALE.

@@ -1,6 +1,8 @@
 package containers
 
 import (
+	"bufio"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,14 +58,22 @@ func unitOf(cgroup string) string {
 	return ""
 }
 
+// mountsMost bounds what is read of the mounts of one process: more than the kernel lets
+// there be (fs.mount-max) of any sensible length.
+const mountsMost = 64 << 20
+
 func (v View) holds(p Process, down []core.Unit) []Holder {
-	data, err := os.ReadFile(v.path(p.PID, "mountinfo"))
+	f, err := os.Open(v.path(p.PID, "mountinfo"))
 	if err != nil {
 		return nil // it ended
 	}
+	defer f.Close()
+	// Line by line: whoever is root in a container can mount without an end there.
+	sc := bufio.NewScanner(io.LimitReader(f, mountsMost))
+	sc.Buffer(nil, 1<<20)
 	var held []Holder
-	for line := range strings.Lines(string(data)) {
-		m, ok := parseMount(line)
+	for sc.Scan() {
+		m, ok := parseMount(sc.Text())
 		if !ok || !m.writable {
 			continue
 		}

@@ -240,6 +240,7 @@ func (d *diagnosis) runtimeDir(h Health, r RuntimeFacts) {
 	if r.BusErr != "" {
 		d.add("user-bus", Bad, r.Want+"/bus does not answer: "+r.BusErr,
 			"Podman asks for the cgroup of each container over it: none starts", busFix(h))
+		d.mend("start the user bus again", RepairStep{Run: strings.Fields(restartBus)})
 		return
 	}
 	if r.Env == r.Want {
@@ -247,8 +248,12 @@ func (d *diagnosis) runtimeDir(h Health, r RuntimeFacts) {
 	}
 }
 
+// restartBus takes along the bus itself (dbus.service has Requires=dbus.socket), which
+// nobody reaches, and nothing else.
+const restartBus = "systemctl --user restart dbus.socket"
+
 func busFix(h Health) string {
-	fix := "systemctl --user restart dbus.socket"
+	fix := restartBus
 	switch {
 	case h.Host.RedHat:
 		fix += "; if there is no such unit, as root: dnf install dbus-daemon"
@@ -296,7 +301,7 @@ func checksOfHost() []Check {
 		{ID: "delegation", Looks: "which cgroup controllers the user manager has, of those that the machine offers, and which the Quadlet files ask for", Why: "a limit whose controller is missing does not count, or its container does not start; what gives the controllers to the account need not end its session"},
 		{ID: "subids", Looks: "/etc/subuid and /etc/subgid (or getsubids), newuidmap and newgidmap", Why: "rootless containers need ids of their own, 65536 of each, that no other account has"},
 		{ID: "runtime-dir", Looks: "/run/user/UID, and XDG_RUNTIME_DIR of whoever asks", Why: "after su it is missing or another account's, and podman and systemctl --user look in the wrong place"},
-		{ID: "user-bus", Looks: "whether the user bus answers", Why: "Podman asks for each container's cgroup over it"},
+		{ID: "user-bus", Looks: "whether the user bus answers", Why: "Podman asks for each container's cgroup over it", Fixes: true},
 		{ID: "podman", Looks: "podman --version", Why: "Quadlet needs Podman 4.4, keeper adopt 4.9"},
 		{ID: "podman-config", Looks: "storage.conf and containers.conf of the account and the site", Why: "with a file that it cannot read Podman starts nothing"},
 		{ID: "podman-database", Looks: "whether Podman's database is SQLite or BoltDB", Why: "Podman 6 does not read BoltDB"},

@@ -149,7 +149,7 @@ func (d *diagnosis) notLoaded(h Health) {
 		if f.Loaded {
 			d.add("not-loaded", Warn, name+" is not in force as it stands: "+f.Why, "what runs is as the file was before, and what starts after a boot is not", fix)
 		} else {
-			d.add("not-loaded", bad, name+" is not loaded: "+f.Why, "there is no "+f.Unit+", and nothing can start it", fix)
+			d.add("not-loaded", bad, name+" is not loaded: "+f.Why, "no unit is made of it, and nothing can start what it is for", fix)
 		}
 		if f.Reload {
 			d.mend("have systemd read the unit files again; nothing is stopped or started", Reload())

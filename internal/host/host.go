@@ -4,6 +4,7 @@
 package host
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ func statfs(path string) (unix.Statfs_t, error) {
 
 func ignoringEINTR(f func() error) error {
 	for {
-		if err := f(); err != unix.EINTR {
+		if err := f(); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}
@@ -154,12 +155,12 @@ func (v View) CGroup() (c core.CGroupFacts) {
 	if err != nil {
 		return c
 	}
-	switch int64(fs.Type) {
+	switch fs.Type {
 	case unix.CGROUP2_SUPER_MAGIC:
 		c.Version = core.CGroup2
 	case unix.TMPFS_MAGIC, unix.CGROUP_SUPER_MAGIC:
 		c.Version = core.CGroup1
-		if u, err := v.statfs(v.at(mount + "/unified")); err == nil && int64(u.Type) == unix.CGROUP2_SUPER_MAGIC {
+		if u, err := v.statfs(v.at(mount + "/unified")); err == nil && u.Type == unix.CGROUP2_SUPER_MAGIC {
 			c.Version = core.CGroupHybrid
 		}
 		return c
@@ -261,7 +262,7 @@ func (v View) kind(path string) string {
 	if err != nil {
 		return ""
 	}
-	switch int64(fs.Type) {
+	switch fs.Type {
 	case unix.TMPFS_MAGIC, unix.RAMFS_MAGIC:
 		return core.KindTmpfs
 	case unix.NFS_SUPER_MAGIC:

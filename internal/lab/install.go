@@ -23,7 +23,7 @@ type InstallOptions struct {
 	// Root installs as root for the account, where otherwise the account does it
 	// in a login session of its own.
 	Root bool
-	// System puts in root's part, too. It implies Root.
+	// System puts in root's part, too, as root does by default. It implies Root.
 	System bool
 	// NoArmor leaves the armor out of root's part.
 	NoArmor bool
@@ -35,8 +35,8 @@ func (o InstallOptions) args() []string {
 	if o.Root || o.System {
 		args = append(args, "--user", User)
 	}
-	if o.System {
-		args = append(args, "--system")
+	if o.Root && !o.System {
+		args = append(args, "--no-root")
 	}
 	if o.NoArmor {
 		args = append(args, "--no-armor")
@@ -72,11 +72,15 @@ func (h *Host) Install(ctx context.Context, o InstallOptions, out io.Writer) err
 	return nil
 }
 
-// Uninstall takes out what Install put in: with System root's part alone.
+// Uninstall takes out what Install put in: with System root's part alone, with Root
+// both parts.
 func (h *Host) Uninstall(ctx context.Context, o InstallOptions) (string, error) {
-	o.NoArmor = false
 	if o.Root || o.System {
-		return h.Output(ctx, append([]string{"sh", "/root/keeper/deploy/install.sh", "--uninstall"}, o.args()...)...)
+		args := []string{"sh", "/root/keeper/deploy/install.sh", "--uninstall", "--user", User}
+		if o.System {
+			args = append(args, "--system")
+		}
+		return h.Output(ctx, args...)
 	}
 	return h.UserOutput(ctx, "sh", "/home/"+User+"/keeper/deploy/install.sh", "--uninstall")
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"testing"
@@ -8,11 +9,12 @@ import (
 )
 
 // homeListing is every file of the account with its checksum, but for the
-// checkout that is installed from, and what the daemon writes as it goes.
+// checkout that is installed from, what the daemon writes as it goes, and what Podman
+// makes when keeper doctor asks it.
 func homeListing(t *testing.T, h *Host) string {
 	t.Helper()
 	out, err := h.Output(within(t, 20*time.Second), "sh", "-ec",
-		`cd /home/`+User+`; find . -path ./keeper -prune -o -path './.local/state/keeper/*.json*' -prune -o -path './.local/state/keeper/history' -prune -o -path './.local/state/keeper/recordings' -prune -o -type f -exec sha256sum {} + -o -print | sort`)
+		`cd /home/`+User+`; find . -path ./keeper -prune -o -path ./.local/share/containers -prune -o -path ./.config/cni -prune -o -path './.local/state/keeper/*.json*' -prune -o -path './.local/state/keeper/history' -prune -o -path './.local/state/keeper/recordings' -prune -o -type f -exec sha256sum {} + -o -print | sort`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +39,7 @@ func TestInstall(t *testing.T) {
 				}
 			}
 			// A person's own things, which must still be there at the end.
-			if _, err := h.UserOutput(ctx, "sh", "-ec", `mkdir -p .local/bin .config/systemd/user
+			if _, err := h.UserOutput(ctx, "sh", "-ec", `mkdir -p .local/bin .local/share .config/systemd/user
 				echo mine >.local/bin/mine; echo '[Unit]' >.config/systemd/user/mine.service`); err != nil {
 				t.Fatal(err)
 			}
@@ -89,6 +91,74 @@ func TestInstall(t *testing.T) {
 			})
 			if after := homeListing(t, h); after != before {
 				t.Errorf("the home is not as before. Uninstall said:\n%s\nbefore:\n%s\nafter:\n%s", out, before, after)
+			}
+		})
+	}
+}
+
+// TestInstallByRoot installs with root's part, for an account that lacks subordinate
+// ids: a dry run first, then twice, and takes it out.
+func TestInstallByRoot(t *testing.T) {
+	t.Parallel()
+	for _, suite := range []string{"trixie", "bookworm"} {
+		t.Run(suite, func(t *testing.T) {
+			t.Parallel()
+			h := testHost(t, Options{Name: "byroot-" + suite, Suite: suite})
+			sh(t, h, "sed -i '/^"+User+":/d' /etc/subuid /etc/subgid; echo other:100000:65536 >>/etc/subgid; runuser -u "+User+" -- mkdir -p /home/"+User+"/.local/share /home/"+User+"/.config")
+			// Without the checkout, what services of the host keep in /tmp, and the copies that usermod makes.
+			everything := func() string {
+				return homeListing(t, h) + sh(t, h, `find /etc /usr/libexec /usr/local /root /tmp /var/lib/systemd/linger \( -path /root/keeper -o -name 'systemd-private-*' -o -name 'sub?id-' \) -prune -o -type f -exec sha256sum {} + -o -print | sort`)
+			}
+			before := everything()
+			// As docs/how-to/install.md has it: first see, then do.
+			var buf bytes.Buffer
+			if err := tarKeeper(&buf, testKeeper(t)); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.CopyIn(t.Context(), "root", "/root/keeper", &buf); err != nil {
+				t.Fatal(err)
+			}
+			const script = "sh /root/keeper/deploy/install.sh --user " + User
+			dry := sh(t, h, script+" --dry-run")
+			for _, says := range []string{"would run: usermod --add-subuids ", "would write /home/" + User + "/.local/bin/keeper", "would run: loginctl enable-linger " + User,
+				"would write /etc/systemd/system/user@1000.service.d/50-keeper.conf", "would run: keeper doctor"} {
+				if !strings.Contains(dry, says) {
+					t.Errorf("a dry run does not say %q:\n%s", says, dry)
+				}
+			}
+			if now := everything(); now != before {
+				t.Errorf("a dry run changed something:\n%s", difference(before, now))
+			}
+
+			out := sh(t, h, script)
+			if got := sh(t, h, "grep -h ^"+User+": /etc/subuid /etc/subgid"); got != User+":165536:65536\n"+User+":165536:65536\n" {
+				t.Errorf("it was given the subordinate ids %q\n%s", got, out)
+			}
+			for _, says := range []string{"good  root's part is in force", "good  linger is on", "To undo: " + strings.Replace(script, " --user", " --uninstall --user", 1)} {
+				if !strings.Contains(out, says) {
+					t.Errorf("it does not say %q:\n%s", says, out)
+				}
+			}
+			installed := everything()
+			pid := status(t, h).Daemon.PID
+			out = sh(t, h, script)
+			now := everything()
+			if strings.Count(out, "nothing had to be changed") != 2 || now != installed || status(t, h).Daemon.PID != pid {
+				t.Errorf("a second installation changed something:\n%s\n%s", out, difference(installed, now))
+			}
+			sh(t, h, script+" --uninstall --dry-run")
+			if now := everything(); now != installed {
+				t.Errorf("a dry run of the removal changed something:\n%s", difference(installed, now))
+			}
+
+			out = sh(t, h, script+" --uninstall")
+			await(t, 15*time.Second, "the account's manager and linger are as before", func(ctx context.Context) bool {
+				return !lingers(ctx, h) && managerState(ctx, h) != "active"
+			})
+			// Its containers' files belong to the subordinate ids: they stay.
+			sh(t, h, "sed -i '/^"+User+":/d' /etc/subuid /etc/subgid")
+			if now := everything(); now != before {
+				t.Errorf("not all is as before. It said:\n%s\n%s", out, difference(before, now))
 			}
 		})
 	}

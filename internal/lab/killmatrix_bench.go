@@ -57,9 +57,10 @@ func (b *bench) measure(ctx context.Context, n int) error {
 	return nil
 }
 
-// Keeper runs keeper as the account, and returns what it printed.
+// Keeper runs keeper as the account, and returns what it printed: the account's own,
+// or if there is none, that of a package.
 func (h *Host) Keeper(ctx context.Context, args ...string) (string, error) {
-	return h.UserOutput(ctx, append([]string{".local/bin/keeper"}, args...)...)
+	return h.UserOutput(ctx, append([]string{"sh", "-c", `PATH=.local/bin:$PATH exec keeper "$@"`, "keeper"}, args...)...)
 }
 
 // heal makes the host as it was before the last blow, as far as it is not, and

@@ -14,7 +14,11 @@ import (
 
 func TestMain(m *testing.M) {
 	Hook()
-	os.Exit(m.Run())
+	code := m.Run()
+	if earlier != "" {
+		_ = os.RemoveAll(earlier)
+	}
+	os.Exit(code)
 }
 
 // required says whether KEEPER_TEST_REQUIRE names what the test needs: then a

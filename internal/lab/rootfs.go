@@ -34,7 +34,7 @@ type release struct {
 // Podman 5.4. Debian 12 has the systemd of Oracle Linux 9, 252, and Podman 4.3,
 // which is older than Quadlet.
 var releases = []release{
-	{suite: "trixie", artifact: "rootfs", packages: append(slices.Clone(hostPackages), rivals...), options: noDocs, files: hostFiles,
+	{suite: "trixie", artifact: "rootfs", packages: slices.Concat(hostPackages, rivals, rpmTools), options: noDocs, files: hostFiles,
 		setup: append(slices.Clone(hostSetup), rivalsSetup...)},
 	{suite: "bookworm", artifact: "bookworm", plain: true,
 		packages: append(slices.Clone(hostPackages), plainPackages...),
@@ -67,6 +67,10 @@ var hostPackages = []string{
 var rivals = []string{"monit"}
 
 var rivalsSetup = []string{"systemctl disable monit.service"}
+
+// rpmTools puts keeper's rpm onto a host: no distribution that has rpm for its own is
+// within reach.
+var rpmTools = []string{"rpm"}
 
 // imagePackages is the Debian layer that the images of the stack share.
 var imagePackages = []string{"ca-certificates", "netbase", "tzdata"}

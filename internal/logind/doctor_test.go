@@ -2,11 +2,14 @@ package logind
 
 import (
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"keeper/internal/core"
 )
 
 // subject is what polkit is asked about: (sa{sv}).
@@ -109,5 +112,31 @@ func TestDelayHeld(t *testing.T) {
 	f.set(objPath, managerIf, "InhibitDelayMaxUSec", "rubbish")
 	if held, _, err := c.DelayHeld(t.Context()); held || err == nil {
 		t.Errorf("InhibitDelayMaxUSec is a string: %v, %v", held, err)
+	}
+}
+
+func TestPolicy(t *testing.T) {
+	t.Parallel()
+	b := startBus(t)
+	c := b.dial(t)
+	if _, err := c.Policy(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot ask logind for its settings") {
+		t.Errorf("no logind: %v", err)
+	}
+	f := fakeLogind(t, b)
+	// One that says nothing of it is not known to spare anybody.
+	if p, err := c.Policy(t.Context()); err != nil || p.Known {
+		t.Errorf("an old logind: %+v, %v", p, err)
+	}
+	for name, v := range map[string]any{"KillUserProcesses": true, "RemoveIPC": true, "KillOnlyUsers": []string{"app"}, "KillExcludeUsers": []string{"root", "db"}} {
+		f.set(objPath, managerIf, name, v)
+	}
+	p, err := c.Policy(t.Context())
+	want := core.LogindPolicy{Known: true, KillUserProcesses: true, RemoveIPC: true, KillOnly: []string{"app"}, KillExclude: []string{"root", "db"}}
+	if err != nil || !reflect.DeepEqual(p, want) {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	f.set(objPath, managerIf, "KillUserProcesses", "yes")
+	if p, err := c.Policy(t.Context()); err != nil || p.Known {
+		t.Errorf("nonsense: %+v, %v", p, err)
 	}
 }

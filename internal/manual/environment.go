@@ -25,6 +25,7 @@ func variables() [][3]string {
 		{"COMPOSE_PROJECT_NAME", "`keeper adopt --compose`", "the project's name, as for Compose; `--project` is stronger"},
 		{"COMPOSE_PROFILES", "`keeper adopt --compose`", "the profiles that are on, as for Compose; `--profile` is stronger"},
 		{"COMPOSE_DISABLE_ENV_FILE", "`keeper adopt --compose`", "set to true: the `.env` beside the Compose file is not read, as for Compose"},
+		{"CONTAINERS_CONF", "`keeper doctor`", "the one `containers.conf` that Podman reads, in place of all others"},
 		{"CONTAINERS_STORAGE_CONF", "the guard", "Podman's `storage.conf`: where the data is that the guard protects"},
 		{"PATH", "the guard", "the wrappers of `keeper guard install shell` look for the real program there"},
 		{"SSH_CONNECTION", "the guard", "goes into the history beside who let a command through"},

@@ -75,7 +75,11 @@ func (c *Conn) RunCommand(ctx context.Context, cmd Command) (output string, exit
 		// Its own limit ends it, too, should this not arrive.
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), CallTimeout)
 		defer cancel()
-		_, _ = c.sd.StopUnitContext(stop, name, "replace", nil)
+		ended := make(chan string, 1)
+		if _, err := c.sd.StopUnitContext(stop, name, "replace", ended); err == nil {
+			_ = stopped(stop, ended)
+		}
+		_ = c.sd.ResetFailedUnitContext(stop, name) // or it stays in the list
 	}
 	_ = out.SetReadDeadline(time.Now().Add(outputWait))
 	output = <-read

@@ -208,6 +208,9 @@ func firstPath(body []any) (dbus.ObjectPath, bool) {
 func (m *manager) ended(job dbus.ObjectPath, unit string) {
 	m.mu.Lock()
 	result, ok := m.results[unit]
+	if !ok && strings.HasPrefix(unit, "keeper-command-") { // which nobody can foretell
+		result, ok = m.results["keeper-command-"]
+	}
 	m.mu.Unlock()
 	if !ok {
 		result = "done"
@@ -299,7 +302,11 @@ func (m *manager) answer(path dbus.ObjectPath, member string, args []any) (body 
 		if path == unitPath(defaultTarget) && m.target != nil {
 			props = m.target
 		}
-		if u := m.units[path]; u != nil {
+		u := m.units[path]
+		if u == nil && strings.HasPrefix(string(path), string(unitPath("keeper-command-"))) {
+			u = m.units["keeper-command-"]
+		}
+		if u != nil {
 			props = u.unit
 			if args[0] == "org.freedesktop.systemd1.Service" {
 				props = u.service

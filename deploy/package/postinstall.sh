@@ -1,0 +1,19 @@
+# shellcheck shell=sh
+# After an installation, an upgrade, and a removal that was given up. The daemon is
+# replaced, and nothing else: keeper-session.service, whose stop is the last act,
+# stays as it is, with the new program behind it. Where it is not there though the
+# account enabled keeper, a removal stopped it, or the package is new to an account
+# that enabled it before: it is started.
+if booted; then
+	reload_system
+	for uid in $(managers); do
+		reload_manager "$uid" || continue
+		ours "$uid" || continue
+		if ask "$uid" 10 is-active keeper-session.service; then
+			ask "$uid" 30 try-restart keeper.service
+		elif ask "$uid" 10 is-enabled keeper.service; then
+			ask "$uid" 60 start keeper.service
+		fi || say "keeper of $(name_of "$uid") did not start; as that account: systemctl --user status keeper"
+	done
+fi
+exit 0
