@@ -179,6 +179,13 @@ func TestWatchIsIdle(t *testing.T) {
 	}
 }
 
+// watchers is how many have a place.
+func (s *state) watchers() int {
+	s.changes.mu.Lock()
+	defer s.changes.mu.Unlock()
+	return len(s.changes.watchers)
+}
+
 // The limits of the server for short answers do not hold for a watch.
 func TestWatchLasts(t *testing.T) {
 	if testing.Short() {
@@ -218,6 +225,12 @@ func TestWatchFails(t *testing.T) {
 	if err := Watch(t.Context(), path, func(Status) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("who had enough: %v", err)
 	}
+	// The server notices a little later that he is gone, and his place is free.
+	for begun := time.Now(); s.watchers() > 0; time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 20*time.Second {
+			t.Fatalf("%d watchers have places, and nobody watches", s.watchers())
+		}
+	}
 	for range mostWatchers {
 		seen, _ := watching(t, path)
 		next(t, seen)
@@ -254,12 +267,7 @@ func TestWatchSlowReader(t *testing.T) {
 	if _, err := io.WriteString(c, "GET /v1/watch HTTP/1.1\r\nHost: keeper\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	places := func() int {
-		s.changes.mu.Lock()
-		defer s.changes.mu.Unlock()
-		return len(s.changes.watchers)
-	}
-	for places() == 0 {
+	for s.watchers() == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	seen, _ := watching(t, path)
@@ -268,9 +276,9 @@ func TestWatchSlowReader(t *testing.T) {
 	if got := next(t, seen); got != "b" {
 		t.Errorf("then came %q", got)
 	}
-	for begun := time.Now(); places() != 1; time.Sleep(10 * time.Millisecond) {
+	for begun := time.Now(); s.watchers() != 1; time.Sleep(10 * time.Millisecond) {
 		if time.Since(begun) > 4*watchWrite {
-			t.Fatalf("%d watchers have places, want the one who reads", places())
+			t.Fatalf("%d watchers have places, want the one who reads", s.watchers())
 		}
 	}
 }
