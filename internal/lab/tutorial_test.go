@@ -146,7 +146,7 @@ func (r *reader) follow(ctx context.Context, b *block, printed map[*command][]st
 			out, code, err = r.run(ctx, *c)
 			why = differs(c.shown, strings.Split(out, "\n"))
 			switch ended := errors.Is(err, errEnded); {
-			case ended && !(b.ends && last):
+			case ended && (!b.ends || !last):
 				why = "the session has ended"
 			case err != nil && !ended:
 				why = err.Error()
