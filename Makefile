@@ -183,7 +183,9 @@ dist: packages ## Build all that a release has: packages, tarballs, SBOM, checks
 	cd dist && sha256sum keeper* >SHA256SUMS && ls -l
 
 # lintian and rpmlint know what a distribution expects; what they are told to
-# overlook, and why, is in deploy/package/lintian-overrides and rpmlint.toml.
+# overlook, and why, is in deploy/package/lintian-overrides and rpmlint.toml. nfpm's
+# rpm has absolute paths, and rpmlint unpacks it by cpio, which would put keeper into the
+# /usr of this machine.
 .PHONY: check-packages
 check-packages: ## Have lintian and rpmlint look at the packages in dist/
 	@for tool in lintian rpmlint; do \
@@ -191,9 +193,11 @@ check-packages: ## Have lintian and rpmlint look at the packages in dist/
 		echo "check-packages: no $$tool here, so the packages are not checked (make setup)"; \
 		[ -z "$${KEEPER_TEST_REQUIRE:-}" ]; exit; \
 	done; \
+	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	printf '#!/bin/sh\nexec %s --no-absolute-filenames "$$@"\n' "$$(command -v cpio)" >"$$dir/cpio"; chmod 0755 "$$dir/cpio"; \
 	set -x; \
 	lintian --allow-root --fail-on error,warning --tag-display-limit 0 $(DEB); \
-	rpmlint --strict --config deploy/package/rpmlint.toml $(RPM)
+	PATH="$$dir:$$PATH" rpmlint --strict --config deploy/package/rpmlint.toml $(RPM)
 
 VULNCHECK = $(TOOLS)/govulncheck-$(VULN)-$(shell $(GO) env GOVERSION)
 
