@@ -271,11 +271,11 @@ func TestSubordinateIDs(t *testing.T) {
 			if c.defs != "" {
 				h.write("etc/login.defs", c.defs)
 			}
-			r := h.installs("--user", "app", "--no-root")
-			i := slices.IndexFunc(r.log, func(line string) bool { return strings.HasPrefix(line, "usermod ") })
 			got := ""
-			if i >= 0 {
-				got = strings.TrimPrefix(r.log[i], "usermod ")
+			for line := range strings.Lines(h.installs("--user", "app", "--no-root", "--dry-run").out) {
+				if _, options, is := strings.Cut(line, "would run: usermod "); is {
+					got = strings.TrimSuffix(options, "\n")
+				}
 			}
 			if got != c.want {
 				t.Errorf("usermod %s; want %s", got, c.want)
