@@ -71,8 +71,8 @@ func Mend(ctx context.Context, list []core.Finding, told func(string)) ([]Mended
 func ownDirs(p paths.Paths, env func(string) string) []string {
 	var dirs []string
 	for _, dir := range []string{env("HOME"), env("XDG_CONFIG_HOME"), env("XDG_DATA_HOME"), env("XDG_STATE_HOME"), p.Runtime} {
-		if real, err := filepath.EvalSymlinks(dir); err == nil && filepath.IsAbs(real) && real != "/" {
-			dirs = append(dirs, real)
+		if to, err := filepath.EvalSymlinks(dir); err == nil && filepath.IsAbs(to) && to != "/" {
+			dirs = append(dirs, to)
 		}
 	}
 	return dirs
@@ -208,25 +208,25 @@ func (m mender) place(path string) (string, error) {
 		}
 		dir, rest = filepath.Dir(dir), filepath.Join(filepath.Base(dir), rest)
 	}
-	real, err := filepath.EvalSymlinks(dir)
+	to, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return "", fmt.Errorf("cannot write %s: %w", path, err)
 	}
-	if !slices.ContainsFunc(m.own, func(own string) bool { return real == own || strings.HasPrefix(real, own+"/") }) {
+	if !slices.ContainsFunc(m.own, func(own string) bool { return to == own || strings.HasPrefix(to, own+"/") }) {
 		where := path
-		if real != dir {
-			where = fmt.Sprintf("%s, which is in %s,", path, real)
+		if to != dir {
+			where = fmt.Sprintf("%s, which is in %s,", path, to)
 		}
 		return "", fmt.Errorf("cannot write %s: it is in none of the account's own directories (%s), and keeper doctor --fix writes nowhere else; whoever owns it has to do it", where, strings.Join(m.own, ", "))
 	}
 	var st unix.Stat_t
-	if err := unix.Stat(real, &st); err != nil {
+	if err := unix.Stat(to, &st); err != nil {
 		return "", fmt.Errorf("cannot write %s: %w", path, err)
 	}
 	if int(st.Uid) != m.uid {
-		return "", fmt.Errorf("cannot write %s: %s belongs to uid %d, and keeper doctor --fix writes in the account's own directories only; whoever owns it has to do it", path, real, st.Uid)
+		return "", fmt.Errorf("cannot write %s: %s belongs to uid %d, and keeper doctor --fix writes in the account's own directories only; whoever owns it has to do it", path, to, st.Uid)
 	}
-	return filepath.Join(real, rest), nil
+	return filepath.Join(to, rest), nil
 }
 
 // readSmall reads a regular file. It neither follows a link nor waits for a pipe.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -124,8 +125,8 @@ func (d doctor) fix(ctx context.Context, yes bool) error {
 	} else {
 		fmt.Fprint(plan, d.renderer().findings(e.Findings)+summary(e.Findings))
 	}
-	for _, f := range later {
-		fmt.Fprintf(plan, "\nnot while keeper stands down, for it starts something: %s\n", control.Line(f.Repair.What))
+	for _, what := range whats(later) {
+		fmt.Fprintf(plan, "\nnot while keeper stands down, for it starts something: %s\n", what)
 	}
 	if len(now) == 0 {
 		if d.asJSON {
@@ -226,12 +227,23 @@ func summary(list []core.Finding) string {
 	return fmt.Sprintf("%s, %d of them by: keeper doctor --fix\n", things, own)
 }
 
+// whats are what the repairs are for, each once: several findings may have one cause.
+func whats(list []core.Finding) []string {
+	var lines []string
+	for _, f := range list {
+		if what := control.Line(f.Repair.What); !slices.Contains(lines, what) {
+			lines = append(lines, what)
+		}
+	}
+	return lines
+}
+
 // proposal says what is going to be done: what for, and each step once.
 func proposal(list []core.Finding) string {
 	var b strings.Builder
 	b.WriteString("\nwould be done:\n")
-	for _, f := range list {
-		fmt.Fprintf(&b, "  - %s\n", control.Line(f.Repair.What))
+	for _, what := range whats(list) {
+		fmt.Fprintf(&b, "  - %s\n", what)
 	}
 	for _, s := range core.Merge(list) {
 		switch {
@@ -280,7 +292,12 @@ func printable(line string) string {
 // mended says what was done, and what is left.
 func (r renderer) mended(e examined) string {
 	var b strings.Builder
+	said := map[string]bool{}
 	for _, m := range e.Repairs {
+		if said[m.What+m.Error] {
+			continue
+		}
+		said[m.What+m.Error] = true
 		if m.Error == "" {
 			fmt.Fprintf(&b, "%s  %s\n", r.good("done"), control.Line(m.What))
 		} else {

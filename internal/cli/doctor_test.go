@@ -51,6 +51,7 @@ var (
 	frail = core.Finding{ID: "restart", Severity: core.Bad, What: "db gives up", Fix: "write it", Repair: &core.Repair{What: "let db start again",
 		Steps: []core.RepairStep{{Write: "/home/app/my units/db.container.d/50-keeper.conf", Text: core.RepairMark + "\n[Service]\nRestart=always\x1b[2J\n"}, core.Reload()}}}
 	starts   = core.Finding{ID: "down", Severity: core.Warn, What: "db is down", Repair: &core.Repair{What: "start db", Steps: []core.RepairStep{{Run: []string{"systemctl", "--user", "start", "it's"}}}}}
+	again    = core.Finding{ID: "down too", Severity: core.Warn, What: "db does not answer", Repair: starts.Repair}
 	byRoot   = core.Finding{ID: "root", Severity: core.Warn, What: "root's part is not there", Fix: "as root: do it"}
 	harmless = core.Finding{ID: "fine", Severity: core.Good, What: "all is fine"}
 )
@@ -86,7 +87,7 @@ would be done:
 		"root's to do":  {before: []core.Finding{byRoot}, yes: true, code: 3, out: []string{"1 thing to mend\n", "as root: do it", "nothing for keeper doctor --fix to do"}},
 		"no terminal": {before: []core.Finding{frail, starts}, code: 2, out: []string{plan, "2 things to mend, by: keeper doctor --fix"},
 			errs: []string{"add: --yes"}},
-		"agreed":        {before: []core.Finding{frail, starts}, typed: "y\n", code: 0, mends: []string{"restart", "down"}, out: []string{plan, "done  let db start again\n", "all mended\n"}},
+		"agreed":        {before: []core.Finding{frail, starts, again}, typed: "y\n", code: 0, mends: []string{"restart", "down", "down too"}, out: []string{plan, "done  let db start again\ndone  start db\n\nall mended\n"}},
 		"not agreed":    {before: []core.Finding{frail}, typed: "\n", code: 2, errs: []string{"nobody agreed"}},
 		"refused":       {before: []core.Finding{frail}, typed: "n\n", code: 2, errs: []string{"nobody agreed"}},
 		"yes":           {before: []core.Finding{frail, byRoot}, after: []core.Finding{byRoot}, yes: true, code: 3, mends: []string{"restart"}, out: []string{"2 things to mend, 1 of them by: keeper doctor --fix", "what is left:\nwarn  root's part", "1 thing to mend\n"}},

@@ -113,15 +113,15 @@ func (c child) run(ctx context.Context) reply {
 	defer out.Close()
 	complaint, complaintEnd, err := os.Pipe()
 	if err != nil {
-		outEnd.Close()
+		_ = outEnd.Close()
 		return reply{err: err}
 	}
 	defer complaint.Close()
 	cmd := c.command()
 	cmd.Stdout, cmd.Stderr = outEnd, complaintEnd
 	err = cmd.Start()
-	outEnd.Close()
-	complaintEnd.Close()
+	_ = outEnd.Close() // the child has them
+	_ = complaintEnd.Close()
 	if err != nil {
 		return reply{err: fmt.Errorf("cannot start a child: %w", err)}
 	}
