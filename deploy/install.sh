@@ -581,6 +581,12 @@ as_account() {
 		XDG_RUNTIME_DIR="/run/user/$uid" KEEPER_INSTALL_AS="$self" "$@"
 }
 
+# look_again: the daemon of the account, if it runs, is to see what root changed.
+look_again() {
+	[ -n "$home" ] || return 0
+	as_account timeout 10 systemctl --user try-reload-or-restart keeper.service </dev/null >/dev/null 2>&1 || :
+}
+
 # hand_over: as root, to the account, which writes its own files. Root never
 # writes into a place that the account can change.
 hand_over() {
@@ -873,6 +879,7 @@ install_root() {
 	shared_manifest && settle each_shared
 	root_manifest && settle each_of_root
 	if [ -n "$changed" ]; then
+		look_again
 		did="$did; wrote or removed $changed files of root's part"
 	else
 		say "nothing had to be changed in root's part"
@@ -925,6 +932,7 @@ $(noted_dirs)"
 		closing | '') loginctl enable-linger "$user" || say "logind does not know that $user lingers; see: loginctl user-status $user" ;;
 		esac
 	fi
+	[ "$account" != "$uid" ] || look_again
 	say "root's part is removed for $user (uid $uid); the services run on"
 }
 

@@ -170,12 +170,18 @@ func TestAdoption(t *testing.T) {
 func TestWatchSettings(t *testing.T) {
 	dir := t.TempDir()
 	p := paths.Paths{SiteSettings: filepath.Join(dir, "etc", "keeper.toml"), Settings: filepath.Join(dir, "config", "keeper", "keeper.toml")}
-	seen := make(chan core.SettingsSeen, 100)
+	seen, looks := make(chan core.SettingsSeen, 100), make(chan struct{}, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		watchSettings(ctx, p, func(ev core.Event) { seen <- ev.(core.SettingsSeen) }, slog.New(slog.DiscardHandler))
+		watchSettings(ctx, p, func(ev core.Event) {
+			if s, ok := ev.(core.SettingsSeen); ok {
+				seen <- s
+			} else if ev == (core.LingerHint{}) {
+				looks <- struct{}{}
+			}
+		}, slog.New(slog.DiscardHandler))
 	}()
 	defer func() { cancel(); <-ended }()
 	wait := func(what string, want core.Adopt, mistakes int) {
@@ -218,6 +224,9 @@ func TestWatchSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait("SIGHUP", core.AdoptOff, 0)
+	if len(looks) != 1 {
+		t.Errorf("logind and PID 1 were looked at %d times, want once, at the SIGHUP", len(looks))
+	}
 }
 
 func TestRunsOutside(t *testing.T) {

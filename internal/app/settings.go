@@ -26,8 +26,9 @@ func readSettings(p paths.Paths) core.SettingsSeen {
 // be half-way through.
 const settingsSettle = 200 * time.Millisecond
 
-// watchSettings reads the settings whenever a file of them changes, and on
-// SIGHUP.
+// watchSettings reads the settings whenever a file of them changes, and on SIGHUP. That
+// says as well that root's part may have changed, of which nothing tells: logind and PID 1
+// are looked at anew.
 func watchSettings(ctx context.Context, p paths.Paths, deliver func(core.Event), log *slog.Logger) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -53,6 +54,7 @@ func watchSettings(ctx context.Context, p paths.Paths, deliver func(core.Event),
 		case <-ctx.Done():
 			return
 		case <-hup:
+			deliver(core.LingerHint{})
 		case <-changed:
 			t := time.NewTimer(settingsSettle)
 			select {
