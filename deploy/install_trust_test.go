@@ -1,0 +1,97 @@
+package deploy
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestTerminal: what the account put in the place of a program of keeper's runs as the
+// account, and must neither hold root's terminal nor give it orders.
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, releases["ol9"])
+	h.installs("--user", "app")
+	h.write("home/app/.local/bin/keeper-guard", stub("keeper-guard", `printf 'guard\033[2J was here\n'; printf 'and \033]0;here\n' >&2
+		[ ! -t 0 ] && [ ! -t 1 ] && [ ! -t 2 ] || : >/state/terminal`))
+	r := h.run("--uninstall", "--user", "app", "--dry-run", "--replace")
+	if !strings.Contains(r.out, "guard[2J was here") || strings.Contains(r.out, "\033") {
+		t.Errorf("what the account printed is not shown as text: %q", r.out)
+	}
+	ours, theirs := pty(t)
+	cmd := h.command(0, "root/keeper", "--uninstall", "--user", "app", "--dry-run", "--replace")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
+	err := cmd.Run()
+	said := make([]byte, 4096)
+	n, _ := ours.Read(said)
+	if err != nil || h.has("state/terminal") {
+		t.Errorf("a program of the account's had root's terminal open (%v), or %v:\n%s", h.has("state/terminal"), err, said[:n])
+	}
+}
+
+// TestFailedCopy: nothing of the account's is made of a copy that failed.
+func TestFailedCopy(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, releases["ol9"])
+	h.must(os.Rename(h.path("usr/bin/cp"), h.path("real/cp")))
+	h.program("cp", `case $* in */pack/keeper) echo torn >"$2"; exit 1 ;; esac; exec /real/cp "$@"`)
+	if r := h.run("--user", "app"); r.code == 0 || h.has("home/app/.local") {
+		t.Errorf("it ended with %d:\n%s", r.code, r.out)
+	}
+}
+
+// TestLinks: what was looked at is what is used, whatever becomes of a link to it.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, releases["ol9"])
+	h.packageOn("package")
+	h.write("root/keeper.rpm", "")
+	h.must(os.Symlink("/root/keeper.rpm", h.path("home/app/link.rpm")))
+	r := h.installs("--user", "app", "--package", "/home/app/link.rpm", "--yes")
+	if want := []string{"dnf --assumeyes install /root/keeper.rpm"}; !slices.Equal(r.managers(), want) {
+		t.Errorf("asked for %q, want %q", r.managers(), want)
+	}
+
+	h = newHost(t, releases["ol9"])
+	h.must(os.Symlink("/root/keeper/bin", h.path("home/app/bin")))
+	h.must(os.Rename(h.path("usr/bin/cp"), h.path("real/cp")))
+	h.program("cp", `exec /real/cp "$@"`)
+	r = h.installs("--user", "app", "--binary", "/home/app/bin/keeper")
+	for _, line := range r.log {
+		if strings.HasPrefix(line, "cp /home/app/bin/") {
+			t.Errorf("root read by way of the account's link: %s", line)
+		}
+	}
+}
+
+// TestCDPATH: cd goes where it is told, and nowhere else.
+func TestCDPATH(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, releases["ol9"])
+	h.dirs("home/app/deploy")
+	cmd := h.command(0, "root/keeper", "--user", "app", "--dry-run")
+	cmd.Dir, cmd.Args[1] = "/root/keeper", "deploy/install.sh"
+	cmd.Env = append(cmd.Env, "CDPATH=/home/app")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestCannotRemove: what could not be removed stays noted, and can be removed later.
+func TestCannotRemove(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, releases["ol9"])
+	h.installs("--user", "app")
+	h.must(os.Rename(h.path("usr/bin/rm"), h.path("real/rm")))
+	h.program("rm", `case $* in *.new.*) ;; */user@1000*) echo immutable >&2; exit 1 ;; esac; exec /real/rm "$@"`)
+	if r := h.run("--uninstall", "--system", "--user", "app"); r.code != 1 || !h.has("etc/keeper/installed/1000") {
+		t.Errorf("it ended with %d:\n%s", r.code, r.out)
+	}
+	h.must(os.Rename(h.path("real/rm"), h.path("usr/bin/rm")))
+	h.installs("--uninstall", "--system", "--user", "app")
+	if h.has("etc/systemd") || h.has("etc/keeper") {
+		t.Error("root's part is still there")
+	}
+}
+
