@@ -755,6 +755,18 @@ run_daemon() {
 	fi
 }
 
+# alone: do containers of the account run, and no session of it is open? Then the end of
+# linger ends them at once, and with them goes what is in volumes without a name.
+alone() {
+	for session in $(loginctl show-user "$me" --property=Sessions --value 2>/dev/null); do
+		case $(loginctl show-session "$session" --property=Class --value 2>/dev/null) in user*) return 1 ;; esac
+	done
+	for dir in /proc/[0-9]*; do # a process may be gone by now
+		if [ -O "$dir" ] && { read -r comm <"$dir/comm"; } 2>/dev/null && [ "$comm" = conmon ]; then return 0; fi
+	done
+	return 1
+}
+
 uninstall_account() {
 	[ -f "$manifest" ] || die "there is nothing here that this script installed ($manifest is missing)"
 	# Its journal alone knows where the data of the containers is.
@@ -776,6 +788,10 @@ uninstall_account() {
 	dirs=$(noted_dirs)
 	undo=''
 	[ ! -e "$set_linger" ] || [ -n "$keep_linger" ] || undo=1
+	if [ -n "$undo" ] && alone; then
+		undo=''
+		say "linger stays on, though it was off before keeper: containers of $me run, no session is open, and without linger they would end at once. If they are to end: loginctl disable-linger $me"
+	fi
 	[ -n "$dry" ] || rmdir "$XDG_RUNTIME_DIR/keeper" 2>/dev/null || :
 	run systemctl --user daemon-reload 2>/dev/null || :
 	[ ! -e "$etc/users/$(id -u)" ] || [ -n "$dry" ] ||

@@ -78,6 +78,42 @@ func TestCDPATH(t *testing.T) {
 	}
 }
 
+// TestLingerStays where its end would end containers at once.
+func TestLingerStays(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		owner   int
+		comm    string
+		class   string
+		lingers bool
+	}{
+		"containers, no session":        {owner: 1000, comm: "conmon", lingers: true},
+		"containers, and the manager's": {owner: 1000, comm: "conmon", class: "manager", lingers: true},
+		"containers, a session":         {owner: 1000, comm: "conmon", class: "user"},
+		"another's containers":          {owner: 1001, comm: "conmon"},
+		"no containers":                 {owner: 1000, comm: "podman"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t, releases["ol9"])
+			h.program("loginctl", strings.Replace(stubs["loginctl"], "case $1 in", "case $* in *Sessions*) echo 1; exit ;; *Class*) echo "+c.class+"; exit ;; esac; case $1 in", 1))
+			h.installs("--user", "app")
+			h.dirs("proc/77")
+			h.write("proc/77/comm", c.comm+"\n")
+			h.must(os.Chown(h.path("proc/77"), c.owner, c.owner))
+			dry := h.installs("--uninstall", "--user", "app", "--dry-run", "--replace")
+			r := h.installs("--uninstall", "--user", "app")
+			const says = "linger stays on"
+			if h.has("state/linger") != c.lingers || strings.Contains(r.out, says) != c.lingers || strings.Contains(dry.out, says) != c.lingers {
+				t.Errorf("linger is on: %v\n%s\n%s", h.has("state/linger"), dry.out, r.out)
+			}
+			if h.has("home/app/.local") {
+				t.Error("keeper is still there")
+			}
+		})
+	}
+}
+
 // TestCannotRemove: what could not be removed stays noted, and can be removed later.
 func TestCannotRemove(t *testing.T) {
 	t.Parallel()
