@@ -131,3 +131,26 @@ func TestCannotRemove(t *testing.T) {
 	}
 }
 
+// TestPackageRemoval takes root's part out for each uid, also where two had one name.
+func TestPackageRemoval(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, releases["ol9"])
+	h.packageOn("")
+	h.installs("--user", "app")
+	h.write("etc/keeper/users/1005", "app\n")
+	sum := strings.Fields(h.read("etc/keeper/installed/1000"))[0]
+	h.write("etc/keeper/installed/1005", sum+" /etc/keeper/users/1005\n")
+	var script string
+	for _, name := range []string{"common.sh", "preremove.sh"} {
+		data, err := os.ReadFile("package/" + name)
+		h.must(err)
+		script += string(data)
+	}
+	h.write("preremove", script)
+	cmd := h.command(0, "")
+	cmd.Args = []string{"sh", "/preremove", "0"}
+	if out, err := cmd.CombinedOutput(); err != nil || h.has("etc/keeper") || h.has("etc/systemd") {
+		t.Errorf("root's part is still there: %v\n%s", err, out)
+	}
+}
+
