@@ -2,6 +2,8 @@ package deploy
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -154,3 +156,26 @@ func TestPackageRemoval(t *testing.T) {
 	}
 }
 
+// TestTarballsFail: half a tarball gets no check sum.
+func TestTarballsFail(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script, err := os.ReadFile("package/tarballs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{"deploy/package/tarballs": string(script), "dist/keep": "", "bin/package/stage/a": "", "shim/tar": "#!/bin/sh\n/usr/bin/env -i /bin/tar \"$@\"\nexit 2\n"} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("sh", filepath.Join(dir, "deploy/package/tarballs"), "1", "0", "amd64")
+	cmd.Env = []string{"PATH=" + filepath.Join(dir, "shim") + ":/usr/bin:/bin"}
+	out, err := cmd.CombinedOutput()
+	if made, _ := filepath.Glob(filepath.Join(dir, "dist/*.tar.gz")); err == nil || len(made) > 0 {
+		t.Errorf("tar failed, and there is %q: %v %s", made, err, out)
+	}
+}
