@@ -481,6 +481,8 @@ root_owned() {
 		[ "$(stat -Lc %u "$p")" -eq 0 ] || return 1
 		# A sticky directory, such as /tmp, keeps other people's hands off.
 		[ -z "$(find -L "$p" -prune \( -perm -o=w -o -perm -g=w ! -gid 0 \) ! -perm -1000)" ] || return 1
+		# Where there is an access control list, these bits are the most that it gives.
+		case $(ls -Lld "$p") in ?????w????+*) return 1 ;; esac
 		[ "$p" != / ] || return 0
 		p=$(dirname "$p")
 	done
@@ -591,21 +593,26 @@ as_account() {
 		XDG_RUNTIME_DIR="/run/user/$uid" KEEPER_INSTALL_AS="$self" "$@"
 }
 
+# check_source: as root: is what is installed from root's alone?
+check_source() {
+	set -- "$script"
+	[ "$action" = uninstall ] || [ -n "$packaged" ] || set -- "$@" "$root/systemd"/* "$root/systemd/system"/*
+	for source; do
+		root_owned "$source" || die "$source is not root's alone, and root must not run what others can write: copy all of $(dirname "$here") to a place of root's, and install from there; or run this as $user. Nothing was changed"
+	done
+}
+
 # plain: what an account prints is bounded, and no order to a terminal.
 plain() { head -c 65536 | tr -d '\000-\010\013-\037\177'; }
 
 # hand_over: as root, to the account, which writes its own files. Root never
 # writes into a place that the account can change.
 hand_over() {
-	root_owned "$script" || die "$script is not root's alone, and root must not run what others can write: copy all of $root to a place of root's, and install from there; or run this as $user"
 	mkdir "$work/pack" "$work/pack/deploy"
 	cp "$script" "$work/pack/deploy/install.sh"
 	set -- deploy/install.sh
 	if [ "$action" = install ] && [ -z "$packaged" ]; then
 		set -- "$@" --binary ./keeper
-		for p in "$root/systemd"/* "$root/systemd/system"/*; do
-			root_owned "$p" || die "$p is not root's alone, and root must not run what others can write: copy all of $root to a place of root's, and install from there; or run this as $user"
-		done
 		cp -R "$root/systemd" "$work/pack/systemd"
 		# Where others could put a link in its place, root reads no more than the
 		# account itself could.
@@ -1000,6 +1007,7 @@ as_root() {
 	home=$(printf '%s' "$entry" | cut -d: -f6)
 	if [ "$action" = uninstall ]; then
 		find_programs
+		[ -n "$system" ] || check_source
 		account=$uid
 		if [ -z "$no_root" ] && find_root_part; then
 			uninstall_root
@@ -1019,6 +1027,7 @@ as_root() {
 	fi
 	check_host
 	find_programs
+	check_source
 	install_packages
 	if [ -n "$dry" ] && ! is_packaged && [ -n "$package" ]; then
 		say "would then set linger for $user, enable and start keeper, and put in root's part, unless told --no-root"

@@ -1,12 +1,15 @@
 package deploy
 
 import (
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestTerminal: what the account put in the place of a program of keeper's runs as the
@@ -65,6 +68,24 @@ func TestLinks(t *testing.T) {
 			t.Errorf("root read by way of the account's link: %s", line)
 		}
 	}
+}
+
+// TestAccessControlList: what one lets others write is not root's alone.
+func TestAccessControlList(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, releases["ol9"])
+	// acl(5), as the kernel has it: version 2; user::rwx, user:1000:rwx, group::r-x,
+	// mask::rwx, other::r-x.
+	list := []byte{2, 0, 0, 0}
+	for _, e := range [][3]uint32{{0x01, 7, 1<<32 - 1}, {0x02, 7, 1000}, {0x04, 5, 1<<32 - 1}, {0x10, 7, 1<<32 - 1}, {0x20, 5, 1<<32 - 1}} {
+		list = binary.LittleEndian.AppendUint16(list, uint16(e[0]))
+		list = binary.LittleEndian.AppendUint16(list, uint16(e[1]))
+		list = binary.LittleEndian.AppendUint32(list, e[2])
+	}
+	if err := unix.Setxattr(h.path("root/keeper/deploy"), "system.posix_acl_access", list, 0); err != nil {
+		t.Skipf("no access control lists here: %v", err)
+	}
+	h.refused("is not root's alone", func() result { return h.run("--user", "app") })
 }
 
 // TestCDPATH: cd goes where it is told, and nowhere else.
