@@ -7,6 +7,7 @@
 set -eu
 # Whoever became root from an account may have that account's PATH.
 if [ "$(/usr/bin/id -u)" -eq 0 ]; then PATH=/usr/sbin:/usr/bin:/sbin:/bin; else PATH=$PATH:/usr/sbin:/sbin; fi
+unset CDPATH # cd would go elsewhere, and print where
 
 usage() {
 	cat <<'END'
@@ -447,7 +448,11 @@ remove_files() {
 		if [ ! -e "$path" ] || theirs "$path"; then
 			continue
 		elif [ -n "$replace" ] || mine "$path"; then
-			if [ -n "$dry" ]; then say "would remove $path"; else rm -f "$path"; fi
+			if [ -n "$dry" ]; then
+				say "would remove $path"
+			elif ! rm -f "$path"; then # it stays noted
+				printf '%s %s\n' "$sum" "$path" >>"$work/left"
+			fi
 		else
 			say "$path was edited and stays"
 			printf '%s %s\n' "$sum" "$path" >>"$work/left"
@@ -476,13 +481,20 @@ root_owned() {
 		[ "$(stat -Lc %u "$p")" -eq 0 ] || return 1
 		# A sticky directory, such as /tmp, keeps other people's hands off.
 		[ -z "$(find -L "$p" -prune \( -perm -o=w -o -perm -g=w ! -gid 0 \) ! -perm -1000)" ] || return 1
+		# Where there is an access control list, these bits are the most that it gives.
+		case $(ls -Lld "$p") in ?????w????+*) return 1 ;; esac
 		[ "$p" != / ] || return 0
 		p=$(dirname "$p")
 	done
 }
 
-# roots FILE: as root: is it root's alone?
-roots() { ! is_root || root_owned "$(readlink -f "$1")" || die "$1 is not root's alone, and root must not take what others can change: copy it to a place of root's"; }
+# roots FILE: its path, without links: what was looked at is what is used. As root, if
+# it is root's alone.
+roots() {
+	of=$(readlink -f "$1")
+	! is_root || root_owned "$of" || die "$1 is not root's alone, and root must not take what others can change: copy it to a place of root's"
+	printf '%s\n' "$of"
+}
 
 # absolute FILE: its path, which must be there.
 absolute() {
@@ -501,7 +513,7 @@ unpack() {
 	if [ -z "$sha256" ]; then
 		sums=$(dirname "$tarball")/SHA256SUMS
 		[ -f "$sums" ] || die "$tarball is not installed without its check sum: give --sha256 SUM, or put SHA256SUMS beside it"
-		roots "$sums"
+		sums=$(roots "$sums")
 		sha256=$(sed -n 's/^\([0-9a-f]\{64\}\) [ *]/\1 /p' "$sums" | while read -r of name; do [ "$name" != "$(basename "$tarball")" ] || printf '%s\n' "$of"; done | head -n 1)
 		[ -n "$sha256" ] || die "$sums does not name $(basename "$tarball")"
 	fi
@@ -550,7 +562,7 @@ find_programs() {
 		[ -z "$package" ] || {
 			is_root || die "a package is root's to install; as root: $self --package $package --user $me"
 			package=$(absolute "$package")
-			roots "$package"
+			package=$(roots "$package")
 			case $package in *.rpm | *.deb) ;; *) die "$package is neither an .rpm nor a .deb" ;; esac
 		}
 		return
@@ -587,27 +599,36 @@ look_again() {
 	as_account timeout 10 systemctl --user try-reload-or-restart keeper.service </dev/null >/dev/null 2>&1 || :
 }
 
+# check_source: as root: is what is installed from root's alone?
+check_source() {
+	set -- "$script"
+	[ "$action" = uninstall ] || [ -n "$packaged" ] || set -- "$@" "$root/systemd"/* "$root/systemd/system"/*
+	for source; do
+		root_owned "$source" || die "$source is not root's alone, and root must not run what others can write: copy all of $(dirname "$here") to a place of root's, and install from there; or run this as $user. Nothing was changed"
+	done
+}
+
+# plain: what an account prints is bounded, and no order to a terminal.
+plain() { head -c 65536 | tr -d '\000-\010\013-\037\177'; }
+
 # hand_over: as root, to the account, which writes its own files. Root never
 # writes into a place that the account can change.
 hand_over() {
-	root_owned "$script" || die "$script is not root's alone, and root must not run what others can write: copy all of $root to a place of root's, and install from there; or run this as $user"
 	mkdir "$work/pack" "$work/pack/deploy"
 	cp "$script" "$work/pack/deploy/install.sh"
 	set -- deploy/install.sh
 	if [ "$action" = install ] && [ -z "$packaged" ]; then
 		set -- "$@" --binary ./keeper
-		for p in "$root/systemd"/* "$root/systemd/system"/*; do
-			root_owned "$p" || die "$p is not root's alone, and root must not run what others can write: copy all of $root to a place of root's, and install from there; or run this as $user"
-		done
 		cp -R "$root/systemd" "$work/pack/systemd"
 		# Where others could put a link in its place, root reads no more than the
 		# account itself could.
 		for program in "$binary" "$beside/keeper-adopt" "$beside/keeper-guard"; do
 			to=$work/pack/$(basename "$program")
-			if root_owned "$(readlink -f "$program")"; then
-				cp "$program" "$to"
+			of=$(readlink -f "$program") # a link could be another by the time of the copy
+			if root_owned "$of"; then
+				cp "$of" "$to"
 			else
-				as_account cat "$program" </dev/null >"$to" || die "$program is not root's alone, and $user cannot read it; copy it to a place of root's"
+				as_account cat "$program" </dev/null >"$to" 2>/dev/null || die "$program is not root's alone, and $user cannot read it; copy it to a place of root's"
 			fi
 			chmod 0755 "$to"
 		done
@@ -617,8 +638,16 @@ hand_over() {
 	[ -z "$keep_linger" ] || set -- "$@" --keep-linger
 	[ -z "$dry" ] || set -- "$@" --dry-run
 	tar -chf "$work/pack.tar" -C "$work/pack" .
+	# It runs programs that the account can put there, which get no hold of root's
+	# terminal: whoever has it open can read what root types.
+	status=0
 	# shellcheck disable=SC2016 # $d is the child's
-	as_account sh -euc 'd=$(mktemp -d); trap "rm -rf \"$d\"" EXIT; cd "$d"; tar -xf -; sh "$@" </dev/null' sh "$@" <"$work/pack.tar"
+	as_account sh -euc 'd=$(mktemp -d); trap "rm -rf \"$d\"" EXIT; cd "$d"; tar -xf -; sh "$@" </dev/null' sh "$@" <"$work/pack.tar" >"$work/said" 2>&1 || status=$?
+	[ $status -eq 0 ] || {
+		plain <"$work/said" >&2
+		exit 1
+	}
+	plain <"$work/said"
 }
 
 # account_paths: where the account's part is.
@@ -739,6 +768,18 @@ run_daemon() {
 	fi
 }
 
+# alone: do containers of the account run, and no session of it is open? Then the end of
+# linger ends them at once, and with them goes what is in volumes without a name.
+alone() {
+	for session in $(loginctl show-user "$me" --property=Sessions --value 2>/dev/null); do
+		case $(loginctl show-session "$session" --property=Class --value 2>/dev/null) in user*) return 1 ;; esac
+	done
+	for dir in /proc/[0-9]*; do # a process may be gone by now
+		if [ -O "$dir" ] && { read -r comm <"$dir/comm"; } 2>/dev/null && [ "$comm" = conmon ]; then return 0; fi
+	done
+	return 1
+}
+
 uninstall_account() {
 	[ -f "$manifest" ] || die "there is nothing here that this script installed ($manifest is missing)"
 	# Its journal alone knows where the data of the containers is.
@@ -756,10 +797,14 @@ uninstall_account() {
 		say "the user manager of $me does not run; its files are removed all the same"
 	fi
 	run rm -f "$units/default.target.wants/keeper.service" "$units/default.target.wants/keeper-session.service"
-	remove_files || die "keeper is stopped and disabled, but what was edited stays: remove it, or run this again with --replace"
+	remove_files || die "${dry:+would end so: }keeper is stopped and disabled, but what was edited stays: remove it, or run this again with --replace"
 	dirs=$(noted_dirs)
 	undo=''
 	[ ! -e "$set_linger" ] || [ -n "$keep_linger" ] || undo=1
+	if [ -n "$undo" ] && alone; then
+		undo=''
+		say "linger stays on, though it was off before keeper: containers of $me run, no session is open, and without linger they would end at once. If they are to end: loginctl disable-linger $me"
+	fi
 	[ -n "$dry" ] || rmdir "$XDG_RUNTIME_DIR/keeper" 2>/dev/null || :
 	run systemctl --user daemon-reload 2>/dev/null || :
 	[ ! -e "$etc/users/$(id -u)" ] || [ -n "$dry" ] ||
@@ -945,12 +990,11 @@ doctor() {
 	program=/usr/bin/keeper
 	[ -n "$packaged" ] || program=${home:-$HOME}/.local/bin/keeper
 	say "keeper doctor says:"
-	# What the account's program prints is bounded, and no order to a terminal.
 	{
 		status=0
 		"$@" timeout 60 "$program" doctor </dev/null 2>&1 || status=$?
 		echo $status >"$work/doctor"
-	} | head -c 65536 | tr -d '\000-\010\013-\037\177'
+	} | plain
 	status=$(cat "$work/doctor")
 	case $status in
 	0) ;;
@@ -971,6 +1015,7 @@ as_root() {
 	home=$(printf '%s' "$entry" | cut -d: -f6)
 	if [ "$action" = uninstall ]; then
 		find_programs
+		[ -n "$system" ] || check_source
 		account=$uid
 		if [ -z "$no_root" ] && find_root_part; then
 			uninstall_root
@@ -990,6 +1035,7 @@ as_root() {
 	fi
 	check_host
 	find_programs
+	check_source
 	install_packages
 	if [ -n "$dry" ] && ! is_packaged && [ -n "$package" ]; then
 		say "would then set linger for $user, enable and start keeper, and put in root's part, unless told --no-root"
@@ -997,12 +1043,8 @@ as_root() {
 	fi
 	[ -n "$no_root" ] || prepare_root
 	give_sub_ids
-	hand_over >"$work/said" || {
-		cat "$work/said"
-		exit 1
-	}
-	cat "$work/said"
-	did=$did$(sed -n "s/^keeper install: for $user: /; /p" "$work/said")
+	hand_over
+	did=$did$(plain <"$work/said" | grep -F "keeper install: for $user: " | tail -n 1 | sed 's/^keeper install: for [^ ]*: /; /')
 	[ -n "$no_root" ] || install_root
 	doctor as_account
 	sum_up "--user $user"

@@ -7,7 +7,8 @@ esac
 
 # Root's part calls what goes, and would refuse to stop a user manager with nothing
 # left that could take it out. No service ends by that.
-cat /etc/keeper/users/* 2>/dev/null | sort -u | while read -r name; do
+# A name that two uids had is there twice, and is taken out of one at a time.
+cat /etc/keeper/users/* 2>/dev/null | sort | while read -r name; do
 	timeout -k 5 120 sh /usr/libexec/keeper/install.sh --uninstall --system --user "$name" </dev/null >&2 ||
 		say "root's part for $name could not be taken out, see above; by hand: remove /etc/systemd/system/user@UID.service.d/50-keeper.conf and user-runtime-dir@UID.service.d/50-keeper.conf, then systemctl daemon-reload"
 done
