@@ -365,6 +365,8 @@ put() {
 	fi
 	cp "$2" "$3.new.$$"
 	chmod "$1" "$3.new.$$"
+	# Some file systems have the name on disk before the content.
+	sync "$3.new.$$"
 	mv -f "$3.new.$$" "$3"
 	label "$3"
 	say "wrote $3"
@@ -768,12 +770,9 @@ run_daemon() {
 	fi
 }
 
-# alone: do containers of the account run, and no session of it is open? Then the end of
-# linger ends them at once, and with them goes what is in volumes without a name.
-alone() {
-	for session in $(loginctl show-user "$me" --property=Sessions --value 2>/dev/null); do
-		case $(loginctl show-session "$session" --property=Class --value 2>/dev/null) in user*) return 1 ;; esac
-	done
+# containers_run: do any of the account? Without linger they end at once, or with the last
+# session, and with them goes what is in volumes without a name.
+containers_run() {
 	for dir in /proc/[0-9]*; do # a process may be gone by now
 		if [ -O "$dir" ] && { read -r comm <"$dir/comm"; } 2>/dev/null && [ "$comm" = conmon ]; then return 0; fi
 	done
@@ -801,9 +800,9 @@ uninstall_account() {
 	dirs=$(noted_dirs)
 	undo=''
 	[ ! -e "$set_linger" ] || [ -n "$keep_linger" ] || undo=1
-	if [ -n "$undo" ] && alone; then
+	if [ -n "$undo" ] && containers_run; then
 		undo=''
-		say "linger stays on, though it was off before keeper: containers of $me run, no session is open, and without linger they would end at once. If they are to end: loginctl disable-linger $me"
+		say "linger stays on, though it was off before keeper: containers of $me run, and without it they would end with the last session. If they are to: loginctl disable-linger $me"
 	fi
 	[ -n "$dry" ] || rmdir "$XDG_RUNTIME_DIR/keeper" 2>/dev/null || :
 	run systemctl --user daemon-reload 2>/dev/null || :
@@ -814,7 +813,7 @@ uninstall_account() {
 		say "would remove $state"
 		return
 	elif [ -n "$undo" ]; then
-		say "keeper is removed; linger was off before it and is taken off: the services end with the last session of $me"
+		say "keeper is removed; linger was off before it and is taken off: what else runs ends with the last session of $me"
 		loginctl disable-linger "$me"
 	else
 		say "keeper is removed; the services run on"
@@ -916,6 +915,9 @@ install_root() {
 		run systemctl daemon-reload
 	fi
 	systemctl --quiet is-enabled "keeper-revive@$uid.service" 2>/dev/null || run systemctl enable --quiet "keeper-revive@$uid.service"
+	# The unit was elsewhere before there was a package.
+	link=$units_of_root/multi-user.target.wants/keeper-revive@$uid.service
+	[ ! -L "$link" ] || [ -e "$link" ] || run systemctl reenable --quiet "keeper-revive@$uid.service"
 	if [ -n "$dry" ]; then
 		[ -n "$changed" ] || say "nothing had to be changed in root's part"
 		return
@@ -1017,6 +1019,10 @@ as_root() {
 		find_programs
 		[ -n "$system" ] || check_source
 		account=$uid
+		# Said by the account's part, too, and then root's would be out already.
+		if [ -z "$system$replace" ] && [ -n "$account" ] && as_account test -e "$home/.local/state/keeper/adoption.json" </dev/null; then
+			die "an adoption of containers of $user is under way or was interrupted: first type, as $user: keeper adopt --undo; or run this again with --replace, and what it did stays as it is"
+		fi
 		if [ -z "$no_root" ] && find_root_part; then
 			uninstall_root
 			# An account that is gone took its own part along.

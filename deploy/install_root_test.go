@@ -18,7 +18,7 @@ import (
 
 // programs are what the script runs of a host, as it is; all else are stubs.
 var programs = []string{
-	"sh", "id", "cat", "cut", "sort", "head", "tail", "tr", "mkdir", "rm", "rmdir", "mv", "cp", "chmod", "ln",
+	"sh", "id", "cat", "cut", "sort", "head", "tail", "tr", "mkdir", "rm", "sync", "rmdir", "mv", "cp", "chmod", "ln",
 	"readlink", "dirname", "basename", "touch", "mktemp", "cmp", "sha256sum", "sleep", "env", "timeout", "find",
 	"grep", "sed", "tar", "gzip", "setsid", "setpriv", "stat", "cmp", "ls",
 }
