@@ -16,4 +16,13 @@ if booted; then
 		fi || say "keeper of $(name_of "$uid") did not start; as that account: systemctl --user status keeper"
 	done
 fi
+# Root's part of each account was written by install.sh, and is as it was then: with
+# the armor, or without.
+shipped=/usr/share/keeper/systemd/system/user@.service.conf
+for conf in /etc/systemd/system/user@*.service.d/50-keeper.conf; do
+	[ -e "$conf" ] || continue
+	cmp -s "$shipped" "$conf" && continue
+	sed '/^# The armor/,/^RefuseManualStop=/d' "$shipped" | cmp -s - "$conf" && continue
+	say "$conf is not as in this version; to bring root's part up to date: sh /usr/libexec/keeper/install.sh --user NAME"
+done
 exit 0
