@@ -46,7 +46,8 @@ func examineHost(ctx context.Context, p paths.Paths) core.HostFacts {
 	policy := begin(func() core.LogindPolicy { return askPolicy(ctx) })
 	asked := begin(func() quadletsAsk { return readQuadletsAsk(p, home) })
 
-	end := time.After(hostLimit)
+	end, cancel := context.WithTimeout(ctx, hostLimit)
+	defer cancel()
 	f := wait(machine, end)
 	f.Runtime, f.SubIDs = wait(runtime, end), wait(ids, end)
 	f.Podman, f.Logind = wait(podman, end), wait(policy, end)
@@ -71,7 +72,8 @@ func examineHost(ctx context.Context, p paths.Paths) core.HostFacts {
 		}
 		return v.Disks(host.Room{Path: storage, What: "Podman's storage"}, host.Room{Path: p.State, What: "keeper's state"})
 	})
-	end = time.After(hostLimit)
+	end, cancel = context.WithTimeout(ctx, hostLimit)
+	defer cancel()
 	f.SELinux.Mounts, f.Disks = wait(labels, end), wait(disks, end)
 	return f
 }
@@ -83,11 +85,17 @@ func begin[T any](f func() T) <-chan T {
 	return c
 }
 
-// wait returns the answer, or nothing at the end.
-func wait[T any](c <-chan T, end <-chan time.Time) (v T) {
+// wait returns the answer, or nothing at the end. Of several that one end holds for, each
+// that has answered by then is heard.
+func wait[T any](c <-chan T, end context.Context) (v T) {
 	select {
 	case v = <-c:
-	case <-end:
+		return v
+	case <-end.Done():
+	}
+	select {
+	case v = <-c:
+	default:
 	}
 	return v
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -99,12 +100,21 @@ func TestWaitEnds(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	slow := begin(func() int { <-hang; return 1 })
-	end := make(chan time.Time)
-	close(end)
-	if got := wait(slow, end); got != 0 {
-		t.Errorf("got %d", got)
+	end, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	for range 2 { // one end is there for all
+		if got := wait(slow, end); got != 0 {
+			t.Errorf("got %d", got)
+		}
 	}
-	if got := wait(begin(func() int { return 2 }), nil); got != 2 {
+	for range 100 {
+		done := make(chan int, 1)
+		done <- 2
+		if got := wait(done, end); got != 2 {
+			t.Fatalf("an answer that is there counts after the end, too: got %d", got)
+		}
+	}
+	if got := wait(begin(func() int { return 2 }), t.Context()); got != 2 {
 		t.Errorf("got %d", got)
 	}
 }
