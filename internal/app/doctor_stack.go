@@ -28,26 +28,11 @@ func examineStack(ctx context.Context, p paths.Paths, h core.Health) core.StackF
 		c.Close()
 	}
 	if c, err := units.Dial(ctx, p.Runtime); err == nil {
-		s.Terms = terms(ctx, c, h.Units)
 		s.RestartUnit, _ = c.EnabledFile(ctx, "podman-restart.service")
 		c.Close()
 	}
 	readFiles(&s, config.FindQuadlets(p.Quadlets[:]...))
 	return s
-}
-
-// terms are those of the services that can be asked for them.
-func terms(ctx context.Context, c *units.Conn, list []core.Unit) map[string]core.Terms {
-	found := map[string]core.Terms{}
-	for _, u := range list {
-		if !u.IsService() {
-			continue
-		}
-		if t, err := c.Terms(ctx, u.Name); err == nil {
-			found[u.Name] = t
-		}
-	}
-	return found
 }
 
 // examineFiles has keeper-adopt say of each Quadlet file what became of it, as Podman's own
