@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -106,12 +107,18 @@ func askUserBus(ctx context.Context, dir string) error {
 	if _, err := os.Stat(socket); err != nil {
 		return fmt.Errorf("there is no such socket")
 	}
-	c, err := logind.Dial(ctx, "unix:path="+socket)
-	if err != nil {
-		return err
+	// What comes of it is that the bus is started anew: one that is slow under load, once,
+	// is let be.
+	for tries := 2; ; tries-- {
+		c, err := logind.Dial(ctx, "unix:path="+socket)
+		if err == nil {
+			c.Close()
+			return nil
+		}
+		if tries == 1 {
+			return errors.Unwrap(err) // it is not the system bus that cannot be reached
+		}
 	}
-	c.Close()
-	return nil
 }
 
 func askPolicy(ctx context.Context) core.LogindPolicy {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,4 +136,16 @@ func FuzzUnlabelledMounts(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A bus that cannot be reached is not called the system's.
+func TestAskUserBus(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "bus"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := askUserBus(t.Context(), dir); err == nil || strings.Contains(err.Error(), "system bus") {
+		t.Errorf("got %v", err)
+	}
 }

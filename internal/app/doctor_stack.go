@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"keeper/internal/config"
 	"keeper/internal/core"
 	"keeper/internal/logind"
@@ -101,9 +103,15 @@ func exposed(unit string, list []config.Variable, apart bool) []core.ExposedSecr
 	}
 	var found []core.ExposedSecret
 	for _, file := range slices.Sorted(maps.Keys(keys)) {
-		found = append(found, core.ExposedSecret{Unit: unit, File: file, Keys: keys[file], Apart: apart, Readable: readable(file)})
+		found = append(found, core.ExposedSecret{Unit: unit, File: file, Keys: keys[file], Apart: apart, Readable: readable(file), Foreign: foreign(file)})
 	}
 	return found
+}
+
+// foreign says whether the file belongs to another account, root for example.
+func foreign(file string) bool {
+	var st unix.Stat_t
+	return unix.Stat(file, &st) == nil && int(st.Uid) != os.Getuid()
 }
 
 // readable says whether every account can read the file: it and all directories on the

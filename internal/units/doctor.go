@@ -74,6 +74,9 @@ func (c *Conn) Survey(ctx context.Context) (Survey, error) {
 	if err != nil {
 		return Survey{}, err
 	}
+	// systemd has them in the order of a hash, another each time.
+	slices.SortFunc(list, func(a, b core.Unit) int { return strings.Compare(a.Name, b.Name) })
+	slices.Sort(v.Early)
 	v.Units = list
 	return v, nil
 }

@@ -82,7 +82,7 @@ func TestEarly(t *testing.T) {
 	}
 	m.put("data-volume.service", map[string]any{"SourcePath": "/q/data.volume"})
 	m.with(func() { m.asked = map[string]int{} })
-	if got, err := c.Survey(t.Context()); err != nil || len(got.Units) != 3 || !slices.Equal(got.Early, []string{"early.service"}) {
+	if got, err := c.Survey(t.Context()); err != nil || len(got.Units) != 3 || got.Units[0].Name != "data-volume.service" || !slices.Equal(got.Early, []string{"early.service"}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	m.with(func() {
