@@ -104,9 +104,11 @@ func examineManager(ctx context.Context, p paths.Paths, h *core.Health) error {
 		return err
 	}
 	defer c.Close()
-	if h.Units, err = c.List(ctx); err != nil {
+	all, err := c.Survey(ctx)
+	if err != nil {
 		return err
 	}
+	h.Units, h.Early, h.Stack.Terms = all.Units, all.Early, all.Terms
 	if h.Lost, err = (units.Copies{Dir: p.Copies}).Lost(); err != nil {
 		return err
 	}
@@ -114,9 +116,6 @@ func examineManager(ctx context.Context, p paths.Paths, h *core.Health) error {
 		return err
 	}
 	if h.Daemon, err = c.OwnUnit(ctx, units.Daemon, false); err != nil {
-		return err
-	}
-	if h.Early, err = c.Early(ctx, h.Units); err != nil {
 		return err
 	}
 	h.Loose, err = c.Loose(ctx)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,7 +47,8 @@ func examineHost(ctx context.Context, p paths.Paths) core.HostFacts {
 	policy := begin(func() core.LogindPolicy { return askPolicy(ctx) })
 	asked := begin(func() quadletsAsk { return readQuadletsAsk(p, home) })
 
-	end := time.After(hostLimit)
+	end, cancel := context.WithTimeout(ctx, hostLimit)
+	defer cancel()
 	f := wait(machine, end)
 	f.Runtime, f.SubIDs = wait(runtime, end), wait(ids, end)
 	f.Podman, f.Logind = wait(podman, end), wait(policy, end)
@@ -71,7 +73,8 @@ func examineHost(ctx context.Context, p paths.Paths) core.HostFacts {
 		}
 		return v.Disks(host.Room{Path: storage, What: "Podman's storage"}, host.Room{Path: p.State, What: "keeper's state"})
 	})
-	end = time.After(hostLimit)
+	end, cancel = context.WithTimeout(ctx, hostLimit)
+	defer cancel()
 	f.SELinux.Mounts, f.Disks = wait(labels, end), wait(disks, end)
 	return f
 }
@@ -83,11 +86,17 @@ func begin[T any](f func() T) <-chan T {
 	return c
 }
 
-// wait returns the answer, or nothing at the end.
-func wait[T any](c <-chan T, end <-chan time.Time) (v T) {
+// wait returns the answer, or nothing at the end. Of several that one end holds for, each
+// that has answered by then is heard.
+func wait[T any](c <-chan T, end context.Context) (v T) {
 	select {
 	case v = <-c:
-	case <-end:
+		return v
+	case <-end.Done():
+	}
+	select {
+	case v = <-c:
+	default:
 	}
 	return v
 }
@@ -98,12 +107,18 @@ func askUserBus(ctx context.Context, dir string) error {
 	if _, err := os.Stat(socket); err != nil {
 		return fmt.Errorf("there is no such socket")
 	}
-	c, err := logind.Dial(ctx, "unix:path="+socket)
-	if err != nil {
-		return err
+	// What comes of it is that the bus is started anew: one that is slow under load, once,
+	// is let be.
+	for tries := 2; ; tries-- {
+		c, err := logind.Dial(ctx, "unix:path="+socket)
+		if err == nil {
+			c.Close()
+			return nil
+		}
+		if tries == 1 {
+			return errors.Unwrap(err) // it is not the system bus that cannot be reached
+		}
 	}
-	c.Close()
-	return nil
 }
 
 func askPolicy(ctx context.Context) core.LogindPolicy {

@@ -1,10 +1,12 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,12 +101,21 @@ func TestWaitEnds(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	slow := begin(func() int { <-hang; return 1 })
-	end := make(chan time.Time)
-	close(end)
-	if got := wait(slow, end); got != 0 {
-		t.Errorf("got %d", got)
+	end, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	for range 2 { // one end is there for all
+		if got := wait(slow, end); got != 0 {
+			t.Errorf("got %d", got)
+		}
 	}
-	if got := wait(begin(func() int { return 2 }), nil); got != 2 {
+	for range 100 {
+		done := make(chan int, 1)
+		done <- 2
+		if got := wait(done, end); got != 2 {
+			t.Fatalf("an answer that is there counts after the end, too: got %d", got)
+		}
+	}
+	if got := wait(begin(func() int { return 2 }), t.Context()); got != 2 {
 		t.Errorf("got %d", got)
 	}
 }
@@ -125,4 +136,16 @@ func FuzzUnlabelledMounts(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A bus that cannot be reached is not called the system's.
+func TestAskUserBus(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "bus"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := askUserBus(t.Context(), dir); err == nil || strings.Contains(err.Error(), "system bus") {
+		t.Errorf("got %v", err)
+	}
 }

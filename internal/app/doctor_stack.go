@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"keeper/internal/config"
 	"keeper/internal/core"
 	"keeper/internal/logind"
@@ -28,26 +30,11 @@ func examineStack(ctx context.Context, p paths.Paths, h core.Health) core.StackF
 		c.Close()
 	}
 	if c, err := units.Dial(ctx, p.Runtime); err == nil {
-		s.Terms = terms(ctx, c, h.Units)
 		s.RestartUnit, _ = c.EnabledFile(ctx, "podman-restart.service")
 		c.Close()
 	}
 	readFiles(&s, config.FindQuadlets(p.Quadlets[:]...))
 	return s
-}
-
-// terms are those of the services that can be asked for them.
-func terms(ctx context.Context, c *units.Conn, list []core.Unit) map[string]core.Terms {
-	found := map[string]core.Terms{}
-	for _, u := range list {
-		if !u.IsService() {
-			continue
-		}
-		if t, err := c.Terms(ctx, u.Name); err == nil {
-			found[u.Name] = t
-		}
-	}
-	return found
 }
 
 // examineFiles has keeper-adopt say of each Quadlet file what became of it, as Podman's own
@@ -116,9 +103,15 @@ func exposed(unit string, list []config.Variable, apart bool) []core.ExposedSecr
 	}
 	var found []core.ExposedSecret
 	for _, file := range slices.Sorted(maps.Keys(keys)) {
-		found = append(found, core.ExposedSecret{Unit: unit, File: file, Keys: keys[file], Apart: apart, Readable: readable(file)})
+		found = append(found, core.ExposedSecret{Unit: unit, File: file, Keys: keys[file], Apart: apart, Readable: readable(file), Foreign: foreign(file)})
 	}
 	return found
+}
+
+// foreign says whether the file belongs to another account, root for example.
+func foreign(file string) bool {
+	var st unix.Stat_t
+	return unix.Stat(file, &st) == nil && int(st.Uid) != os.Getuid()
 }
 
 // readable says whether every account can read the file: it and all directories on the

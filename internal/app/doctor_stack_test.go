@@ -91,6 +91,9 @@ func TestReadable(t *testing.T) {
 	if !readable(link) {
 		t.Error("a link to it is not")
 	}
+	if foreign(file) || !foreign("/proc/1/stat") && os.Getuid() != 0 {
+		t.Error("whose a file is")
+	}
 	if readable(filepath.Join(dir, "none")) {
 		t.Error("what is not there is readable")
 	}

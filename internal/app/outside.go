@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"keeper/internal/units"
@@ -35,7 +36,7 @@ const accountWait = 5 * time.Second
 
 // askOutside is standdown.Marks.Outside.
 func askOutside(runtime string) func(ctx context.Context, argv []string) (string, error) {
-	return func(ctx context.Context, argv []string) (string, error) {
+	return lastKnown(func(ctx context.Context, argv []string) (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, accountWait)
 		defer cancel()
 		out, exit, err := outside(ctx, runtime, units.Command{
@@ -43,7 +44,35 @@ func askOutside(runtime string) func(ctx context.Context, argv []string) (string
 			Argv:        argv, Env: []string{"LC_ALL=C"}, Within: accountWait,
 		})
 		if err == nil && exit != 0 {
-			err = fmt.Errorf("exit status %d", exit)
+			err = exitStatus(exit)
+		}
+		return out, err
+	})
+}
+
+// exitStatus is that of a program that ran and failed.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// lastKnown answers what was answered last where nobody could be asked: an account that
+// was locked or has expired is not well again because its manager hangs or is on its way
+// out.
+func lastKnown(ask func(context.Context, []string) (string, error)) func(context.Context, []string) (string, error) {
+	var mu sync.Mutex
+	last := map[string]string{}
+	return func(ctx context.Context, argv []string) (string, error) {
+		out, err := ask(ctx, argv)
+		mu.Lock()
+		defer mu.Unlock()
+		key, ran := strings.Join(argv, "\x00"), new(exitStatus)
+		switch known, is := last[key]; {
+		case err == nil:
+			last[key] = out
+		case errors.As(err, ran):
+			delete(last, key)
+		case is:
+			return known, nil
 		}
 		return out, err
 	}
@@ -58,7 +87,7 @@ func alertOutside(runtime string) func(ctx context.Context, argv, env []string, 
 		case errors.Is(err, units.ErrNotRun):
 			return "", false, err
 		case err == nil && exit != 0:
-			err = fmt.Errorf("exit status %d", exit)
+			err = exitStatus(exit)
 		}
 		return strings.TrimSpace(out), true, err
 	}

@@ -345,7 +345,8 @@ func (d *diagnosis) files(h Health) {
 			d.add("wanted", Warn, u.Name+" is not started by anything", "it does not come back after a boot",
 				fmt.Sprintf("in %s: [Install] WantedBy=default.target", u.Source))
 			// Only Quadlet reads [Install]; of a template it reads another file's.
-			if s := h.Stack; s.Dropins && !strings.Contains(u.Name, "@") {
+			// Of two with one port, somebody has one start at a time.
+			if s := h.Stack; s.Dropins && !strings.Contains(u.Name, "@") && !s.takesTurns(u.Name) {
 				d.mend("have "+short(u.Name)+" started with the user manager",
 					DropIn(s.Quadlets+"/"+s.quadlet(u), "50-keeper-wanted.conf", "[Install]", "WantedBy=default.target"), Reload())
 			}

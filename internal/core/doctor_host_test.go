@@ -109,6 +109,8 @@ func TestDiagnoseHost(t *testing.T) {
 
 		"no subordinate ids": {func(_ *Health, f *HostFacts) { f.SubIDs.Users.Own = nil },
 			[][4]string{{"bad subids", "app has no subordinate user ids (/etc/subuid)", "does not start", "usermod --add-subuids 231072-296607 app"}}},
+		"no subordinate ids in a directory": {func(_ *Health, f *HostFacts) { f.SubIDs.Users = SubIDs{Known: true, From: "getsubids app"} },
+			[][4]string{{"bad subids", "app has no subordinate user ids (getsubids app)", "does not start", "directory service"}}},
 		"no subordinate groups": {func(_ *Health, f *HostFacts) { f.SubIDs.Groups = SubIDs{Known: true, From: "/etc/subgid"} },
 			[][4]string{{"bad subids", "no subordinate group ids (/etc/subgid)", "", "usermod --add-subgids 100000-165535 app"}}},
 		"too few": {func(_ *Health, f *HostFacts) { f.SubIDs.Users.Own = []IDRange{{"app", 100000, 65535}} },

@@ -99,6 +99,9 @@ func (d *diagnosis) ids(h Health, s SubIDs, kind, option string) {
 		// Where nothing runs that has the old ids, nothing is lost by it.
 		start := freeID(append(slices.Clone(s.Own), s.Others...))
 		fix := fmt.Sprintf("as root: usermod %s %d-%d %s; then stop the containers when it suits, and podman system migrate", option, start, start+leastIDs-1, h.User)
+		if !strings.HasPrefix(s.From, "/") { // usermod writes files, which nobody reads then
+			fix = "have a range of 65536 given to " + h.User + " in the directory service that subid: in /etc/nsswitch.conf names"
+		}
 		if n == 0 {
 			d.add("subids", Bad, h.User+" has no "+kind+" ("+s.From+")", "most images cannot be unpacked, and a container with more than one user does not start", fix)
 		} else {

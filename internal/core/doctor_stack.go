@@ -67,9 +67,10 @@ type QuadletFile struct {
 type ExposedSecret struct {
 	Unit, File string
 	Keys       []string
-	// Apart says that the file is one of variables alone (EnvironmentFile=), and
-	// Readable that every account of this host can read it.
-	Apart, Readable bool
+	// Apart says that the file is one of variables alone (EnvironmentFile=),
+	// Readable that every account of this host can read it, and Foreign that it is not
+	// the account's own.
+	Apart, Readable, Foreign bool
 }
 
 // PublishedPort is what PublishPort= of a Quadlet file says.
@@ -318,7 +319,7 @@ func (d *diagnosis) exposed(s StackFacts) {
 			means = "whoever reads the file has it"
 		}
 		fix := fmt.Sprintf("podman secret create NAME FILE, then Secret=NAME,type=env,target=%s in place of the variable", e.Keys[0])
-		if e.Readable {
+		if e.Readable && !e.Foreign { // closed by its owner, the account could not read it either
 			fix = "chmod go= '" + e.File + "'; " + fix
 		}
 		d.add("secret", Warn, what, means, fix)
@@ -351,6 +352,13 @@ func (d *diagnosis) ports(h Health) {
 				fmt.Sprintf("another PublishPort= in %s or %s", a.File, b.File))
 		}
 	}
+}
+
+// takesTurns says whether the unit publishes a port that another one publishes, too.
+func (s StackFacts) takesTurns(unit string) bool {
+	return slices.ContainsFunc(s.Ports, func(a PublishedPort) bool {
+		return a.Unit == unit && slices.ContainsFunc(s.Ports, func(b PublishedPort) bool { return b.Unit != unit && a.clashes(b) })
+	})
 }
 
 // clashes says whether both cannot be listened on at once.

@@ -113,6 +113,9 @@ func TestStack(t *testing.T) {
 		"a password for all": {func(h *Health) {
 			h.Stack.Exposed = []ExposedSecret{{Unit: "db.service", File: "/q/db.env", Keys: []string{"TOKEN"}, Apart: true, Readable: true}}
 		}, [][5]string{{"warn secret", "a password stands in plain text in /q/db.env (TOKEN), which every account", "whoever reads the file has it", "chmod go= '/q/db.env'; podman secret", "-"}}},
+		"a password of root's for all": {func(h *Health) {
+			h.Stack.Exposed = []ExposedSecret{{Unit: "db.service", File: "/etc/q/db.container", Keys: []string{"TOKEN"}, Readable: true, Foreign: true}}
+		}, [][5]string{{"warn secret", "which every account", "", "podman secret create", "-"}}},
 
 		"one port twice": {func(h *Health) {
 			h.Stack.Ports = []PublishedPort{port("db.service", "", 80, 80), port("web.service", "127.0.0.1", 79, 82), port("web.service", "", 80, 80)}
@@ -223,7 +226,11 @@ func TestRepairs(t *testing.T) {
 
 		"not wanted":                  {func(h *Health) { h.Units[0].Wanted = false }, "wanted", "/h/containers/systemd/db.container.d/50-keeper-wanted.conf [Install] WantedBy=default.target  " + reload},
 		"not wanted, with an old one": {func(h *Health) { h.Units[0].Wanted, h.Stack.Dropins = false, false }, "wanted", ""},
-		"an instance is not wanted":   {func(h *Health) { h.Units[0].Wanted, h.Units[0].Name = false, "db@1.service" }, "wanted", ""},
+		"not wanted, for its port is another's": {func(h *Health) {
+			h.Units[0].Wanted = false
+			h.Stack.Ports = []PublishedPort{{Unit: "db.service", First: 80, Last: 80, Protocol: "tcp"}, {Unit: "db2.service", First: 80, Last: 80, Protocol: "tcp"}}
+		}, "wanted", ""},
+		"an instance is not wanted": {func(h *Health) { h.Units[0].Wanted, h.Units[0].Name = false, "db@1.service" }, "wanted", ""},
 		"a link's name is what counts": {func(h *Health) {
 			h.Units[0].Wanted, h.Units[0].Source = false, "/srv/x.container"
 			h.Stack.Files = []QuadletFile{{File: "/h/q/db.container", Unit: "db.service", Loaded: true}}

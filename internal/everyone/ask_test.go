@@ -49,7 +49,7 @@ func TestAnswers(t *testing.T) {
 		"no JSON":        {status: said(0, "all is well\x1b"), want: Answer{State: Unknown, Error: "its answer cannot be read: invalid character 'a' looking for beginning of value"}},
 		"two":            {status: said(0, wellStatus+wellStatus), want: Answer{State: Unknown, Error: "its answer cannot be read: there is more behind it"}},
 		"deep":           {status: said(0, `{"x":`+strings.Repeat("[", 100)), want: Answer{State: Unknown, Error: "its answer is too deep, or has too many values"}},
-		"many":           {status: said(0, `{"version":1,"uid":1000,"units":[`+strings.Repeat("{},", 60_000)+`{}]}`), want: Answer{State: Unknown, Error: "its answer is too deep, or has too many values"}},
+		"many":           {status: said(0, `{"version":1,"uid":1000,"units":[`+strings.Repeat("{},", 250_000)+`{}]}`), want: Answer{State: Unknown, Error: "its answer is too deep, or has too many values"}},
 		"many services":  {status: said(0, status(`,"services":[`+strings.Repeat("{},", 3_000)+`{}]`)), want: Answer{State: Unknown, Error: "it claims to have 3001 services"}},
 		"brackets, text": {status: said(0, status(`,"well":true,"units":"`+strings.Repeat(`[{\"`, 100)+`"`)), want: Answer{State: Well}},
 		"its doctor": {status: said(0, status(`,"well":true`)), asksDoctor: true,
@@ -178,5 +178,16 @@ func TestAccounts(t *testing.T) {
 	}
 	if _, err := (Host{Linger: filepath.Join(h.Linger, "app")}).Accounts(t.Context()); err == nil {
 		t.Error("a file in place of the directory is taken")
+	}
+}
+
+// A stack of as many services as are believed fits into an answer, as long as 400 real
+// ones were (1.75 KB and 57 values each).
+func TestLargeStack(t *testing.T) {
+	t.Parallel()
+	one := `{"desired":"up","state":"well","name":"` + strings.Repeat("x", 1400) + `","more":[` + strings.TrimSuffix(strings.Repeat("0,", 50), ",") + `]},`
+	all := `{"version":1,"user":"app","uid":1000,"well":true,"services":[` + strings.TrimSuffix(strings.Repeat(one, maxServices), ",") + `]}`
+	if s, err := readStatus([]byte(all), Account{Name: "app", UID: 1000}); err != nil || len(s.Services) != maxServices {
+		t.Errorf("%d bytes: %v", len(all), err)
 	}
 }

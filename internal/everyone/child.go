@@ -26,7 +26,7 @@ const self = "/proc/self/exe"
 
 // Bounds of what a child may say, and of how long it may take to be gone once it is killed.
 const (
-	maxAnswer    = 1 << 20
+	maxAnswer    = 4 << 20
 	maxComplaint = 4 << 10
 	goneLimit    = 2 * time.Second
 	pipeLimit    = time.Second

@@ -115,7 +115,7 @@ func TestChild(t *testing.T) {
 		"hangs":         {[]string{"fake-hangs"}, time.Second, "half", 0, "did not answer within 1s"},
 		"stops itself":  {[]string{"fake-stops"}, time.Second, "", 0, "did not answer within 1s"},
 		"dies":          {[]string{"fake-dies"}, plenty, "", 0, "signal: killed"},
-		"floods":        {[]string{"fake-floods"}, plenty, "", 0, "more than 1048576 bytes"},
+		"floods":        {[]string{"fake-floods"}, plenty, "", 0, "more than 4194304 bytes"},
 		"floods stderr": {[]string{"fake-floods-stderr"}, plenty, "well", 0, ""},
 		"leaves one":    {[]string{"fake-leaves"}, plenty, "pid", 0, ""},
 		"one escapes":   {[]string{"fake-escapes"}, plenty, "pid", 0, ""},

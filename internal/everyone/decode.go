@@ -17,7 +17,7 @@ import (
 // Bounds of what is believed of an answer, and of what is kept of it.
 const (
 	maxDepth    = 32
-	maxValues   = 50_000
+	maxValues   = 200_000
 	maxServices = 2_000
 	maxProblems = 20
 	maxFindings = 200

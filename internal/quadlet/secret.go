@@ -7,7 +7,7 @@ import (
 
 var (
 	secretKey = regexp.MustCompile(`(?i)(passw|passphrase|secret|token|credential|api_?key|access_?key|private_?key|encryption_?key|signing_?key|(^|_)(pass|pwd|pw|dsn|salt|jwt)(_|$))`)
-	notSecret = regexp.MustCompile(`(?i)(_file|_path|_ttl|_expiry|_expires?|_lifetime|_length|_min|_max|_enabled|_policy|_timeout|_name|_url|_uri|_host|_id|_type)$`)
+	notSecret = regexp.MustCompile(`(?i)(_file|_path|_ttl|_expiry|_expires?|_lifetime|_length|_min|_max|_enabled|_policy|_timeout|_seconds|_minutes|_hours|_days|_algorithm|_name|_url|_uri|_host|_id|_type)$`)
 	// A password in a URL may have a / in it that should not be there: what looks
 	// like a port is no number then.
 	secretURL = regexp.MustCompile(`://[^/?#@\s\[]*:([^/?#@\s]+@|[0-9]*[^0-9/?#@\s][^@\s]*@)`)

@@ -15,7 +15,7 @@ func TestLooksSecret(t *testing.T) {
 			t.Errorf("%s is no secret", s)
 		}
 	}
-	for _, s := range []string{"PASSWORD=", "POSTGRES_PASSWORD_FILE=/run/secrets/x", "HOST=db", "URL=http://host/x", "URL=http://bob@host/x", "MAIL=a@b.c", "KEY=x", "PASSENGER=x", "TOKEN_TTL=5", "URL=http://host:80/a@b", "URL=http://[::1]:80/a@b"} {
+	for _, s := range []string{"PASSWORD=", "POSTGRES_PASSWORD_FILE=/run/secrets/x", "HOST=db", "URL=http://host/x", "URL=http://bob@host/x", "MAIL=a@b.c", "KEY=x", "PASSENGER=x", "TOKEN_TTL=5", "ACCESS_TOKEN_EXPIRE_MINUTES=30", "JWT_ALGORITHM=HS256", "URL=http://host:80/a@b", "URL=http://[::1]:80/a@b"} {
 		if key, value, _ := strings.Cut(s, "="); LooksSecret(key, value) {
 			t.Errorf("%s is a secret", s)
 		}

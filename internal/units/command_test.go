@@ -44,6 +44,9 @@ func TestCommandOutside(t *testing.T) {
 	if us, _ := got["TimeoutStartUSec"].Value().(uint64); us != uint64(time.Minute/time.Microsecond) {
 		t.Errorf("TimeoutStartUSec is %v", got["TimeoutStartUSec"])
 	}
+	if level, ok := got["LogLevelMax"].Value().(int32); !ok || level >= 3 {
+		t.Errorf("LogLevelMax is %v: a command that fails is an error in the journal", got["LogLevelMax"])
+	}
 	if !strings.HasPrefix(name, "keeper-command-") || mode != "fail" {
 		t.Errorf("name %q, mode %q", name, mode)
 	}

@@ -48,23 +48,37 @@ func (c *Conn) OwnUnit(ctx context.Context, name string, stop bool) (core.OwnUni
 	return o, nil
 }
 
-// Early returns the services that are not ordered after basic.target, which
-// keeper-session.service comes before.
-func (c *Conn) Early(ctx context.Context, list []core.Unit) ([]string, error) {
-	var early []string
-	for _, u := range list {
+// Survey is what the doctor wants to know of all units: with hundreds of them each
+// question more is seconds.
+type Survey struct {
+	Units []core.Unit
+	// Early are the services that are not ordered after basic.target, which
+	// keeper-session.service comes before.
+	Early []string
+	// Terms are those of each service.
+	Terms map[string]core.Terms
+}
+
+// Survey looks at every unit that Quadlet made.
+func (c *Conn) Survey(ctx context.Context) (Survey, error) {
+	v := Survey{Terms: map[string]core.Terms{}}
+	list, err := c.list(ctx, func(u core.Unit, p, s map[string]any) {
 		if !u.IsService() {
-			continue
+			return
 		}
-		p, err := c.properties(ctx, u.Name)
-		if err != nil {
-			return nil, err
-		}
+		v.Terms[u.Name] = terms(p, s)
 		if after, _ := p["After"].([]string); !slices.Contains(after, "basic.target") {
-			early = append(early, u.Name)
+			v.Early = append(v.Early, u.Name)
 		}
+	})
+	if err != nil {
+		return Survey{}, err
 	}
-	return early, nil
+	// systemd has them in the order of a hash, another each time.
+	slices.SortFunc(list, func(a, b core.Unit) int { return strings.Compare(a.Name, b.Name) })
+	slices.Sort(v.Early)
+	v.Units = list
+	return v, nil
 }
 
 // Loose returns the scopes of Podman's helpers that nothing orders before

@@ -81,15 +81,23 @@ func TestEarly(t *testing.T) {
 		m.put(name, map[string]any{"After": after})
 	}
 	m.put("data-volume.service", map[string]any{"SourcePath": "/q/data.volume"})
-	list, err := c.List(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	m.with(func() { m.asked = map[string]int{} })
+	if got, err := c.Survey(t.Context()); err != nil || len(got.Units) != 3 || got.Units[0].Name != "data-volume.service" || !slices.Equal(got.Early, []string{"early.service"}) {
+		t.Errorf("got %+v, %v", got, err)
 	}
-	if got, err := c.Early(t.Context(), list); err != nil || !slices.Equal(got, []string{"early.service"}) {
-		t.Errorf("got %v, %v", got, err)
-	}
-	m.with(func() { m.deny["GetAll"] = true })
-	if got, err := c.Early(t.Context(), list); err == nil || got != nil {
+	m.with(func() {
+		n := 0
+		for call, times := range m.asked {
+			if strings.HasPrefix(call, "GetAll ") {
+				n += times
+			}
+		}
+		if n == 0 || n > 6 {
+			t.Errorf("the manager was asked %d times about 3 units, and two times each will do: %v", n, m.asked)
+		}
+		m.deny["GetAll"] = true
+	})
+	if got, err := c.Survey(t.Context()); err == nil || got.Units != nil {
 		t.Errorf("a manager that says no: %v, %v", got, err)
 	}
 }

@@ -2,7 +2,6 @@ package units
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -14,18 +13,8 @@ import (
 // (stop_timeout of containers.conf(5)).
 const stopGrace = 10 * time.Second
 
-// Terms are on what terms the user manager starts the service again, and stops it.
-func (c *Conn) Terms(ctx context.Context, name string) (core.Terms, error) {
-	p, err := c.properties(ctx, name)
-	if err != nil {
-		return core.Terms{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
-	defer cancel()
-	s, err := c.sd.GetUnitTypePropertiesContext(ctx, name, "Service")
-	if err != nil {
-		return core.Terms{}, fmt.Errorf("cannot read the properties of %s: %w", name, err)
-	}
+// terms are on what terms the user manager starts the service again, and stops it.
+func terms(p, s map[string]any) core.Terms {
 	triggers, _ := p["TriggeredBy"].([]string)
 	burst, _ := p["StartLimitBurst"].(uint32)
 	t := core.Terms{
@@ -42,7 +31,7 @@ func (c *Conn) Terms(ctx context.Context, name string) (core.Terms, error) {
 			}
 		}
 	}
-	return t, nil
+	return t
 }
 
 // span reads a time in µs; one that never ends reads as the highest number there is.

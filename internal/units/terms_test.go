@@ -28,11 +28,11 @@ func TestTerms(t *testing.T) {
 		"no end of it": {map[string]any{"StartLimitIntervalUSec": ^uint64(0)}, map[string]any{"ExecStart": []execRow{commandLine("podman pod start")}}, core.Terms{StartWindow: 24 * time.Hour}},
 	} {
 		unit := strings.ReplaceAll(name, " ", "-") + ".service"
-		m.quadlet(unit, "/q/"+unit)
+		m.quadlet(unit, "/q/"+unit+".container")
 		m.put(unit, tt.unit)
 		m.with(func() { m.units[unitPath(unit)].service = tt.service })
-		if got, err := c.Terms(t.Context(), unit); err != nil || got != tt.want {
-			t.Errorf("%s: got %+v, %v; want %+v", name, got, err, tt.want)
+		if got, err := c.Survey(t.Context()); err != nil || got.Terms[unit] != tt.want {
+			t.Errorf("%s: got %+v, %v; want %+v", name, got.Terms[unit], err, tt.want)
 		}
 	}
 	m.put("on.service", map[string]any{"UnitFileState": "enabled"})
@@ -43,9 +43,6 @@ func TestTerms(t *testing.T) {
 		}
 	}
 	m.with(func() { m.deny["GetAll"] = true })
-	if _, err := c.Terms(t.Context(), "all.service"); err == nil {
-		t.Error("a manager that says no")
-	}
 	if _, err := c.EnabledFile(t.Context(), "on.service"); err == nil {
 		t.Error("a manager that says no")
 	}

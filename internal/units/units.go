@@ -131,6 +131,11 @@ func enabled(p map[string]any) bool {
 
 // List returns every unit that Quadlet made, running or not.
 func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
+	return c.list(ctx, func(core.Unit, map[string]any, map[string]any) {})
+}
+
+// list shows each unit to see, with the properties of its interfaces Unit and Service.
+func (c *Conn) list(ctx context.Context, see func(u core.Unit, p, s map[string]any)) ([]core.Unit, error) {
 	lctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	files, err := c.sd.ListUnitFilesByPatternsContext(lctx, []string{"generated"}, []string{"*.service"})
@@ -144,7 +149,7 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 		if strings.HasSuffix(name, "@.service") {
 			continue // a template; its instances are units of their own
 		}
-		u, ok, err := c.Get(ctx, name)
+		u, p, s, ok, err := c.get(ctx, name)
 		if unitsOwn(err) {
 			continue
 		}
@@ -152,6 +157,7 @@ func (c *Conn) List(ctx context.Context) ([]core.Unit, error) {
 			return nil, err
 		}
 		if ok {
+			see(u, p, s)
 			list = append(list, u)
 			after[name], needs[name], stops[name] = u.After, u.Needs, u.StopsWith
 		}
@@ -196,14 +202,18 @@ var kinds = map[string]bool{
 
 // Get returns the unit; ok is false if Quadlet did not make it.
 func (c *Conn) Get(ctx context.Context, name string) (u core.Unit, ok bool, err error) {
-	p, err := c.properties(ctx, name)
-	if err != nil {
-		return u, false, err
+	u, _, _, ok, err = c.get(ctx, name)
+	return u, ok, err
+}
+
+func (c *Conn) get(ctx context.Context, name string) (u core.Unit, p, s map[string]any, ok bool, err error) {
+	if p, err = c.properties(ctx, name); err != nil {
+		return u, nil, nil, false, err
 	}
 	source := text(p, "SourcePath")
 	kind := strings.TrimPrefix(path.Ext(source), ".")
 	if !kinds[kind] || text(p, "LoadState") != "loaded" {
-		return u, false, nil
+		return u, nil, nil, false, nil
 	}
 	u = core.Unit{
 		Name: name, Kind: kind, Source: source,
@@ -217,14 +227,13 @@ func (c *Conn) Get(ctx context.Context, name string) (u core.Unit, ok bool, err 
 	}
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
-	s, err := c.sd.GetUnitTypePropertiesContext(ctx, name, "Service")
-	if err != nil {
-		return u, false, fmt.Errorf("cannot read the properties of %s: %w", name, err)
+	if s, err = c.sd.GetUnitTypePropertiesContext(ctx, name, "Service"); err != nil {
+		return u, nil, nil, false, fmt.Errorf("cannot read the properties of %s: %w", name, err)
 	}
 	u.Result = text(s, "Result")
 	u.Restarts, _ = s["NRestarts"].(uint32)
 	fillService(&u, s)
-	return u, true, nil
+	return u, p, s, true, nil
 }
 
 func text(p map[string]any, key string) string {
