@@ -109,9 +109,8 @@ func examineManager(ctx context.Context, p paths.Paths, h *core.Health) error {
 		return err
 	}
 	h.Units, h.Early, h.Stack.Terms = all.Units, all.Early, all.Terms
-	if h.Lost, err = (units.Copies{Dir: p.Copies}).Lost(); err != nil {
-		return err
-	}
+	lost, lerr := (units.Copies{Dir: p.Copies}).Lost()
+	h.Lost, h.LostErr = lost, text(lerr)
 	if h.Session, err = c.OwnUnit(ctx, units.Session, true); err != nil {
 		return err
 	}

@@ -49,10 +49,10 @@ func examineHost(ctx context.Context, p paths.Paths) core.HostFacts {
 
 	end, cancel := context.WithTimeout(ctx, hostLimit)
 	defer cancel()
-	f := wait(machine, end)
-	f.Runtime, f.SubIDs = wait(runtime, end), wait(ids, end)
-	f.Podman, f.Logind = wait(podman, end), wait(policy, end)
-	q := wait(asked, end)
+	f := wait(end, machine)
+	f.Runtime, f.SubIDs = wait(end, runtime), wait(end, ids)
+	f.Podman, f.Logind = wait(end, podman), wait(end, policy)
+	q := wait(end, asked)
 	f.CGroup.Uses = q.uses
 
 	labels := begin(func() []core.LabelledMount {
@@ -75,7 +75,7 @@ func examineHost(ctx context.Context, p paths.Paths) core.HostFacts {
 	})
 	end, cancel = context.WithTimeout(ctx, hostLimit)
 	defer cancel()
-	f.SELinux.Mounts, f.Disks = wait(labels, end), wait(disks, end)
+	f.SELinux.Mounts, f.Disks = wait(end, labels), wait(end, disks)
 	return f
 }
 
@@ -88,7 +88,7 @@ func begin[T any](f func() T) <-chan T {
 
 // wait returns the answer, or nothing at the end. Of several that one end holds for, each
 // that has answered by then is heard.
-func wait[T any](c <-chan T, end context.Context) (v T) {
+func wait[T any](end context.Context, c <-chan T) (v T) {
 	select {
 	case v = <-c:
 		return v

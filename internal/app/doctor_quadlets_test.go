@@ -104,18 +104,18 @@ func TestWaitEnds(t *testing.T) {
 	end, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	for range 2 { // one end is there for all
-		if got := wait(slow, end); got != 0 {
+		if got := wait(end, slow); got != 0 {
 			t.Errorf("got %d", got)
 		}
 	}
 	for range 100 {
 		done := make(chan int, 1)
 		done <- 2
-		if got := wait(done, end); got != 2 {
+		if got := wait(end, done); got != 2 {
 			t.Fatalf("an answer that is there counts after the end, too: got %d", got)
 		}
 	}
-	if got := wait(begin(func() int { return 2 }), t.Context()); got != 2 {
+	if got := wait(t.Context(), begin(func() int { return 2 })); got != 2 {
 		t.Errorf("got %d", got)
 	}
 }

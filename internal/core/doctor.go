@@ -58,6 +58,8 @@ type Health struct {
 	Loose []string
 	Units []Unit
 	Lost  []LostFile
+	// LostErr says that keeper's copies of Quadlet files could not be compared with them.
+	LostErr string
 
 	StandDown StandDown
 	// Rearms is how many of the budget were used within its window.
@@ -335,6 +337,9 @@ const (
 )
 
 func (d *diagnosis) files(h Health) {
+	if h.LostErr != "" {
+		d.add("lost", Warn, h.LostErr, "nobody can tell whether a Quadlet file was deleted or emptied", "")
+	}
 	for _, f := range h.Lost {
 		d.add("lost", Bad, f.Source+" was deleted or emptied", "its service will not start again",
 			"cp '"+f.Copy+"' '"+f.Source+"' && systemctl --user daemon-reload")

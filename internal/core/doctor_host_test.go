@@ -211,7 +211,7 @@ func TestDiagnoseHost(t *testing.T) {
 		"inodes are gone":       {disk(Disk{Path: "/d", What: "x", FreeInodes: 1, Inodes: 100}), [][4]string{{"bad disk", "", "", ""}}},
 
 		"the journal is in memory": {func(_ *Health, f *HostFacts) { f.Journal.Persistent = false },
-			[][4]string{{"warn journal", "/var/log/journal", "after a reboot", "mkdir -p /var/log/journal"}}},
+			[][4]string{{"info journal", "/var/log/journal", "after a reboot", "mkdir -p /var/log/journal"}}},
 		"the journal is told to be": {func(_ *Health, f *HostFacts) { f.Journal.Persistent, f.Journal.Storage = false, "volatile" },
 			[][4]string{{"warn journal", "Storage=volatile", "", "Storage=persistent"}}},
 		"the clock is nobody's":   {func(_ *Health, f *HostFacts) { f.Clock.Synced, f.Clock.Service = false, "" }, [][4]string{{"info clock", "nothing is known", "certificates", "chrony"}}},

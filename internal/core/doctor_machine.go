@@ -131,8 +131,8 @@ func (d *diagnosis) journal(j JournalFacts, clock bool) {
 		d.add("journal", Warn, "systemd's journal is not kept over a boot (Storage="+j.Storage+" in journald.conf)",
 			"after a reboot nobody can tell who or what brought the stack down",
 			"as root: in /etc/systemd/journald.conf.d/50-keeper.conf, under [Journal]: Storage=persistent; then systemctl restart systemd-journald && journalctl --flush")
-	default:
-		d.add("journal", Warn, "systemd's journal is not kept over a boot (there is no /var/log/journal)",
+	default: // as the RHEL family comes
+		d.add("journal", Info, "systemd's journal is not kept over a boot (there is no /var/log/journal)",
 			"after a reboot nobody can tell who or what brought the stack down",
 			"as root: mkdir -p /var/log/journal && systemd-tmpfiles --create --prefix /var/log/journal && systemctl restart systemd-journald && journalctl --flush")
 	}

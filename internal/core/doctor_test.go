@@ -122,6 +122,8 @@ func TestDiagnose(t *testing.T) {
 
 		"a file is lost": {func(h *Health) { h.Lost = []LostFile{{"/q/my web.container", "/c/web.container"}} },
 			[][4]string{{"bad lost", "/q/my web.container was deleted or emptied", "not start again", "cp '/c/web.container' '/q/my web.container' && systemctl --user daemon-reload"}}},
+		"files cannot be compared": {func(h *Health) { h.LostErr = "cannot look for lost Quadlet files: x" },
+			[][4]string{{"warn lost", "cannot look for lost Quadlet files: x", "deleted or emptied", "-"}}},
 		"nothing starts it": {func(h *Health) { h.Units[0].Wanted, h.Units[0].Source = false, "/q/db.container" },
 			[][4]string{{"warn wanted", "db.service is not started by anything", "after a boot", "in /q/db.container: [Install] WantedBy=default.target"}}},
 		"a timer starts it":      {func(h *Health) { h.Units[1].Wanted, h.Units[1].OneShot = false, true }, nil},

@@ -189,7 +189,7 @@ func TestDoctorHost(t *testing.T) {
 	})
 	t.Run("journal", func(t *testing.T) {
 		root(t, "mv /var/log/journal /var/log/away")
-		f := one(t, "journal", "warn", "/var/log/journal")
+		f := one(t, "journal", "info", "/var/log/journal")
 		root(t, rootsCommand(f.Fix))
 		gone(t, "journal")
 		root(t, `mkdir -p /etc/systemd/journald.conf.d && printf '[Journal]\nStorage=volatile\n' >/etc/systemd/journald.conf.d/10.conf`)
