@@ -141,7 +141,7 @@ var rules = []rule{
 		name:   "drill imports core, the wire types and what finds containers' processes",
 		why:    "it strikes as a person would, and sees what comes of it as a person does: by the daemon's status",
 		of:     rooms("drill"),
-		broken: onlyOurs("core", "control", "containers"),
+		broken: onlyOurs("core", "control", "containers", "paths"),
 	},
 	{
 		name:   "everyone imports core and the wire types",

@@ -26,7 +26,7 @@ func Examine(ctx context.Context) (core.Health, error) {
 	if err != nil {
 		return core.Health{}, err
 	}
-	h := core.Health{UID: uid, User: identity{uid: uid}.user()}
+	h := core.Health{UID: uid, User: identity{uid: uid}.user(), Installer: paths.Installer()}
 	marks := standdown.Marks{UID: uint32(uid), StateDir: p.State, MarkDir: p.Marks}
 	var wait sync.WaitGroup
 	wait.Go(func() { h.StandDown = marks.Read(ctx, time.Now()) })

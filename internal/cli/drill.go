@@ -111,7 +111,7 @@ func drillRows(st control.Status, past []core.Drill) []drillRow {
 			r.TableMS = f.OutageMS
 		}
 		if d.Revive && !st.Root.Revive {
-			r.Needs = "root's revive: sh deploy/install.sh --system --user " + st.User
+			r.Needs = "root's revive: sh " + paths.Installer() + " --user " + st.User
 		}
 		if last, ok := lastDrill(past, d.Name, ""); ok {
 			w := control.DrillOf(last)

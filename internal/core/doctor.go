@@ -38,6 +38,8 @@ type Finding struct {
 type Health struct {
 	User string
 	UID  int
+	// Installer is install.sh, as one types it.
+	Installer string
 
 	LogindErr  string
 	Linger     bool
@@ -251,7 +253,7 @@ func (d *diagnosis) rearm(h Health) {
 const OutOfReach = "SIGKILL of the user manager (kill -9 -1 as well), a soft-reboot, and systemctl --user exit or root's stop of user@ with a login session open, leave the stack down"
 
 func (d *diagnosis) root(h Health) {
-	install := "as root: sh deploy/install.sh --system --user " + h.User
+	install := "as root: sh " + h.Installer + " --user " + h.User
 	switch {
 	case h.LogindErr != "":
 	case h.Root.Armor && h.Root.Revive:
@@ -316,7 +318,7 @@ func (d *diagnosis) shutdown(h Health) {
 	case need > h.DelayGrant && need > 0:
 		most := min(max(need, DelayLeast), DelayMost)
 		d.add("delay", Warn, fmt.Sprintf("keeper may need %s before a shutdown, and logind grants %s", need, h.DelayGrant), "",
-			fmt.Sprintf("give the services above their order, or as root: sh deploy/install.sh --system --user %s --shutdown-delay %d", h.User, int(math.Ceil(most.Seconds()))))
+			fmt.Sprintf("give the services above their order, or as root: sh %s --user %s --shutdown-delay %d", h.Installer, h.User, int(math.Ceil(most.Seconds()))))
 	default:
 		d.add("delay", Good, fmt.Sprintf("shutdowns wait for keeper up to %s (InhibitDelayMaxSec), and it needs %s", h.DelayGrant, need), "", "")
 	}

@@ -13,7 +13,7 @@ import (
 func healthy() Health {
 	own := OwnUnit{Active: true, Enabled: true, Ordered: true, Program: "/home/app/.local/bin/keeper"}
 	return Health{
-		User: "app", UID: 1000,
+		User: "app", UID: 1000, Installer: "deploy/install.sh",
 		Linger: true, UserState: "active", MayLinger: true, Root: Root{Armor: true, Revive: true},
 		DelayHeld: true, DelayGrant: 5 * time.Second,
 		Session: own, Daemon: own,
@@ -93,9 +93,9 @@ func TestDiagnose(t *testing.T) {
 		"the manager is away": {func(h *Health) { h.ManagerErr, h.Session, h.Daemon, h.Units = "no socket", OwnUnit{}, OwnUnit{}, nil },
 			[][4]string{{"bad manager", "no socket", "nothing", "systemctl start user@1000"}}},
 
-		"no root's part": {func(h *Health) { h.Root = Root{} }, [][4]string{{"info root", "not installed", OutOfReach, "install.sh --system --user app"}}},
-		"no armor":       {func(h *Health) { h.Root.Armor = false }, [][4]string{{"info root", "the armor is not", "terminate-user is an outage", "install.sh --system --user app"}}},
-		"no revive":      {func(h *Health) { h.Root.Revive = false }, [][4]string{{"warn root", "the revive is not", OutOfReach, "install.sh --system --user app"}}},
+		"no root's part": {func(h *Health) { h.Root = Root{} }, [][4]string{{"info root", "not installed", OutOfReach, "sh deploy/install.sh --user app"}}},
+		"no armor":       {func(h *Health) { h.Root.Armor = false }, [][4]string{{"info root", "the armor is not", "terminate-user is an outage", "sh deploy/install.sh --user app"}}},
+		"no revive":      {func(h *Health) { h.Root.Revive = false }, [][4]string{{"warn root", "the revive is not", OutOfReach, "sh deploy/install.sh --user app"}}},
 
 		"a stale runtime":          {func(h *Health) { h.Living = 0 }, [][4]string{{"warn runtime", "nothing of the containers lives", "invalid internal status", "keeper recover"}}},
 		"no runtime and no locks":  {func(h *Health) { h.Leftover, h.Living, h.Locks = false, 0, false }, nil},

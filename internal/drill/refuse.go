@@ -7,6 +7,7 @@ import (
 
 	"keeper/internal/control"
 	"keeper/internal/core"
+	"keeper/internal/paths"
 )
 
 // Refusals are why the drill is not struck now, each with what to type; none where it
@@ -85,7 +86,7 @@ const stopSignal = "container-stop-signal"
 
 // refuseHost are the refusals that the host is the reason of.
 func (d Drill) refuseHost(st control.Status, sessionOpen bool, no func(try, format string, args ...any)) {
-	install := "as root: sh deploy/install.sh --system --user " + st.User
+	install := "as root: sh " + paths.Installer() + " --user " + st.User
 	stack := d.Hits(st.Root) == ScopeStack
 	if d.Revive && !st.Root.Revive {
 		no(install, "nothing brings the stack back from it without root's revive")

@@ -47,7 +47,7 @@ func TestRefusals(t *testing.T) {
 		"not armed": {drill: "terminate-user", change: func(st *control.Status) { st.Rearm = control.Rearm{WhyNot: "polkit says no", Try: "ask root"} },
 			what: "polkit says no", try: "ask root"},
 		"not armed, and no matter": {drill: "keeper-kill", change: func(st *control.Status) { st.Rearm = control.Rearm{WhyNot: "polkit says no"} }},
-		"no revive":                {drill: "user-exit", what: "without root's revive", try: "as root: sh deploy/install.sh --system --user alice"},
+		"no revive":                {drill: "user-exit", what: "without root's revive", try: "as root: sh deploy/install.sh --user alice"},
 		"revive":                   {drill: "user-exit", change: func(st *control.Status) { st.Root = whole }},
 		"no session":               {drill: "disable-linger", what: "without a session", try: "log in"},
 		"a session":                {drill: "disable-linger", open: true},

@@ -279,7 +279,12 @@ func TestEndedByTheDaemon(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var id string
-		res, _, _, err := play(t, "terminate-user", "", Blow{}, func(d core.Drill) error { id = d.ID; return nil }, func(w *town, _ func()) {
+		res, _, _, err := play(t, "terminate-user", "", Blow{}, func(d core.Drill) error {
+			if id == "" { // at its begin; at its end the story reads it
+				id = d.ID
+			}
+			return nil
+		}, func(w *town, _ func()) {
 			time.Sleep(time.Second)
 			st := well(daemon(43), func(st *control.Status) {
 				st.Began = core.LifeRevived

@@ -47,6 +47,47 @@ func rootsCommand(fix string) string {
 	return command
 }
 
+// patient is a host that things are provoked on.
+type patient struct{ h *Host }
+
+// root and account run a script.
+func (p patient) root(t *testing.T, script string) {
+	t.Helper()
+	if out, err := p.h.Output(within(t, 30*time.Second), "sh", "-ec", script); err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+}
+
+func (p patient) account(t *testing.T, script string) {
+	t.Helper()
+	var out bytes.Buffer
+	if err := p.h.Run(within(t, 30*time.Second), Exec{User: User, Stdout: &out, Stderr: &out}, "sh", "-ec", script); err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out.String())
+	}
+}
+
+func (p patient) ask(t *testing.T, id string, before ...string) []hostFinding {
+	t.Helper()
+	return ofID(askDoctor(within(t, time.Minute), t, p.h, before...), id)
+}
+
+// one asks for the one finding of an id there is to be.
+func (p patient) one(t *testing.T, id, severity, part string, before ...string) hostFinding {
+	t.Helper()
+	got := p.ask(t, id, before...)
+	if len(got) != 1 || got[0].Severity != severity || !strings.Contains(got[0].What+got[0].Means, part) || got[0].Means == "" {
+		t.Fatalf("%s is to be %s and to say %q: %+v", id, severity, part, got)
+	}
+	return got[0]
+}
+
+func (p patient) gone(t *testing.T, id string) {
+	t.Helper()
+	if got := p.ask(t, id); len(got) > 0 {
+		t.Errorf("mended, and still there: %+v", got)
+	}
+}
+
 // TestDoctorHost provokes what keeper doctor finds about the machine and the account, sees
 // it, mends it as it says, and sees it gone.
 //
@@ -63,38 +104,8 @@ func TestDoctorHost(t *testing.T) {
 		store = "/home/" + User + "/.local/share/containers/storage"
 		units = conf + "systemd/"
 	)
-	root := func(t *testing.T, script string) {
-		t.Helper()
-		if out, err := h.Output(within(t, 30*time.Second), "sh", "-ec", script); err != nil {
-			t.Fatalf("%s: %v\n%s", script, err, out)
-		}
-	}
-	account := func(t *testing.T, script string) {
-		t.Helper()
-		var out bytes.Buffer
-		if err := h.Run(within(t, 30*time.Second), Exec{User: User, Stdout: &out, Stderr: &out}, "sh", "-ec", script); err != nil {
-			t.Fatalf("%s: %v\n%s", script, err, out.String())
-		}
-	}
-	ask := func(t *testing.T, id string, before ...string) []hostFinding {
-		t.Helper()
-		return ofID(askDoctor(within(t, time.Minute), t, h, before...), id)
-	}
-	// one asks for the one finding of an id there is to be.
-	one := func(t *testing.T, id, severity, part string, before ...string) hostFinding {
-		t.Helper()
-		got := ask(t, id, before...)
-		if len(got) != 1 || got[0].Severity != severity || !strings.Contains(got[0].What+got[0].Means, part) || got[0].Means == "" {
-			t.Fatalf("%s is to be %s and to say %q: %+v", id, severity, part, got)
-		}
-		return got[0]
-	}
-	gone := func(t *testing.T, id string) {
-		t.Helper()
-		if got := ask(t, id); len(got) > 0 {
-			t.Errorf("mended, and still there: %+v", got)
-		}
-	}
+	p := patient{h}
+	root, account, ask, one, gone := p.root, p.account, p.ask, p.one, p.gone
 
 	// A host of the lab is well; what no such host has is said, and is no illness.
 	for _, f := range askDoctor(within(t, time.Minute), t, h) {

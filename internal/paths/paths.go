@@ -55,6 +55,16 @@ const (
 	LibExec = "/usr/libexec/keeper"
 )
 
+// Installer is install.sh as one types it: the package's where there is one, else that of
+// a checkout or a tarball, which nobody knows the place of.
+func Installer() string {
+	const packaged = LibExec + "/install.sh"
+	if _, err := os.Stat(packaged); err == nil {
+		return packaged
+	}
+	return "deploy/install.sh"
+}
+
 // Of returns the places of the account that runs this process.
 func Of(uid int) (Paths, error) {
 	return In(uid, os.Getenv)
