@@ -1,6 +1,7 @@
 package host
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -194,6 +195,16 @@ func TestPortFloorAndSELinux(t *testing.T) {
 	f.labels["security.selinux /srv"] = "unconfined_u:object_r:user_home_t:s0:c1,c2"
 	if !f.Enforcing() || f.Label("/srv") != "user_home_t" {
 		t.Errorf("got %q", f.Label("/srv"))
+	}
+	f.file("/run/file", "")
+	l, err := net.Listen("unix", f.at("/run/sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f.labels["security.selinux /run/sock"] = "u:r:var_run_t:s0"
+	if got := f.Label("/run/sock"); got != "" {
+		t.Errorf("the label of a socket says nothing, and %q is told", got)
 	}
 }
 
