@@ -27,12 +27,13 @@ type part struct {
 
 func parts() []part {
 	return []part{
-		{"Settings", "Written by people, and by nobody else.", []Place{
+		{"Settings", "Written by people, and by nobody else, but for units.", []Place{
 			{"/etc/keeper/keeper.toml", "the settings for all accounts; see keeper.toml(5)", "root", "", "the defaults hold, or what the account's own file says", []string{"run", "config", "alert"}},
 			{"~/.config/keeper/keeper.toml", "the settings of the account; see keeper.toml(5)", "the account", "", "those of the host hold, or the defaults, from the moment that it is gone", []string{"run", "config", "alert", "guard"}},
 			{"/etc/keeper/guard.toml", "what the command guard does for all accounts, which no account weakens; see keeper.toml(5)", "root", "", "the account's `[guard]` holds, or the defaults", []string{"config", "guard"}},
 			{"/etc/keeper/stand-down/UID", "the administrator's mark: keeper stands down for that account", "root", "", "keeper acts again", []string{"run", "rearm", "pause", "resume", "status", "doctor"}},
 			{"~/.config/containers/systemd/", "the Quadlet files of the account, with their `[X-Keeper]` sections; /etc/containers/systemd/users/ and $XDG_RUNTIME_DIR/containers/systemd/ are read as well", "the account, and `keeper adopt`", "0600", "the status says so, and where keeper has a copy of a file that a running service was made from", []string{"adopt", "config check", "run", "doctor"}},
+			{"~/.config/systemd/user/UNIT.d/50-keeper-*.conf", "drop-ins that mend what the doctor found; those of Quadlet files are below ~/.config/containers/systemd/FILE.d/", "`keeper doctor --fix`", "0644", "after `systemctl --user daemon-reload`, the doctor finds again what they mended", []string{"doctor"}},
 			{"~/.local/share/containers/storage/", "Podman's images and volumes; keeper reads where volumes are", "Podman", "", "this is the data: keeper has no copy of it", nil},
 		}},
 		{"The account's state", "Below `~/.local/state/keeper/`, mode 0700. Files are replaced in one step, but for the history and the recordings, which grow line by line. One that cannot be read is set aside as `*.damaged-TIME`, and told of.", []Place{
@@ -66,6 +67,9 @@ func parts() []part {
 			{"/usr/lib/systemd/user/keeper.service", "the unit of the daemon; without a package ~/.config/systemd/user/keeper.service", "the package, or `install.sh`", "0644", "the daemon is not started any more", []string{"run"}},
 			{"/usr/lib/systemd/user/keeper-session.service", "the first and the last act of the user manager; without a package ~/.config/systemd/user/keeper-session.service", "the package, or `install.sh`", "0644", "the account is not brought back", []string{"recover", "rearm"}},
 			{"/usr/lib/systemd/user/{podman-pause-,rootless-netns-,run-}.scope.d/50-keeper.conf", "the order in which Podman's helpers end; without a package below ~/.config/systemd/user/", "the package, or `install.sh`", "0644", "at the end of the user manager containers lose their network before they have stopped", nil},
+			{"/usr/lib/systemd/user-preset/50-keeper.preset", "that no account has keeper enabled unless it asks", "the package", "0644", "`systemctl --user preset` may enable keeper", nil},
+			{"/usr/libexec/keeper/install.sh", "the installer", "the package", "0755", "accounts and root's part are set up and taken out by another copy of it", nil},
+			{"/usr/share/keeper/systemd/system/", "what the installer makes root's part of an account of", "the package", "0644", "the installer of the package cannot put root's part in", nil},
 		}},
 		{"Root's part", "Put there by `install.sh` as root. [root.md](../explanation/root.md) says what it does.", []Place{
 			{"/usr/libexec/keeper/revive", "brings a user manager back", "the package, or `install.sh`", "0755", "nothing is brought back by root's part", nil},
