@@ -218,7 +218,7 @@ func (d *diagnosis) rearm(h Health) {
 		d.add("rearm", Bad, "keeper-session.service is not enabled and active", "the stack would not come back from terminate-user", enable)
 		d.mendDaemon()
 	case s.Stale:
-		d.add("rearm", Warn, "keeper-session.service changed on disk and was not read again", "", "systemctl --user daemon-reload")
+		d.add("rearm", Warn, "keeper-session.service changed on disk and was not read again", "the last act is as the file was before", "systemctl --user daemon-reload")
 		d.mend("have systemd read the unit files again; nothing is stopped or started", Reload())
 	case !s.Ordered:
 		d.add("rearm", Bad, "keeper-session.service is not ordered before basic.target and shutdown.target",
@@ -269,7 +269,7 @@ func (d *diagnosis) root(h Health) {
 
 func (d *diagnosis) runtime(h Health) {
 	if h.ContainersErr != "" {
-		d.add("runtime", Warn, h.ContainersErr, "", "")
+		d.add("runtime", Warn, h.ContainersErr, "nobody can tell whether Podman's runtime state is stale", "")
 		return
 	}
 	switch {
@@ -317,7 +317,7 @@ func (d *diagnosis) shutdown(h Health) {
 		d.add("delay", Info, "keeper holds no delay inhibitor", "it does not hear of a shutdown in time", "systemctl --user restart keeper")
 	case need > h.DelayGrant && need > 0:
 		most := min(max(need, DelayLeast), DelayMost)
-		d.add("delay", Warn, fmt.Sprintf("keeper may need %s before a shutdown, and logind grants %s", need, h.DelayGrant), "",
+		d.add("delay", Warn, fmt.Sprintf("keeper may need %s before a shutdown, and logind grants %s", need, h.DelayGrant), "an application that takes longer than logind waits may lose its store while it stops",
 			fmt.Sprintf("give the services above their order, or as root: sh %s --user %s --shutdown-delay %d", h.Installer, h.User, int(math.Ceil(most.Seconds()))))
 	default:
 		d.add("delay", Good, fmt.Sprintf("shutdowns wait for keeper up to %s (InhibitDelayMaxSec), and it needs %s", h.DelayGrant, need), "", "")

@@ -79,7 +79,7 @@ func TestDiagnose(t *testing.T) {
 		"the program is gone":     {func(h *Health) { h.Session.Missing, h.Session.Active = true, false }, [][4]string{{"bad rearm", "/home/app/.local/bin/keeper, which is not there", "terminate-user", "install keeper again"}}},
 		"the session is disabled": {func(h *Health) { h.Session.Enabled = false }, [][4]string{{"bad rearm", "not enabled and active", "terminate-user", enable}}},
 		"the session is stopped":  {func(h *Health) { h.Session.Active = false }, [][4]string{{"bad rearm", "not enabled and active", "", enable}}},
-		"the session is stale":    {func(h *Health) { h.Session.Stale = true }, [][4]string{{"warn rearm", "changed on disk", "-", "daemon-reload"}}},
+		"the session is stale":    {func(h *Health) { h.Session.Stale = true }, [][4]string{{"warn rearm", "changed on disk", "as the file was before", "daemon-reload"}}},
 		"the session has no order": {func(h *Health) { h.Session.Ordered = false },
 			[][4]string{{"bad rearm", "basic.target and shutdown.target", "too early", "keeper-session"}}},
 		"something stops after it": {func(h *Health) { h.Early = []string{"db.service", "web.service"} },
@@ -100,7 +100,7 @@ func TestDiagnose(t *testing.T) {
 		"a stale runtime":          {func(h *Health) { h.Living = 0 }, [][4]string{{"warn runtime", "nothing of the containers lives", "invalid internal status", "keeper recover"}}},
 		"no runtime and no locks":  {func(h *Health) { h.Leftover, h.Living, h.Locks = false, 0, false }, nil},
 		"the locks are gone":       {func(h *Health) { h.Locks = false }, [][4]string{{"warn runtime", "libpod_rootless_lock_1000", "may not see", "restart the stack"}}},
-		"/proc cannot be read":     {func(h *Health) { h.ContainersErr = "denied"; h.Dead = []string{"pasta"} }, [][4]string{{"warn runtime", "denied", "-", "-"}}},
+		"/proc cannot be read":     {func(h *Health) { h.ContainersErr = "denied"; h.Dead = []string{"pasta"} }, [][4]string{{"warn runtime", "denied", "is stale", "-"}}},
 		"network helpers are dead": {func(h *Health) { h.Dead = []string{"pasta", "aardvark-dns"} }, [][4]string{{"warn network", "pasta and aardvark-dns should run", "by name", "podman network reload --all"}}},
 		"containers in sessions": {func(h *Health) { h.InSession = []SessionProcess{{7, "redis", "3"}, {8, "conmon", "c4"}} },
 			[][4]string{{"warn in-session", "redis (7), of a container, is in the login session 3", "dies with that session", "Quadlet"}, {"warn in-session", "conmon (8)", "", "Quadlet"}}},
@@ -110,14 +110,14 @@ func TestDiagnose(t *testing.T) {
 		}, [][4]string{{"warn order", "web is not ordered after db", "store may end first", "in /q/web.container, under [Unit]: After=db.service and Requires=db.service"}}},
 		"and there is no time": {func(h *Health) {
 			h.Units = []Unit{with(app("web", "active"), func(u *Unit) { u.StopLimit = 10500 * time.Millisecond }), store("db", "active")}
-		}, [][4]string{{"warn order", "", "", ""}, {"warn delay", "10.5s before a shutdown, and logind grants 5s", "-", "--shutdown-delay 11"}}},
+		}, [][4]string{{"warn order", "", "", ""}, {"warn delay", "10.5s before a shutdown, and logind grants 5s", "may lose its store", "--shutdown-delay 11"}}},
 		"nor ever enough": {func(h *Health) {
 			h.Units = []Unit{with(app("web", "active"), func(u *Unit) { u.StopLimit = 90 * time.Second }), store("db", "active")}
-		}, [][4]string{{"warn order", "", "", ""}, {"warn delay", "1m30s", "-", "--shutdown-delay 30"}}},
+		}, [][4]string{{"warn order", "", "", ""}, {"warn delay", "1m30s", "may lose its store", "--shutdown-delay 30"}}},
 		"and hardly any": {func(h *Health) {
 			h.DelayGrant = time.Second
 			h.Units = []Unit{with(app("web", "active"), func(u *Unit) { u.StopLimit = 2 * time.Second }), store("db", "active")}
-		}, [][4]string{{"warn order", "", "", ""}, {"warn delay", "2s", "-", "--shutdown-delay 6"}}},
+		}, [][4]string{{"warn order", "", "", ""}, {"warn delay", "2s", "may lose its store", "--shutdown-delay 6"}}},
 		"no delay": {func(h *Health) { h.DelayHeld = false }, [][4]string{{"info delay", "holds no delay inhibitor", "shutdown", "restart keeper"}}},
 
 		"a file is lost": {func(h *Health) { h.Lost = []LostFile{{"/q/my web.container", "/c/web.container"}} },
