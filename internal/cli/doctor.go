@@ -52,7 +52,7 @@ could not be asked, 2 wrong use or nobody agreed.`,
 		case *all:
 			return newAllUsers(to, true, *asJSON).run(c.Context())
 		case getuid() == 0:
-			return term.Exit{Code: term.ExitUsage, Err: errors.New("root has no stack of its own to look at; all accounts: keeper doctor --all-users; one: runuser -l NAME -c 'keeper doctor'")}
+			return term.Exit{Code: term.ExitUsage, Err: errors.New("root has no stack of its own to look at; all accounts: keeper doctor --all-users; one: runuser -l NAME -s /bin/sh -c 'keeper doctor'")}
 		case *fix:
 			return d.fix(c.Context(), *yes)
 		}

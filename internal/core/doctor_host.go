@@ -308,7 +308,7 @@ func checksOfHost() []Check {
 		{ID: "podman-storage", Looks: "the file systems of graphroot, runroot and tmp_dir", Why: "data must outlive a boot, and runtime state must not"},
 		{ID: "kill-user-processes", Looks: "KillUserProcesses, KillOnlyUsers and KillExcludeUsers of logind", Why: "what was started by hand in a session may die with it"},
 		{ID: "remove-ipc", Looks: "RemoveIPC of logind", Why: "it removes Podman's locks when the user is gone"},
-		{ID: "low-port", Looks: "published TCP ports against net.ipv4.ip_unprivileged_port_start", Why: "the account may not listen below it"},
+		{ID: "low-port", Looks: "published ports against net.ipv4.ip_unprivileged_port_start", Why: "the account may not listen below it"},
 		{ID: "selinux", Looks: "where SELinux is enforcing, the labels of what Quadlet files mount without :z or :Z", Why: "a container is denied what is not labelled for it"},
 		{ID: "disk", Looks: "free bytes and inodes where Podman's storage and keeper's state are", Why: "a full disk stops databases, and Podman"},
 		{ID: "journal", Looks: "whether systemd's journal is kept over a boot", Why: "it tells who brought a stack down"},

@@ -190,6 +190,10 @@ func TestDiagnoseHost(t *testing.T) {
 
 		"a port is too low": {port("failed", "127.0.0.1:8080", "127.0.0.1:443", "127.0.0.1:80"),
 			[][4]string{{"bad low-port", "web.service publishes port 80, below net.ipv4.ip_unprivileged_port_start (1024)", "does not start", "ip_unprivileged_port_start=80 >/etc/sysctl.d/50-keeper-ports.conf"}}},
+		"a low port of UDP": {func(h *Health, _ *HostFacts) {
+			h.Units[1].Active = "failed"
+			h.Stack.Ports = []PublishedPort{{Unit: "web.service", First: 53, Last: 53, Protocol: "udp"}, {Unit: "web.service", First: 8053, Last: 8053, Protocol: "udp"}}
+		}, [][4]string{{"bad low-port", "web.service publishes port 53, below", "does not start", "ip_unprivileged_port_start=53 >"}}},
 		"it runs all the same": {port("active", "[::1]:1023"), [][4]string{{"warn low-port", "port 1023", "may not come back", ""}}},
 		"a port is just right": {port("active", "127.0.0.1:1024", "127.0.0.1:0", "nonsense"), nil},
 		"the floor is low":     {func(h *Health, f *HostFacts) { f.PortFloor, h.Units[1].Ports = 80, []string{"127.0.0.1:80"} }, nil},

@@ -11,10 +11,10 @@ import (
 func (d *diagnosis) lowPorts(h Health, floor int) {
 	lowest := floor
 	for _, u := range h.Units {
-		lowest = min(lowest, lowPort(u, floor))
+		lowest = min(lowest, lowPort(u, h.Stack.Ports, floor))
 	}
 	for _, u := range h.Units {
-		port := lowPort(u, floor)
+		port := lowPort(u, h.Stack.Ports, floor)
 		if port == floor {
 			continue
 		}
@@ -28,8 +28,9 @@ func (d *diagnosis) lowPorts(h Health, floor int) {
 	}
 }
 
-// lowPort is the lowest port below the floor that the service publishes, or the floor.
-func lowPort(u Unit, floor int) int {
+// lowPort is the lowest port below the floor that the service publishes, or the floor. What
+// the unit has is TCP alone, what its file says the rest.
+func lowPort(u Unit, said []PublishedPort, floor int) int {
 	lowest := floor
 	if !u.IsService() {
 		return lowest
@@ -37,6 +38,11 @@ func lowPort(u Unit, floor int) int {
 	for _, a := range u.Ports {
 		if port, err := strconv.Atoi(a[strings.LastIndexByte(a, ':')+1:]); err == nil && port > 0 {
 			lowest = min(lowest, port)
+		}
+	}
+	for _, p := range said {
+		if p.Unit == u.Name && p.First > 0 {
+			lowest = min(lowest, p.First)
 		}
 	}
 	return lowest

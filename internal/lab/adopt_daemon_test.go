@@ -75,9 +75,9 @@ func TestAdoptDaemon(t *testing.T) {
 		if out := onHost(t, h, "podman cp later-before-keeper:/srv/upload - | tar -xO; podman inspect later-before-keeper --format '{{.HostConfig.RestartPolicy.Name}}'"); out != "precious\nno\n" {
 			t.Errorf("the old container: %q", out)
 		}
-		if up := onHost(t, h, "podman ps --format '{{.Names}}' 2>/dev/null | sort"); up != "byhand\nlater\n" {
-			t.Errorf("running: %s", up)
-		}
+		await(t, 20*time.Second, "both run, and nothing else", func(context.Context) bool {
+			return onHost(t, h, "podman ps --format '{{.Names}}' 2>/dev/null | sort") == "byhand\nlater\n"
+		})
 	})
 
 	t.Run("drift", func(t *testing.T) {

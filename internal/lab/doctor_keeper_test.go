@@ -11,8 +11,7 @@ import (
 
 // TestDoctorKeeper provokes what keeper doctor finds about keeper itself, logind, polkit and
 // the guard, and is not for --fix to mend, sees it, mends it as it says, and sees it gone.
-// What --fix mends is TestDoctorStack's; "drift" is TestAdopt's, "delay" and "order" with a
-// stack TestRecover's.
+// What --fix mends is TestDoctorStack's, "drift" is TestAdopt's.
 func TestDoctorKeeper(t *testing.T) {
 	t.Parallel()
 	h := testHost(t, Options{Name: "doctor-keeper", Images: true})
@@ -120,5 +119,21 @@ systemctl --user daemon-reload; systemctl --user start kept`)
 			t.Fatal(err)
 		}
 		p.gone(t, "root")
+		// As somebody's own drop-in leaves it.
+		dropIn := fmt.Sprintf("/etc/systemd/system/user@%d.service.d/60-site.conf", UID)
+		p.root(t, "printf '[Service]\\nExecStopPost=\\n' >"+dropIn+" && systemctl daemon-reload")
+		p.one(t, "root", "warn", "the revive is not")
+		p.root(t, "rm "+dropIn+" && systemctl daemon-reload")
+		p.gone(t, "root")
+	})
+	t.Run("time before a shutdown", func(t *testing.T) {
+		p.account(t, `cd .config/containers/systemd; printf '[Container]\nImage=localhost/redis\nNetwork=shop\n' >cache.container
+printf '[Container]\nImage=localhost/shop\nNetwork=shop\nStopTimeout=8\n[Service]\nTimeoutStopSec=12\n' >shop.container; systemctl --user daemon-reload`)
+		p.one(t, "order", "warn", "shop is not ordered after cache")
+		f := p.one(t, "delay", "warn", "keeper may need 12s before a shutdown, and logind grants 5s")
+		p.root(t, "cd /root/keeper; "+rootsCommand(f.Fix))
+		p.gone(t, "delay")
+		p.account(t, ".local/bin/keeper doctor --fix --yes >/dev/null || [ $? -eq 3 ]")
+		p.gone(t, "order")
 	})
 }

@@ -47,8 +47,8 @@ func TestEveryone(t *testing.T) {
 			while ! runuser -u $u -- mkdir -p /run/user/$(id -u $u)/keeper; do sleep 0.1; done
 		done
 		as stopped /usr/local/bin/keeper run
-		while ! [ -S /run/user/$(id -u stopped)/keeper/keeper.sock ]; do sleep 0.1; done
-		sleep 0.5; systemctl kill -s STOP fake-stopped`)
+		while ! [ -S /run/user/$(id -u stopped)/keeper/keeper.sock ] || ! [ -s /home/stopped/.local/state/keeper/state.json ]; do sleep 0.1; done
+		systemctl kill -s STOP fake-stopped`)
 	for _, who := range []string{"flood", "forger"} {
 		if out, err := h.Output(ctx, "sh", "-ec", `systemd-run --quiet --uid=`+who+` --unit=fake-`+who+` perl -e "$1" /run/user/$(id -u `+who+`)/keeper/keeper.sock `+who, "sh", fakeDaemon); err != nil {
 			t.Fatal(err, out)

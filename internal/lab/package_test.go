@@ -259,7 +259,7 @@ func TestDeb(t *testing.T) {
 	if installed := p.root("dpkg-query --show --showformat '${Version}' keeper"); len(version) < 2 || version[1] != installed {
 		t.Errorf("keeper version says %q, and the package is %s", version, installed)
 	}
-	p.strike(ModeUser, "terminate-user", "kill-user", "user-exit")
+	p.strike(ModeUser, "terminate-user", "kill-user", "user-exit", "disable-linger-logout", "container-kill")
 
 	// What needs another program finds it where the package has it.
 	if out := p.user("keeper guard install claude >/dev/null 2>&1; grep '/keeper-guard' .claude/settings.json"); strings.Count(out, "/keeper-guard") != strings.Count(out, `\"/usr/libexec/keeper/keeper-guard\"`) {
@@ -312,7 +312,7 @@ func TestRpm(t *testing.T) {
 	}
 	p.root("kill -CONT " + main)
 
-	p.strike(ModeRoot, "terminate-user", "keeper-kill", "manager-kill")
+	p.strike(ModeRoot, "terminate-user", "keeper-kill", "manager-kill", "stop-slice", "power-cut")
 	p.takeOff(files)
 	if out := p.root(fmt.Sprintf("systemctl show --property=RefuseManualStop --value user@%d.service; systemctl list-unit-files --no-legend 'keeper*' || :", UID)); out != "no\n" {
 		t.Errorf("root's part stayed without the package: %s", out)
