@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"keeper/internal/standdown"
 	"keeper/internal/units"
 )
 
@@ -57,7 +58,7 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 
 // lastKnown answers what was answered last where nobody could be asked: an account that
 // was locked or has expired is not well again because its manager hangs or is on its way
-// out.
+// out. It says so with standdown.ErrNotAsked.
 func lastKnown(ask func(context.Context, []string) (string, error)) func(context.Context, []string) (string, error) {
 	var mu sync.Mutex
 	last := map[string]string{}
@@ -66,13 +67,13 @@ func lastKnown(ask func(context.Context, []string) (string, error)) func(context
 		mu.Lock()
 		defer mu.Unlock()
 		key, ran := strings.Join(argv, "\x00"), new(exitStatus)
-		switch known, is := last[key]; {
+		switch known := last[key]; {
 		case err == nil:
 			last[key] = out
 		case errors.As(err, ran):
 			delete(last, key)
-		case is:
-			return known, nil
+		default:
+			return known, fmt.Errorf("%w: %w", standdown.ErrNotAsked, err)
 		}
 		return out, err
 	}

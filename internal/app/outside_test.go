@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
+	"keeper/internal/standdown"
 	"keeper/internal/units"
 )
 
@@ -19,19 +21,19 @@ func TestLastKnown(t *testing.T) {
 		program, says string
 		err           error
 		want          string
-		fails         bool
+		fails, asked  bool
 	}{
-		{"passwd", "", hangs, "", true}, // nothing was ever known
-		{"passwd", "app L", nil, "app L", false},
-		{"chage", "", hangs, "", true},
-		{"passwd", "", hangs, "app L", false},
-		{"passwd", "", context.DeadlineExceeded, "app L", false},
-		{"passwd", "app P", nil, "app P", false},
-		{"passwd", "", exitStatus(1), "", true}, // it ran, and does not know
-		{"passwd", "", hangs, "", true},
+		{"passwd", "", hangs, "", true, false}, // nothing was ever known
+		{"passwd", "app L", nil, "app L", false, true},
+		{"chage", "", hangs, "", true, false},
+		{"passwd", "", hangs, "app L", true, false},
+		{"passwd", "", context.DeadlineExceeded, "app L", true, false},
+		{"passwd", "app P", nil, "app P", false, true},
+		{"passwd", "", exitStatus(1), "", true, true}, // it ran, and does not know
+		{"passwd", "", hangs, "", true, false},
 	} {
 		out, err = tt.says, tt.err
-		if got, err := ask(t.Context(), []string{tt.program, "-S", "app"}); got != tt.want || (err != nil) != tt.fails {
+		if got, err := ask(t.Context(), []string{tt.program, "-S", "app"}); got != tt.want || (err != nil) != tt.fails || errors.Is(err, standdown.ErrNotAsked) == tt.asked {
 			t.Errorf("%d: %s says %q, %v; got %q, %v", n, tt.program, tt.says, tt.err, got, err)
 		}
 	}

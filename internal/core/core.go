@@ -34,6 +34,10 @@ type StandDown struct {
 	Cause  Cause     `json:"cause,omitempty"`
 	Detail string    `json:"detail,omitempty"`
 	Until  time.Time `json:"until,omitzero"`
+	// Unasked is why nobody could be asked whether the account is locked or has expired,
+	// where that is so. Then what was said last holds, and linger is not set on it: what
+	// keeper-session.service asks itself at the end is not too late.
+	Unasked string `json:"unasked,omitempty"`
 }
 
 // InForce says whether keeper stands down.

@@ -329,6 +329,10 @@ func (d *decider) set(reason string) {
 			d.noteOnce("leave linger off", "it is off, but keeper stands down: "+d.StandDown.Detail)
 		}
 		return
+	case d.StandDown.Unasked != "":
+		d.noteOnce("leave linger as it is", "whether the account is locked or has expired cannot be asked: "+d.StandDown.Unasked)
+		d.retryAt = d.now.Add(retryWait)
+		return
 	case d.ShuttingDown:
 		d.noteOnce("leave linger as it is", "the machine goes down")
 		return

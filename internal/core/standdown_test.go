@@ -36,6 +36,17 @@ func TestStandDown(t *testing.T) {
 			{e: LingerHint{}, want: "look-linger"},
 			{e: LingerSeen{}, want: "note:leave linger off"},
 		}},
+		"nobody can be asked whether the account is locked": {settled: true, steps: []step{
+			{e: LingerHint{}, want: "look-linger"},
+			{e: StandDownSeen{StandDown{Unasked: "the user manager does not run it"}}},
+			{e: LingerSeen{}, want: "note:leave linger as it is", reason: "the user manager does not run it"},
+			{after: retryWait, e: Wake{}, want: "look-linger"},
+			{e: StandDownSeen{StandDown{Unasked: "the user manager does not run it"}}},
+			{e: LingerSeen{}},
+			{after: retryWait, e: Wake{}, want: "look-linger | look-manager"},
+			{e: StandDownSeen{}},
+			{e: LingerSeen{}, want: "set-linger", reason: "linger is still off"},
+		}},
 		"another cause is another decision": {settled: true, steps: []step{
 			{e: StandDownSeen{paused}, want: "note:stand down"},
 			{e: StandDownSeen{StandDown{Cause: CausePaused, Detail: "longer"}}},

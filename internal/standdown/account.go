@@ -33,10 +33,15 @@ func (m Marks) account(ctx context.Context, now time.Time) core.StandDown {
 		return core.StandDown{}
 	}
 	aging, err := m.privileged(ctx, "chage", "-l", name)
-	if err == nil && expired(aging, now) {
+	unasked := notAsked(err)
+	if (err == nil || unasked != "") && expired(aging, now) {
 		return core.StandDown{Cause: core.CauseExpired, Detail: "the account " + name + " has expired (chage -l " + name + ")"}
 	}
-	switch m.password(ctx, name) {
+	password, err := m.password(ctx, name)
+	if unasked == "" {
+		unasked = notAsked(err)
+	}
+	switch password {
 	case usable:
 		m.remember()
 	case locked:
@@ -46,7 +51,14 @@ func (m Marks) account(ctx context.Context, now time.Time) core.StandDown {
 		return core.StandDown{Cause: core.CauseLocked,
 			Detail: "the account " + name + " was locked (passwd -S); if it is to live without a password: keeper resume"}
 	}
-	return core.StandDown{}
+	return core.StandDown{Unasked: unasked}
+}
+
+func notAsked(err error) string {
+	if errors.Is(err, ErrNotAsked) {
+		return printable(err.Error())
+	}
+	return ""
 }
 
 // onlyLocalNames says whether all accounts of this machine are on it
@@ -93,13 +105,13 @@ const (
 	locked = "L"
 )
 
-func (m Marks) password(ctx context.Context, name string) string {
+func (m Marks) password(ctx context.Context, name string) (string, error) {
 	out, err := m.privileged(ctx, "passwd", "-S", name)
 	fields := strings.Fields(out)
-	if err != nil || len(fields) < 2 {
-		return ""
+	if err != nil && !errors.Is(err, ErrNotAsked) || len(fields) < 2 {
+		return "", err
 	}
-	return fields[1][:1]
+	return fields[1][:1], err
 }
 
 // A service account that never had a password reads as locked too, and is not.

@@ -1,10 +1,14 @@
 package standdown
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,5 +142,33 @@ func TestRealPrograms(t *testing.T) {
 	m.UID = uint32(os.Getuid())
 	if s := m.Read(t.Context(), time.Now()); s.InForce() {
 		t.Errorf("the account that runs this test: %+v", s)
+	}
+}
+
+// Where nobody can be asked what was said last holds, and that is said.
+func TestNotAsked(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		chage, passwd string // what they said last
+		want          core.Cause
+	}{
+		"nothing is known":    {},
+		"well at that time":   {chage: "Account expires\t: never\n", passwd: "app P 2026-01-01\n"},
+		"locked at that time": {passwd: "app L 2026-01-01\n", want: core.CauseLocked},
+		"expired before that": {chage: "Account expires\t: Jan 01, 2001\n", want: core.CauseExpired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := marks(t, healthy())
+			put(t, m.passwordPath(), "")
+			m.Outside = func(_ context.Context, argv []string) (string, error) {
+				said := map[string]string{"chage": c.chage, "passwd": c.passwd}[filepath.Base(argv[0])]
+				return said, fmt.Errorf("%w: the manager hangs", ErrNotAsked)
+			}
+			got := m.Read(t.Context(), noon)
+			if got.Cause != c.want || c.want == "" && !strings.Contains(got.Unasked, "hangs") {
+				t.Errorf("got %+v, want %q", got, c.want)
+			}
+		})
 	}
 }

@@ -29,10 +29,13 @@ type Marks struct {
 	// for real.
 	Run func(ctx context.Context, name string, args ...string) (string, error)
 	// Outside runs chage(1) and passwd(1), which are set-uid, for one who has
-	// NoNewPrivileges (the daemon), and returns what they print. Without it they are run
-	// as any other.
+	// NoNewPrivileges (the daemon), and returns what they print; with ErrNotAsked what they
+	// printed the last time. Without it they are run as any other.
 	Outside func(ctx context.Context, argv []string) (string, error)
 }
+
+// ErrNotAsked says that a program was not run.
+var ErrNotAsked = errors.New("it cannot be asked now")
 
 // pauseFile is pause.json.
 type pauseFile struct {
@@ -55,10 +58,13 @@ func (m Marks) Read(ctx context.Context, now time.Time) core.StandDown {
 	if _, err := os.Lstat(m.MarkPath()); err == nil || !isNotExist(err) {
 		return core.StandDown{Cause: core.CauseMark, Detail: "the administrator put the mark " + m.MarkPath() + " there"}
 	}
-	if s := m.account(ctx, now); s.InForce() {
+	s := m.account(ctx, now)
+	if s.InForce() {
 		return s
 	}
-	return m.pause(now)
+	p := m.pause(now)
+	p.Unasked = s.Unasked
+	return p
 }
 
 func (m Marks) pause(now time.Time) core.StandDown {
