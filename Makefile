@@ -85,10 +85,9 @@ test-unit: ## Run the tests that need no host, with the race detector
 	echo "go test $$race -count=1, all packages but internal/lab"; \
 	CGO_ENABLED=$$cgo $(GO) test $$race -count=1 $$packages
 
-# Three at once on two cores: most of each is waiting for what a host does by itself.
 .PHONY: test-lab
 test-lab: build ## Boot real hosts and try keeper on them (root; the first run builds them)
-	$(GO) test ./internal/lab/... -count=1 -parallel 3 -timeout 60m -v | sed -u '/^=== \(PAUSE\|CONT\|NAME\)/d'
+	$(GO) test ./internal/lab/... -count=1 -timeout 60m -v | sed -u '/^=== \(PAUSE\|CONT\|NAME\)/d'
 
 .PHONY: check-scripts
 check-scripts: ## Run shellcheck on the shell scripts
