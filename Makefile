@@ -43,7 +43,7 @@ build: ## Build the programs into bin/
 
 # tool:package. The race detector is the only thing here that needs a C compiler.
 NEEDS := dbus-daemon:dbus-daemon dbus-run-session:dbus-daemon shellcheck:shellcheck \
-	lintian:lintian rpmlint:rpmlint \
+	lintian:lintian rpmlint:rpmlint mandoc:mandoc \
 	mmdebstrap:mmdebstrap systemd-nspawn:systemd-container nsenter:util-linux gcc:gcc
 
 .PHONY: setup

@@ -133,6 +133,9 @@ func TestLint(t *testing.T) {
 			}
 		}
 	}
+	if found == 0 && os.Getenv("KEEPER_TEST_REQUIRE") != "" {
+		t.Fatal("neither groff nor mandoc is here; type: make setup")
+	}
 	if found == 0 {
 		t.Skip("neither groff nor mandoc is here")
 	}
